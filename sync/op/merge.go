@@ -1,0 +1,417 @@
+package op
+
+import (
+	"slices"
+
+	"github.com/google/uuid"
+)
+
+// FutureLimit is how far ahead of the server's now a change may say it
+// happened, in ms. Beyond it the time is no time at all: see [Merge].
+const FutureLimit = 10_000
+
+// Author is who made an op.
+type Author struct {
+	Device string // the device's UUID; decides equal times
+	User   string // the name people see
+}
+
+// Register is who last changed one register of a record, and when.
+type Register struct {
+	Time    int64  `json:"t"` // stamp, ms since 1970 UTC, settled by the server
+	Device  string `json:"d"`
+	User    string `json:"u"`
+	Version int64  `json:"v"` // the version at which it last changed
+}
+
+// Record is a record as the server holds it: values, and who set which.
+type Record struct {
+	Kind      Kind
+	ID        string
+	Crew      string
+	Version   int64 // the newest version of any of its registers; 0: there is none yet
+	Deleted   bool
+	Fields    Fields
+	Registers map[string]Register
+}
+
+// Exists tells a record (a deleted one too) from one never heard of.
+func (r *Record) Exists() bool { return r != nil && r.Version > 0 }
+
+// UpdatedAt is the newest stamp's time, in ms.
+func (r *Record) UpdatedAt() int64 {
+	var t int64
+	for _, reg := range r.Registers {
+		t = max(t, reg.Time)
+	}
+	return t
+}
+
+// State is the record as the server tells it: one flat object.
+func (r *Record) State() Fields {
+	out := make(Fields, len(r.Fields)+5)
+	for name, v := range r.Fields {
+		if v != nil {
+			out[name] = v
+		}
+	}
+	out["id"] = r.ID
+	out["version"] = r.Version
+	out[UpdatedAt] = r.UpdatedAt()
+	out[Deleted] = r.Deleted
+	out[CrewField] = r.Crew
+	return out
+}
+
+// Clone is an independent copy.
+func (r *Record) Clone() *Record {
+	c := *r
+	c.Fields = r.Fields.Clone()
+	c.Registers = make(map[string]Register, len(r.Registers))
+	for k, v := range r.Registers {
+		c.Registers[k] = v
+	}
+	return &c
+}
+
+// Outcome is the server's word on one op.
+type Outcome string
+
+// The outcomes.
+const (
+	Applied    Outcome = "applied"  // every field took effect
+	Merged     Outcome = "merged"   // some fields took effect, others lost to newer ones
+	Conflicted Outcome = "conflict" // nothing took effect: the server has newer values
+	Rejected   Outcome = "rejected" // refused for good
+	Retry      Outcome = "retry"    // not now
+)
+
+// Why says what decided a conflict.
+type Why string
+
+// The reasons that decide a conflict.
+const (
+	WhyLater   Why = "later"   // the other change happened later
+	WhyTie     Why = "tie"     // both at the same millisecond; the device id decided
+	WhyFuture  Why = "future"  // the change claimed a time that has not come yet
+	WhyDeleted Why = "deleted" // the record was deleted
+)
+
+// Conflict is one register that two authors set to different values, neither
+// having seen the other's. The server keeps one for both sides.
+type Conflict struct {
+	ID       string // the same for both sides: made from the later op's id and the register
+	Kind     Kind
+	Entity   string
+	Register string
+	Winner   Side
+	Loser    Side
+	Why      Why
+}
+
+// Side is one author's part in a conflict.
+type Side struct {
+	Author
+	Values Fields // the register's fields; {"deleted": true} for a deletion
+	Time   int64  // ms
+}
+
+// Verdict is what [Merge] decides.
+type Verdict struct {
+	Record    *Record // the record afterwards; nil when nothing took effect
+	Outcome   Outcome
+	Stamp     int64      // the time the server settled on, ms
+	Conflicts []Conflict // the op's author is on one side of each
+	// Unseen says that the record holds registers which the author has not
+	// seen yet: the answer must carry the whole state.
+	Unseen bool
+}
+
+// Moment is when and where in the server's order an op is merged.
+type Moment struct {
+	Now     int64 // the server's clock, ms
+	Version int64 // the version that the op gets if it takes effect
+}
+
+// Merge applies one checked op to a record and decides, register by register,
+// who wins. rec is nil or a record without a version when there is none yet. It
+// changes neither argument. Rules, in this order, for each register:
+//
+//  1. The author had seen the current value: the op's base is not older than
+//     the register's version, or the same device wrote it. It wins, and its
+//     stamp is max(time, current stamp + 1): a person's second edit never loses
+//     to the first, whatever the clock did between them.
+//  2. A time more than [FutureLimit] ahead of now is no time: the op loses every
+//     register it had not seen. Where nothing stands against it, it is stamped now.
+//  3. The values are equal: no conflict; the later time stays.
+//  4. The later time wins; equal times are decided by the greater device id
+//     (arbitrary, but the same everywhere).
+//
+// Deletion is a register that wins over every edit which had not seen it, and
+// over every edit that it had not seen; only an UPDATE that had seen it and says
+// deleted=false brings the record back. An INSERT of a record that exists is
+// merged as an UPDATE and never revives a deleted one.
+//
+// An op of [BaseUnknown] (the plain form) has seen nothing, its own device's
+// earlier changes included, and is older as a whole when its time is older than
+// the record's updated_at: that is the plain last-write-wins which its author
+// expects.
+func Merge(rec *Record, o Op, by Author, at Moment) Verdict {
+	m := merger{o: o, by: by, at: at, time: o.Time(), future: o.Time() > at.Now+FutureLimit}
+	if m.future {
+		m.time = at.Now
+	}
+	if !rec.Exists() {
+		m.rec = &Record{Kind: o.Kind, ID: o.Entity, Crew: recCrew(rec), Fields: Fields{}, Registers: map[string]Register{}}
+	} else {
+		m.rec = rec.Clone()
+	}
+	switch {
+	case o.Base == BaseUnknown && rec.Exists() && (m.future || m.time < rec.UpdatedAt()):
+		m.loseAll()
+	case o.Action == Delete:
+		m.delete()
+	default:
+		m.edit()
+	}
+	return m.verdict()
+}
+
+func recCrew(rec *Record) string {
+	if rec == nil {
+		return ""
+	}
+	return rec.Crew
+}
+
+type merger struct {
+	o         Op
+	by        Author
+	at        Moment
+	time      int64
+	future    bool
+	rec       *Record
+	won, lost int
+	stamp     int64
+	conflicts []Conflict
+}
+
+func (m *merger) verdict() Verdict {
+	v := Verdict{Outcome: Applied, Stamp: m.stamp, Conflicts: m.conflicts}
+	if v.Stamp == 0 {
+		v.Stamp = m.time
+	}
+	if m.lost > 0 {
+		v.Outcome = Merged
+		if m.won == 0 {
+			v.Outcome = Conflicted
+		}
+	}
+	for _, reg := range m.rec.Registers {
+		if reg.Device != m.by.Device && (reg.Version > m.o.Base || m.o.Base == BaseUnknown) {
+			v.Unseen = true
+		}
+	}
+	if m.won > 0 {
+		m.rec.Version = m.at.Version
+		v.Record = m.rec
+	}
+	return v
+}
+
+// seen tells whether the op's author knew the register's current value.
+func (m *merger) seen(reg Register) bool {
+	if reg.Version == 0 {
+		return true // nothing there to be seen
+	}
+	return m.o.Base != BaseUnknown && (m.o.Base >= reg.Version || reg.Device == m.by.Device)
+}
+
+// beats decides between an op that has not seen the register and its value.
+func (m *merger) beats(reg Register) (bool, Why) {
+	switch {
+	case m.future:
+		return false, WhyFuture
+	case m.time != reg.Time:
+		return m.time > reg.Time, WhyLater
+	}
+	return m.by.Device >= reg.Device, WhyTie
+}
+
+func (m *merger) edit() {
+	tomb := m.rec.Registers[Deleted]
+	restores := m.o.Action == Update && m.o.Fields[Deleted] == false && m.seen(tomb)
+	if m.rec.Deleted && !restores {
+		m.loseAll()
+		return
+	}
+	for _, register := range m.registers() {
+		m.editRegister(register, m.payload(register))
+	}
+	m.rec.Deleted = m.rec.Fields[Deleted] == true
+	delete(m.rec.Fields, Deleted)
+}
+
+func (m *merger) editRegister(register string, values Fields) {
+	reg := m.rec.Registers[register]
+	if m.seen(reg) {
+		m.take(register, values, max(m.time, reg.Time+1))
+		return
+	}
+	current := m.values(register)
+	if sameIn(values, current) {
+		if !m.future && m.time > reg.Time {
+			m.take(register, values, m.time)
+		}
+		return
+	}
+	mine, theirs := Side{m.by, values, m.o.Time()}, Side{Author{reg.Device, reg.User}, current, reg.Time}
+	wins, why := m.beats(reg)
+	if !wins {
+		m.conflict(register, theirs, mine, why)
+		m.lost++
+		return
+	}
+	m.conflict(register, mine, theirs, why)
+	for name := range current { // a group replaces the whole group
+		if _, named := values[name]; !named {
+			delete(m.rec.Fields, name)
+		}
+	}
+	m.take(register, values, m.time)
+}
+
+func (m *merger) take(register string, values Fields, stamp int64) {
+	for name, v := range values {
+		if v == nil {
+			delete(m.rec.Fields, name)
+		} else {
+			m.rec.Fields[name] = v
+		}
+	}
+	m.rec.Registers[register] = Register{Time: stamp, Device: m.by.Device, User: m.by.User, Version: m.at.Version}
+	m.stamp = max(m.stamp, stamp)
+	m.won++
+}
+
+// delete: neither side of a concurrent edit had seen the other's, so that the
+// deletion wins whichever arrives first, and each edit it covers is told.
+func (m *merger) delete() {
+	if m.rec.Deleted {
+		return
+	}
+	var unseen []string
+	stamp := m.time
+	for register, reg := range m.rec.Registers {
+		stamp = max(stamp, reg.Time+1)
+		if register != Deleted && !m.seen(reg) {
+			unseen = append(unseen, register)
+		}
+	}
+	slices.Sort(unseen)
+	mine := Side{m.by, Fields{Deleted: true}, m.o.Time()}
+	for _, register := range unseen {
+		reg := m.rec.Registers[register]
+		theirs := Side{Author{reg.Device, reg.User}, m.values(register), reg.Time}
+		if m.future {
+			m.conflict(register, theirs, mine, WhyFuture)
+			m.lost++
+			continue
+		}
+		if m.o.Base != BaseUnknown { // the plain form has no way of saying what it saw
+			m.conflict(register, mine, theirs, WhyDeleted)
+		}
+	}
+	if m.lost > 0 {
+		return
+	}
+	m.take(Deleted, Fields{}, stamp)
+	m.rec.Deleted = true
+}
+
+// loseAll: the record is deleted, or newer as a whole.
+func (m *merger) loseAll() {
+	tomb := m.rec.Registers[Deleted]
+	for _, register := range m.registers() {
+		values := m.payload(register)
+		mine := Side{m.by, values, m.o.Time()}
+		if m.rec.Deleted {
+			m.conflict(register, Side{Author{tomb.Device, tomb.User}, Fields{Deleted: true}, tomb.Time}, mine, WhyDeleted)
+			m.lost++
+			continue
+		}
+		reg, current := m.rec.Registers[register], m.values(register)
+		m.lost++
+		if sameIn(values, current) && reg.Version > 0 {
+			continue // nothing of it is missing, yet it is older: told by the outcome alone
+		}
+		why := WhyLater
+		if m.future {
+			why = WhyFuture
+		}
+		m.conflict(register, Side{Author{reg.Device, reg.User}, current, reg.Time}, mine, why)
+	}
+}
+
+func (m *merger) conflict(register string, winner, loser Side, why Why) {
+	id := uuid.NewSHA1(uuid.NameSpaceOID, []byte(m.o.ID+"/"+register)).String()
+	m.conflicts = append(m.conflicts, Conflict{ID: id, Kind: m.rec.Kind, Entity: m.rec.ID, Register: register, Winner: winner, Loser: loser, Why: why})
+}
+
+// registers lists those that the op touches, in a fixed order.
+func (m *merger) registers() []string {
+	if m.o.Action == Delete {
+		return []string{Deleted}
+	}
+	set := map[string]bool{}
+	for name := range m.o.Fields {
+		if name != UpdatedAt && name != CrewField {
+			set[RegisterOf(m.o.Kind, name)] = true
+		}
+	}
+	out := make([]string, 0, len(set))
+	for r := range set {
+		out = append(out, r)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// payload is the op's part of one register.
+func (m *merger) payload(register string) Fields {
+	if m.o.Action == Delete {
+		return Fields{Deleted: true}
+	}
+	out := Fields{}
+	for name, v := range m.o.Fields {
+		if name != UpdatedAt && name != CrewField && RegisterOf(m.o.Kind, name) == register {
+			out[name] = v
+		}
+	}
+	return out
+}
+
+// values is the record's part of one register.
+func (m *merger) values(register string) Fields {
+	out := Fields{}
+	if register == Deleted {
+		out[Deleted] = m.rec.Deleted
+		return out
+	}
+	for _, name := range Members(m.rec.Kind, register) {
+		if v, ok := m.rec.Fields[name]; ok {
+			out[name] = v
+		}
+	}
+	return out
+}
+
+// sameIn tells whether every value of a stands in b too.
+func sameIn(a, b Fields) bool {
+	for name, v := range a {
+		if !Equal(v, b[name]) {
+			return false
+		}
+	}
+	return true
+}
