@@ -1,0 +1,239 @@
+// Package sqlite opens a SQLite file the one right way and runs its migrations.
+// It knows no task: laptop and server both rest on it.
+//
+// What it promises: one writer at a time and a snapshot for every reader; a
+// transaction that returned without error is on the disk (WAL with
+// synchronous=FULL, and the folder synced when the file is new); files are
+// readable by their owner only; waiting for another process is done here, ends
+// with the context and never inside SQLite. What it does not: a write
+// transaction is not interrupted once begun, so callers keep them short and
+// never talk to a network in one.
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/mattn/go-sqlite3"
+)
+
+// MinVersion is the oldest SQLite that is safe here: before it two processes
+// on one WAL file could damage it (sqlite.org, "WAL-reset bug", mended in 3.51.3).
+const MinVersion = 3051003
+
+// readers is how many snapshots may be open at once.
+const readers = 3
+
+// lockWait is how long a write waits for another process before it gives up.
+const lockWait = 30 * time.Second
+
+// Options say what file to open.
+type Options struct {
+	// Migrations holds NNNN_name.sql files, applied in the order of their
+	// numbers, each once, all in one transaction.
+	Migrations fs.FS
+	// AppID is written into a new file and must stand in an existing one
+	// (PRAGMA application_id), so that another program's database is refused.
+	AppID    int32
+	ReadOnly bool
+}
+
+// DB is an open file. It is safe for concurrent use.
+type DB struct {
+	path     string
+	readOnly bool
+	pool     *sql.DB
+	readPool *sql.DB
+	// writer holds the one writer connection while nobody writes, readers those
+	// that nobody reads with; nil stands for one that is not open yet.
+	writer, readers chan *conn
+
+	closing context.Context
+	close   context.CancelFunc
+	wait    sync.WaitGroup
+
+	mu        sync.Mutex // guards listeners
+	listeners map[chan struct{}]bool
+}
+
+// conn is a pinned connection with its prepared statements.
+type conn struct {
+	c     *sql.Conn
+	stmts map[string]*sql.Stmt
+}
+
+// Open opens the file, makes it when it is missing (its folder too, mode 0700),
+// and brings it to the newest schema. Errors: [ErrNotSQLite], [ErrForeign],
+// [ErrNewer], [ErrLocked], or the system's own.
+func Open(ctx context.Context, path string, o Options) (*DB, error) {
+	if _, number, _ := sqlite3.Version(); number < MinVersion {
+		return nil, fmt.Errorf("this program was built with SQLite %d; it needs %d or newer", number, MinVersion)
+	}
+	created, err := prepareFile(path, o.ReadOnly)
+	if err != nil {
+		return nil, err
+	}
+	db := &DB{path: path, readOnly: o.ReadOnly, writer: make(chan *conn, 1), readers: make(chan *conn, readers), listeners: map[chan struct{}]bool{}}
+	db.closing, db.close = context.WithCancel(context.Background())
+	if err := db.prepare(); err != nil {
+		return nil, err
+	}
+	if err := db.migrate(ctx, o); err != nil {
+		db.Close()
+		return nil, fold(path, err)
+	}
+	if created {
+		if err := syncDir(filepath.Dir(path)); err != nil {
+			db.Close()
+			return nil, err
+		}
+	}
+	return db, nil
+}
+
+// prepareFile makes a missing file with mode 0600: SQLite gives its -wal and
+// -shm the mode of the file beside them, so no umask has to be changed.
+func prepareFile(path string, readOnly bool) (created bool, err error) {
+	if info, err := os.Stat(path); err == nil {
+		if info.IsDir() {
+			return false, fmt.Errorf("%s is a folder, not a database file", path)
+		}
+		return info.Size() == 0, nil
+	}
+	if readOnly {
+		_, err := os.Stat(path)
+		return false, err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return false, err
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return false, nil // another process was quicker
+	}
+	if err != nil {
+		return false, err
+	}
+	return true, f.Close()
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Sync()
+}
+
+// dsn carries every pragma, so that no connection of a pool can miss one.
+// busy_timeout is 0: see Write.
+func dsn(path string, readOnly bool) string {
+	q := url.Values{}
+	q.Set("_busy_timeout", "0")
+	q.Set("_foreign_keys", "on")
+	q.Set("_synchronous", "FULL")
+	if readOnly {
+		q.Set("mode", "ro")
+		q.Set("_query_only", "on")
+	}
+	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + q.Encode()
+}
+
+// prepare makes the pools; connections are opened when first needed.
+func (db *DB) prepare() error {
+	var err error
+	if db.pool, err = sql.Open("sqlite3", dsn(db.path, db.readOnly)); err != nil {
+		return err
+	}
+	if db.readPool, err = sql.Open("sqlite3", dsn(db.path, true)); err != nil {
+		return err
+	}
+	db.writer <- nil
+	for range readers {
+		db.readers <- nil
+	}
+	return nil
+}
+
+func pin(ctx context.Context, pool *sql.DB) (*conn, error) {
+	c, err := pool.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &conn{c: c, stmts: map[string]*sql.Stmt{}}, nil
+}
+
+func (c *conn) exec(query string, args ...any) error {
+	_, err := c.c.ExecContext(context.Background(), query, args...)
+	return err
+}
+
+func (c *conn) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
+	if s, ok := c.stmts[query]; ok {
+		return s, nil
+	}
+	s, err := c.c.PrepareContext(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	if len(c.stmts) >= maxStmts { // queries made from filters are many; keep the memory bounded
+		for q, old := range c.stmts {
+			old.Close()
+			delete(c.stmts, q)
+		}
+	}
+	c.stmts[query] = s
+	return s, nil
+}
+
+const maxStmts = 200
+
+func (c *conn) closeAll() {
+	for _, s := range c.stmts {
+		s.Close()
+	}
+	c.c.Close()
+}
+
+// Path is the file's path as it was given.
+func (db *DB) Path() string { return db.path }
+
+// ReadOnly tells whether writes are refused.
+func (db *DB) ReadOnly() bool { return db.readOnly }
+
+// Close waits for the transactions that run, stops the watchers and closes the
+// file. Closing twice is harmless.
+func (db *DB) Close() error {
+	if db.closing.Err() != nil {
+		return nil
+	}
+	db.close()
+	db.wait.Wait()
+	for range readers {
+		release(db.readers)
+	}
+	release(db.writer)
+	return errors.Join(db.readPool.Close(), db.pool.Close())
+}
+
+// release waits for a connection's transaction to end and closes it.
+func release(from chan *conn) {
+	timer := time.NewTimer(lockWait) // a caller that never returns must not hang the exit
+	defer timer.Stop()
+	select {
+	case c := <-from:
+		if c != nil {
+			c.closeAll()
+		}
+	case <-timer.C:
+	}
+}

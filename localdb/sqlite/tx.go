@@ -1,0 +1,165 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Tx is one transaction. It must not be kept beyond the function it was given to.
+type Tx struct {
+	ctx context.Context
+	c   *conn
+}
+
+// Exec runs one statement; it is prepared once per connection.
+func (t *Tx) Exec(query string, args ...any) (sql.Result, error) {
+	s, err := t.c.stmt(t.ctx, query)
+	if err != nil {
+		return nil, fmt.Errorf("%w in %q", err, query)
+	}
+	return s.ExecContext(t.ctx, args...)
+}
+
+// Query runs one query; the caller closes the rows before its next statement
+// that writes.
+func (t *Tx) Query(query string, args ...any) (*sql.Rows, error) {
+	s, err := t.c.stmt(t.ctx, query)
+	if err != nil {
+		return nil, fmt.Errorf("%w in %q", err, query)
+	}
+	return s.QueryContext(t.ctx, args...)
+}
+
+// Scan reads the one row of a query into dest; [sql.ErrNoRows] when there is none.
+func (t *Tx) Scan(dest []any, query string, args ...any) error {
+	rows, err := t.Query(query, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	if !rows.Next() {
+		return errors.Join(rows.Err(), sql.ErrNoRows)
+	}
+	if err := rows.Scan(dest...); err != nil {
+		return err
+	}
+	return rows.Close()
+}
+
+// Write runs fn in one write transaction and commits when it returns nil;
+// otherwise nothing of it stays. It waits its turn behind other writers of this
+// process and, up to half a minute, of others ([ErrLocked] after that): SQLite's
+// own wait sleeps in C, where neither a context nor a test's clock reaches it.
+// Once begun the transaction is not interrupted by ctx.
+func (db *DB) Write(ctx context.Context, fn func(*Tx) error) error {
+	if db.readOnly {
+		return ErrReadOnly
+	}
+	w, err := db.takeWriter(ctx)
+	if err != nil {
+		return fold(db.path, err)
+	}
+	defer func() { db.writer <- w }()
+	if err := db.retry(ctx, func() error { return run(w, "BEGIN IMMEDIATE") }); err != nil {
+		return fold(db.path, err)
+	}
+	done := false
+	defer func() {
+		if !done { // fn failed or panicked
+			_ = run(w, "ROLLBACK")
+		}
+	}()
+	if err := fn(&Tx{context.WithoutCancel(ctx), w}); err != nil {
+		return fold(db.path, err)
+	}
+	if err := run(w, "COMMIT"); err != nil {
+		return fold(db.path, fmt.Errorf("commit: %w", err))
+	}
+	done = true
+	db.notify()
+	return nil
+}
+
+func run(c *conn, statement string) error {
+	s, err := c.stmt(context.Background(), statement)
+	if err != nil {
+		return err
+	}
+	_, err = s.Exec()
+	return err
+}
+
+func (db *DB) takeWriter(ctx context.Context) (*conn, error) { return db.take(ctx, db.writer, db.pool) }
+
+// take waits for a connection to be free and opens it if it is not open yet.
+func (db *DB) take(ctx context.Context, from chan *conn, pool *sql.DB) (*conn, error) {
+	if db.closing.Err() != nil {
+		return nil, ErrClosed
+	}
+	select {
+	case c := <-from:
+		if c != nil {
+			return c, nil
+		}
+		c, err := pin(ctx, pool)
+		if err != nil {
+			from <- nil
+		}
+		return c, err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-db.closing.Done():
+		return nil, ErrClosed
+	}
+}
+
+// Read runs fn on a snapshot: what others commit meanwhile is not seen. It is
+// interrupted when ctx ends.
+func (db *DB) Read(ctx context.Context, fn func(*Tx) error) error {
+	r, err := db.take(ctx, db.readers, db.readPool)
+	if err != nil {
+		return fold(db.path, err)
+	}
+	defer func() { db.readers <- r }()
+	if err := db.retry(ctx, func() error { return run(r, "BEGIN") }); err != nil {
+		return fold(db.path, err)
+	}
+	defer func() { _ = run(r, "ROLLBACK") }()
+	// The snapshot begins with the first read, which may find the file being
+	// recovered by another process: that one is waited for too.
+	err = db.retry(ctx, func() error { return run(r, "SELECT 1 FROM sqlite_schema LIMIT 1") })
+	if err != nil {
+		return fold(db.path, err)
+	}
+	if err := fn(&Tx{ctx, r}); err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return fold(db.path, err)
+	}
+	return nil
+}
+
+// retry waits out another process's lock: 1 ms at first, then longer, up to
+// [lockWait] in all.
+func (db *DB) retry(ctx context.Context, try func() error) error {
+	pause, waited := time.Millisecond, time.Duration(0)
+	for {
+		err := try()
+		if err == nil || !isBusy(err) || waited >= lockWait {
+			return err
+		}
+		timer := time.NewTimer(pause)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return ctx.Err()
+		}
+		waited += pause
+		pause = min(2*pause, 50*time.Millisecond)
+	}
+}
