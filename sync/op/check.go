@@ -34,6 +34,7 @@ const (
 	CodeForked        Code = "forked"
 	CodeTooLarge      Code = "too_large"
 	CodeNoTime        Code = "no_time"
+	CodeGroup         Code = "group" // another op of the same group was refused
 )
 
 // Refusal says why a change can never be accepted as it stands: what, where,
@@ -59,6 +60,9 @@ func refuse(code Code, field, format string, args ...any) *Refusal {
 
 // MaxOpBytes bounds the text of one op: the sum over its fields.
 const MaxOpBytes = 64 << 10
+
+// MaxFields bounds the fields of one op, and so the registers that it can touch.
+const MaxFields = 200
 
 // Check refuses an op that no server may accept, whatever it holds, and
 // otherwise brings its values to their normal form in place: text to Unicode
@@ -97,6 +101,9 @@ func hasTime(o *Op) bool {
 // CheckFields refuses fields that the kind does not allow and brings the
 // others to their normal form in place. On INSERT every required field must be there.
 func CheckFields(kind Kind, action Action, fields Fields) *Refusal {
+	if len(fields) > MaxFields {
+		return refuse(CodeTooLarge, "", "the change holds %d fields; at most %d", len(fields), MaxFields)
+	}
 	total := 0
 	names := make([]string, 0, len(fields))
 	for name := range fields {
