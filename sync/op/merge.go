@@ -122,8 +122,9 @@ type Verdict struct {
 	Outcome   Outcome
 	Stamp     int64      // the time the server settled on, ms
 	Conflicts []Conflict // the op's author is on one side of each
-	// Unseen says that the record holds registers which the author has not
-	// seen yet: the answer must carry the whole state.
+	// Unseen says that the author cannot know the record from its own ops: it
+	// holds registers that the author has not seen, or the op met one. The
+	// answer must carry the whole state.
 	Unseen bool
 }
 
@@ -152,10 +153,14 @@ type Moment struct {
 // deleted=false brings the record back. An INSERT of a record that exists is
 // merged as an UPDATE and never revives a deleted one.
 //
-// An op of [BaseUnknown] (the plain form) has seen nothing, its own device's
-// earlier changes included, and is older as a whole when its time is older than
-// the record's updated_at: that is the plain last-write-wins which its author
-// expects.
+// A register of several fields changes as one. An op that names only some of
+// them leaves the others alone where it had seen the register; where it had not,
+// it empties them, unless it leaves out one that no record can do without (the
+// status): then it cannot be meant as the whole group. Authors should name all.
+//
+// An op of [BaseUnknown] (the plain form) is older as a whole when its time is
+// older than the record's updated_at: that is the plain last-write-wins which
+// its author expects. Otherwise it has seen its own device's changes, no other's.
 func Merge(rec *Record, o Op, by Author, at Moment) Verdict {
 	m := merger{o: o, by: by, at: at, time: o.Time(), future: o.Time() > at.Now+FutureLimit}
 	if m.future {
@@ -167,7 +172,7 @@ func Merge(rec *Record, o Op, by Author, at Moment) Verdict {
 		m.rec = rec.Clone()
 	}
 	switch {
-	case o.Base == BaseUnknown && rec.Exists() && (m.future || m.time < rec.UpdatedAt()):
+	case o.Base == BaseUnknown && rec.Exists() && m.time < rec.UpdatedAt():
 		m.loseAll()
 	case o.Action == Delete:
 		m.delete()
@@ -197,7 +202,7 @@ type merger struct {
 }
 
 func (m *merger) verdict() Verdict {
-	v := Verdict{Outcome: Applied, Stamp: m.stamp, Conflicts: m.conflicts}
+	v := Verdict{Outcome: Applied, Stamp: m.stamp, Conflicts: m.conflicts, Unseen: len(m.conflicts) > 0}
 	if v.Stamp == 0 {
 		v.Stamp = m.time
 	}
@@ -208,7 +213,7 @@ func (m *merger) verdict() Verdict {
 		}
 	}
 	for _, reg := range m.rec.Registers {
-		if reg.Device != m.by.Device && (reg.Version > m.o.Base || m.o.Base == BaseUnknown) {
+		if !m.seen(reg) {
 			v.Unseen = true
 		}
 	}
@@ -221,10 +226,8 @@ func (m *merger) verdict() Verdict {
 
 // seen tells whether the op's author knew the register's current value.
 func (m *merger) seen(reg Register) bool {
-	if reg.Version == 0 {
-		return true // nothing there to be seen
-	}
-	return m.o.Base != BaseUnknown && (m.o.Base >= reg.Version || reg.Device == m.by.Device)
+	nothing := reg.Version == 0 // there to be seen
+	return nothing || m.o.Base >= reg.Version || reg.Device == m.by.Device
 }
 
 // beats decides between an op that has not seen the register and its value.
@@ -250,6 +253,10 @@ func (m *merger) edit() {
 	}
 	m.rec.Deleted = m.rec.Fields[Deleted] == true
 	delete(m.rec.Fields, Deleted)
+	if crew := m.rec.Fields.Text(CrewField); crew != "" {
+		m.rec.Crew = crew // the record moved
+	}
+	delete(m.rec.Fields, CrewField)
 }
 
 func (m *merger) editRegister(register string, values Fields) {
@@ -259,26 +266,40 @@ func (m *merger) editRegister(register string, values Fields) {
 		return
 	}
 	current := m.values(register)
+	wins, why := m.beats(reg)
 	if sameIn(values, current) {
-		if !m.future && m.time > reg.Time {
+		if wins { // the later of two equal values is the one that a third must beat
 			m.take(register, values, m.time)
 		}
 		return
 	}
 	mine, theirs := Side{m.by, values, m.o.Time()}, Side{Author{reg.Device, reg.User}, current, reg.Time}
-	wins, why := m.beats(reg)
 	if !wins {
 		m.conflict(register, theirs, mine, why)
 		m.lost++
 		return
 	}
 	m.conflict(register, mine, theirs, why)
-	for name := range current { // a group replaces the whole group
-		if _, named := values[name]; !named {
-			delete(m.rec.Fields, name)
+	if m.speaksForAll(register, values) {
+		for name := range current {
+			if _, named := values[name]; !named {
+				delete(m.rec.Fields, name)
+			}
 		}
 	}
 	m.take(register, values, m.time)
+}
+
+// speaksForAll tells whether an op's part of a register stands for the whole of
+// it: it does unless it leaves out a field that no record can do without.
+func (m *merger) speaksForAll(register string, values Fields) bool {
+	for _, name := range Members(m.rec.Kind, register) {
+		f, _ := FieldOf(m.rec.Kind, name)
+		if _, named := values[name]; f.Required && !named {
+			return false
+		}
+	}
+	return true
 }
 
 func (m *merger) take(register string, values Fields, stamp int64) {
@@ -304,7 +325,7 @@ func (m *merger) delete() {
 	stamp := m.time
 	for register, reg := range m.rec.Registers {
 		stamp = max(stamp, reg.Time+1)
-		if register != Deleted && !m.seen(reg) {
+		if !m.seen(reg) { // a restore among them
 			unseen = append(unseen, register)
 		}
 	}
@@ -331,29 +352,45 @@ func (m *merger) delete() {
 
 // loseAll: the record is deleted, or newer as a whole.
 func (m *merger) loseAll() {
-	tomb := m.rec.Registers[Deleted]
+	why := WhyLater
+	switch {
+	case m.rec.Deleted:
+		why = WhyDeleted
+	case m.future:
+		why = WhyFuture
+	}
 	for _, register := range m.registers() {
-		values := m.payload(register)
-		mine := Side{m.by, values, m.o.Time()}
-		if m.rec.Deleted {
-			m.conflict(register, Side{Author{tomb.Device, tomb.User}, Fields{Deleted: true}, tomb.Time}, mine, WhyDeleted)
-			m.lost++
-			continue
-		}
-		reg, current := m.rec.Registers[register], m.values(register)
 		m.lost++
-		if sameIn(values, current) && reg.Version > 0 {
-			continue // nothing of it is missing, yet it is older: told by the outcome alone
+		mine, reg, current := m.payload(register), m.rec.Registers[register], m.values(register)
+		switch {
+		case m.rec.Deleted && m.o.Action != Delete:
+			reg, current = m.rec.Registers[Deleted], Fields{Deleted: true}
+		case sameIn(mine, current):
+			continue // nothing of it is missing: told by the outcome alone
+		case reg.Time <= m.time:
+			reg = m.newest() // not this register: the record as a whole is newer
 		}
-		why := WhyLater
-		if m.future {
-			why = WhyFuture
-		}
-		m.conflict(register, Side{Author{reg.Device, reg.User}, current, reg.Time}, mine, why)
+		m.conflict(register, Side{Author{reg.Device, reg.User}, current, reg.Time}, Side{m.by, mine, m.o.Time()}, why)
 	}
 }
 
+// newest is the register that changed last.
+func (m *merger) newest() Register {
+	var out Register
+	for _, reg := range m.rec.Registers {
+		if reg.Time > out.Time || reg.Time == out.Time && reg.Version > out.Version {
+			out = reg
+		}
+	}
+	return out
+}
+
+// conflict takes one down for both sides. Nobody is in conflict with himself:
+// what a device's own later word replaced, its person replaced knowingly.
 func (m *merger) conflict(register string, winner, loser Side, why Why) {
+	if winner.Device == loser.Device {
+		return
+	}
 	id := uuid.NewSHA1(uuid.NameSpaceOID, []byte(m.o.ID+"/"+register)).String()
 	m.conflicts = append(m.conflicts, Conflict{ID: id, Kind: m.rec.Kind, Entity: m.rec.ID, Register: register, Winner: winner, Loser: loser, Why: why})
 }
@@ -365,7 +402,7 @@ func (m *merger) registers() []string {
 	}
 	set := map[string]bool{}
 	for name := range m.o.Fields {
-		if name != UpdatedAt && name != CrewField {
+		if m.counts(name) {
 			set[RegisterOf(m.o.Kind, name)] = true
 		}
 	}
@@ -377,6 +414,12 @@ func (m *merger) registers() []string {
 	return out
 }
 
+// counts tells whether a payload's field takes part in the merge. An INSERT's
+// crew does not: where a new record goes is decided before it is merged.
+func (m *merger) counts(name string) bool {
+	return name != UpdatedAt && (name != CrewField || m.o.Action == Update)
+}
+
 // payload is the op's part of one register.
 func (m *merger) payload(register string) Fields {
 	if m.o.Action == Delete {
@@ -384,7 +427,7 @@ func (m *merger) payload(register string) Fields {
 	}
 	out := Fields{}
 	for name, v := range m.o.Fields {
-		if name != UpdatedAt && name != CrewField && RegisterOf(m.o.Kind, name) == register {
+		if m.counts(name) && RegisterOf(m.o.Kind, name) == register {
 			out[name] = v
 		}
 	}
@@ -396,6 +439,10 @@ func (m *merger) values(register string) Fields {
 	out := Fields{}
 	if register == Deleted {
 		out[Deleted] = m.rec.Deleted
+		return out
+	}
+	if register == CrewField {
+		out[CrewField] = m.rec.Crew
 		return out
 	}
 	for _, name := range Members(m.rec.Kind, register) {

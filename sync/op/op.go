@@ -46,7 +46,8 @@ const (
 )
 
 // BaseUnknown marks an op whose author did not say which version it was
-// looking at (the plain form): such an op never counts as having seen anything.
+// looking at (the plain form): such an op never counts as having seen what
+// another device wrote.
 const BaseUnknown = -1
 
 // Op is one immutable change to one record.
