@@ -1,0 +1,286 @@
+package localdb
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"strings"
+
+	"example.com/punchlist/localdb/sqlite"
+	"example.com/punchlist/sync/op"
+)
+
+// maxGroup bounds the changes of one action: a group is never split over two
+// batches, and the server takes at most 500 ops a batch.
+const maxGroup = 500
+
+// action is one person's action while its transaction runs.
+type action struct {
+	db    *DB
+	tx    *sqlite.Tx
+	dev   Device
+	read  op.Reading
+	now   int64 // when it happened, corrected, ms
+	group string
+	saved Saved
+}
+
+// Do carries out one action: all its changes and their rows in the queue in one
+// transaction, or none. A change that changes nothing writes nothing. Errors:
+// *[op.Refusal] for what no server would accept, *[Error] for what a person can
+// cure, [ErrNotFound].
+func (db *DB) Do(ctx context.Context, changes ...Change) (Saved, error) {
+	return db.act(ctx, func(a *action) error {
+		if len(changes) > maxGroup {
+			return fmt.Errorf("an action holds at most %d changes, not %d", maxGroup, len(changes))
+		}
+		for _, c := range changes {
+			if _, err := a.change(c); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// DoEach carries out any number of changes in one transaction, each an op of its
+// own: for imports. All or none.
+func (db *DB) DoEach(ctx context.Context, changes iter.Seq[Change]) error {
+	return db.sql.Write(ctx, func(tx *sqlite.Tx) error {
+		a, err := db.begin(tx)
+		if err != nil {
+			return err
+		}
+		for c := range changes {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if _, err := a.change(c); err != nil {
+				return err
+			}
+			a.saved = Saved{}
+		}
+		return nil
+	})
+}
+
+// act runs one action. Its ops are tied into a group when there are several.
+func (db *DB) act(ctx context.Context, do func(*action) error) (Saved, error) {
+	var saved Saved
+	err := db.sql.Write(ctx, func(tx *sqlite.Tx) error {
+		a, err := db.begin(tx)
+		if err != nil {
+			return err
+		}
+		if err := do(a); err != nil {
+			return err
+		}
+		if len(a.saved.OpIDs) > 1 {
+			if err := a.tie(); err != nil {
+				return err
+			}
+		}
+		saved = a.saved
+		return nil
+	})
+	if errors.Is(err, sqlite.ErrReadOnly) {
+		err = &Error{Message: "nothing was saved: " + err.Error(), Hint: "check who owns " + db.Path() + " and whether the disk is mounted read-only", Cause: err}
+	}
+	return saved, err
+}
+
+func (db *DB) begin(tx *sqlite.Tx) (*action, error) {
+	dev, err := loadDevice(tx)
+	if err != nil {
+		return nil, err
+	}
+	if dev.Role == op.Viewer {
+		return nil, &op.Refusal{Code: op.CodeForbidden, Message: "your account may only look; ask the office for the role technician"}
+	}
+	a := &action{db: db, tx: tx, dev: dev, read: db.clock()}
+	offsets, err := loadOffsets(tx)
+	if err != nil {
+		return nil, err
+	}
+	a.now, _ = offsets.Correct(a.read)
+	return a, nil
+}
+
+func (a *action) tie() error {
+	a.saved.Group = a.db.newID()
+	for _, id := range a.saved.OpIDs {
+		if _, err := a.tx.Exec("UPDATE sync_queue SET group_id = ? WHERE op_id = ?", a.saved.Group, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// change writes one change: the record as the person will see it, and the op
+// that will tell the server. It returns the record's id.
+//
+//	       person
+//	         │ fields
+//	         ▼
+//	record ──diff──► op ──► sync_queue
+//	  │               │
+//	  │ first unsent? ▼
+//	  └─► server_records   record + op = the row the screen reads
+func (a *action) change(c Change) (string, error) {
+	if tables[c.Kind] == nil {
+		return "", &op.Refusal{Code: op.CodeUnknownKind, Message: fmt.Sprintf("%q is not a kind of record", c.Kind)}
+	}
+	if c.Action == op.Insert && c.ID == "" {
+		c.ID = a.db.newID()
+	}
+	fields := c.Fields.Clone()
+	fields[op.UpdatedAt] = a.now
+	o := op.Op{ID: a.db.newID(), Kind: c.Kind, Entity: c.ID, Action: c.Action, Fields: fields, CreatedAt: max(a.read.Wall, 1), Schema: op.Schema}
+	if r := op.Check(&o); r != nil {
+		return "", r
+	}
+	c.ID = o.Entity
+	cur, err := loadRecord(a.tx, c.Kind, c.ID)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return "", err
+	}
+	exists := err == nil
+	if err := a.allowed(c, cur, exists); err != nil {
+		return "", err
+	}
+	o.Base, o.Prev = cur.Version, op.Fields{}
+	if c.Action == op.Update && !a.diff(&o, cur) {
+		return c.ID, nil
+	}
+	if exists {
+		if err := keepServerState(a.tx, cur); err != nil {
+			return "", err
+		}
+	} else {
+		cur = Record{Kind: c.Kind, ID: c.ID, Fields: op.Fields{}}
+	}
+	overlay(&cur, o.Fields)
+	cur.Deleted = cur.Deleted && c.Action != op.Insert || c.Action == op.Delete
+	if err := saveRecord(a.tx, cur); err != nil {
+		return "", err
+	}
+	a.saved.IDs = append(a.saved.IDs, c.ID)
+	a.saved.OpIDs = append(a.saved.OpIDs, o.ID)
+	return c.ID, a.enqueue(o, taskOf(cur))
+}
+
+// allowed refuses a change that makes no sense on what this laptop holds.
+func (a *action) allowed(c Change, cur Record, exists bool) error {
+	switch {
+	case c.Action == op.Insert && exists:
+		return fmt.Errorf("%s %s is there already", op.Word(c.Kind), c.ID)
+	case c.Action != op.Insert && !exists:
+		return fmt.Errorf("%s %s: %w", op.Word(c.Kind), c.ID, ErrNotFound)
+	case c.Action == op.Update && cur.Deleted && c.Fields[op.Deleted] != false,
+		c.Action == op.Delete && cur.Deleted:
+		return &Error{Message: "the " + op.Word(c.Kind) + " was deleted", Hint: "bring it back on the screen Conflicts, or make a new one", Cause: ErrNotFound}
+	}
+	parent := c.Fields.Text(op.ParentField(c.Kind))
+	if c.Action != op.Insert || parent == "" {
+		return nil
+	}
+	task, err := loadRecord(a.tx, op.Task, parent)
+	if err != nil || task.Deleted {
+		return fmt.Errorf("task %s: %w", parent, ErrNotFound)
+	}
+	return nil
+}
+
+// diff takes out of the op what would change nothing, fills in the values it
+// replaces, and completes each register that holds several fields: they win
+// together, so they travel together. It tells whether anything is left.
+func (a *action) diff(o *op.Op, cur Record) bool {
+	if o.Fields[op.Deleted] == false && cur.Deleted {
+		o.Prev[op.Deleted] = true
+	} else {
+		delete(o.Fields, op.Deleted)
+	}
+	touched := map[string]bool{}
+	for name, v := range o.Fields {
+		if name == op.UpdatedAt || name == op.Deleted {
+			continue
+		}
+		if op.Equal(v, cur.Fields[name]) {
+			delete(o.Fields, name)
+			continue
+		}
+		touched[op.RegisterOf(o.Kind, name)] = true
+	}
+	for register := range touched {
+		for _, name := range op.Members(o.Kind, register) {
+			v, given := o.Fields[name]
+			if !given && cur.Fields[name] != nil {
+				v, o.Fields[name] = cur.Fields[name], cur.Fields[name]
+				given = true
+			}
+			if given && !op.Equal(v, cur.Fields[name]) {
+				o.Prev[name] = cur.Fields[name]
+			}
+		}
+	}
+	_, restores := o.Fields[op.Deleted]
+	return len(touched) > 0 || restores
+}
+
+// keepServerState saves what the server last said, before the first unsent
+// change goes on top of it.
+func keepServerState(tx *sqlite.Tx, cur Record) error {
+	if cur.Version == 0 {
+		return nil // the server knows nothing of it yet
+	}
+	state, err := json.Marshal(stateOf(cur))
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(`INSERT INTO server_records (entity_type, entity_id, version, state)
+		SELECT ?, ?, ?, ? WHERE NOT EXISTS (SELECT 1 FROM sync_queue WHERE entity_id = ?)
+		ON CONFLICT DO NOTHING`, cur.Kind, cur.ID, cur.Version, string(state), cur.ID)
+	return err
+}
+
+// stateOf is a record in the flat form in which the server tells it.
+func stateOf(r Record) op.Fields {
+	state := r.Fields.Clone()
+	state["id"], state["version"], state[op.Deleted] = r.ID, r.Version, r.Deleted
+	if r.Crew != "" {
+		state[op.CrewField] = r.Crew
+	}
+	return state
+}
+
+func (a *action) enqueue(o op.Op, taskID string) error {
+	payload, err := json.Marshal(o.Fields)
+	if err != nil {
+		return err
+	}
+	var prev any
+	if len(o.Prev) > 0 {
+		text, err := json.Marshal(o.Prev)
+		if err != nil {
+			return err
+		}
+		prev = string(text)
+	}
+	_, err = a.tx.Exec(`INSERT INTO sync_queue (op_id, entity_id, entity_type, action, payload, prev, base, task_id, created_at, boot_id, boot_ms)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		o.ID, o.Entity, o.Kind, o.Action, string(payload), prev, o.Base, nullText(taskID), a.read.Wall, a.read.BootID, a.read.Boot)
+	if err != nil {
+		return fmt.Errorf("queue %s of %s %s: %w", strings.ToLower(string(o.Action)), op.Word(o.Kind), o.Entity, err)
+	}
+	return nil
+}
+
+// taskOf is the task that a record belongs to, itself included; "" for a site.
+func taskOf(r Record) string {
+	if r.Kind == op.Task {
+		return r.ID
+	}
+	return r.Fields.Text(op.ParentField(r.Kind))
+}

@@ -1,0 +1,339 @@
+package localdb
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"example.com/punchlist/localdb/sqlite"
+	"example.com/punchlist/sync/op"
+	"example.com/punchlist/sync/wire"
+)
+
+// keepSettled is how long, ms, settled changes and others' news are kept.
+const keepSettled = 30 * 24 * 3600 * 1000
+
+// Settle takes the server's word on a batch, all of it in one transaction: what
+// took effect leaves the queue, what lost leaves it too and is put before the
+// person as a conflict, what was refused is parked, the rest stays. results[i]
+// speaks of ops[i].
+func (db *DB) Settle(ctx context.Context, ops []op.Op, results []wire.Result) (Settled, error) {
+	var done Settled
+	if len(ops) != len(results) {
+		return done, fmt.Errorf("settle: %d results for %d ops", len(results), len(ops))
+	}
+	err := db.sql.Write(ctx, func(tx *sqlite.Tx) error {
+		done = Settled{}
+		s := settler{tx: tx, now: db.clock().Wall}
+		for i, o := range ops {
+			if err := s.settle(o, results[i], &done); err != nil {
+				return fmt.Errorf("settle op %s: %w", o.ID, err)
+			}
+		}
+		_, err := tx.Exec("DELETE FROM sync_sent WHERE settled_at < ?", s.now-keepSettled)
+		return err
+	})
+	return done, err
+}
+
+type settler struct {
+	tx  *sqlite.Tx
+	now int64
+}
+
+func (s settler) settle(o op.Op, r wire.Result, done *Settled) error {
+	switch r.Outcome {
+	case op.Retry:
+		done.Retry++
+		_, err := s.tx.Exec("UPDATE sync_queue SET retry_count = retry_count + 1, last_error = ? WHERE op_id = ?", r.Message, o.ID)
+		return err
+	case op.Rejected:
+		done.Parked++
+		_, err := s.tx.Exec("UPDATE sync_queue SET state = 'parked', last_error = ?, code = ?, field = ?, retry_count = retry_count + 1 WHERE op_id = ?",
+			op.Clean(r.Message, true), r.Code, r.Field, o.ID)
+		return err
+	case op.Applied, op.Merged, op.Conflicted:
+	default:
+		return fmt.Errorf("the server's outcome %q is unknown", r.Outcome)
+	}
+	done.Acked++
+	if r.Outcome != op.Applied {
+		done.Conflicts++
+	}
+	moved, err := s.moveToSent(o, r)
+	if err != nil || !moved {
+		return err // settled before: the answer came twice
+	}
+	if err := s.base(o, r); err != nil {
+		return err
+	}
+	for _, c := range append(r.Lost, r.Overrode...) {
+		if err := s.conflict(c, r.Outcome == op.Merged); err != nil {
+			return err
+		}
+	}
+	return rebuild(s.tx, o.Kind, o.Entity)
+}
+
+func (s settler) moveToSent(o op.Op, r wire.Result) (bool, error) {
+	res, err := s.tx.Exec(`INSERT INTO sync_sent (id, op_id, entity_id, entity_type, action, payload, prev, base, group_id, task_id, created_at, settled_at, outcome, version)
+		SELECT id, op_id, entity_id, entity_type, action, payload, prev, base, group_id, task_id, created_at, ?, ?, ? FROM sync_queue WHERE op_id = ?`,
+		s.now, r.Outcome, r.Version, o.ID)
+	if err != nil {
+		return false, err
+	}
+	if n, err := res.RowsAffected(); n == 0 || err != nil {
+		return false, err
+	}
+	// What the server said last must stand in server_records before the op goes,
+	// because the record's own row still has the op on top.
+	_, err = s.tx.Exec("DELETE FROM sync_queue WHERE op_id = ?", o.ID)
+	return true, err
+}
+
+// base brings what the server last said up to this result: its whole state
+// where it sent one, else what it said before with this op on top.
+func (s settler) base(o op.Op, r wire.Result) error {
+	if r.ServerState != nil {
+		rec, err := fromState(o.Kind, r.ServerState)
+		if err != nil {
+			return err
+		}
+		return putServerState(s.tx, rec)
+	}
+	if r.Outcome != op.Applied {
+		return errors.New("the server reported a conflict without its state")
+	}
+	rec, err := serverRecord(s.tx, o.Kind, o.Entity)
+	if errors.Is(err, ErrNotFound) {
+		rec = Record{Kind: o.Kind, ID: o.Entity, Fields: op.Fields{}}
+	} else if err != nil {
+		return err
+	}
+	if r.Version <= rec.Version {
+		return nil // a later state is here already
+	}
+	overlay(&rec, o.Fields)
+	rec.Deleted = rec.Deleted || o.Action == op.Delete
+	rec.Version = r.Version
+	if r.Stamp > 0 {
+		rec.Fields[op.UpdatedAt] = max(r.Stamp, rec.Fields.Int(op.UpdatedAt))
+	}
+	return putServerState(s.tx, rec)
+}
+
+// serverRecord is what the server last said of a record that has, or just had,
+// unsent changes on top.
+func serverRecord(tx *sqlite.Tx, kind op.Kind, id string) (Record, error) {
+	var text string
+	rows, err := tx.Query("SELECT state FROM server_records WHERE entity_type = ? AND entity_id = ?", kind, id)
+	if err != nil {
+		return Record{}, err
+	}
+	defer rows.Close()
+	if !rows.Next() {
+		return Record{}, errors.Join(rows.Err(), ErrNotFound)
+	}
+	if err := rows.Scan(&text); err != nil {
+		return Record{}, err
+	}
+	var state op.Fields
+	if err := json.Unmarshal([]byte(text), &state); err != nil {
+		return Record{}, err
+	}
+	return fromState(kind, state)
+}
+
+// putServerState remembers what the server said; an older word never replaces a
+// newer one, whichever came first.
+func putServerState(tx *sqlite.Tx, r Record) error {
+	state, err := json.Marshal(stateOf(r))
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(`INSERT INTO server_records (entity_type, entity_id, version, state) VALUES (?, ?, ?, ?)
+		ON CONFLICT (entity_type, entity_id) DO UPDATE SET version = excluded.version, state = excluded.state WHERE excluded.version >= version`,
+		r.Kind, r.ID, r.Version, string(state))
+	return err
+}
+
+// rebuild makes a record's row out of what the server last said and the unsent
+// changes on top of it. Without unsent changes the row says what the server
+// said, and server_records needs no copy any more.
+func rebuild(tx *sqlite.Tx, kind op.Kind, id string) error {
+	rec, err := serverRecord(tx, kind, id)
+	known := err == nil
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	if !known {
+		rec = Record{Kind: kind, ID: id, Fields: op.Fields{}}
+	}
+	waiting, err := replay(tx, &rec)
+	if err != nil {
+		return err
+	}
+	if waiting > 0 {
+		return saveRecord(tx, rec)
+	}
+	if !known { // a new record whose only changes were discarded
+		_, err := tx.Exec("DELETE FROM "+tables[kind].name+" WHERE id = ? AND version = 0", id)
+		return err
+	}
+	if _, err := tx.Exec("DELETE FROM server_records WHERE entity_type = ? AND entity_id = ?", kind, id); err != nil {
+		return err
+	}
+	return saveRecord(tx, rec)
+}
+
+// replay lays the unsent changes on a record, in the order they were made.
+func replay(tx *sqlite.Tx, rec *Record) (n int, err error) {
+	rows, err := tx.Query("SELECT action, payload FROM sync_queue WHERE entity_id = ? AND entity_type = ? ORDER BY id", rec.ID, rec.Kind)
+	if err != nil {
+		return 0, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var action op.Action
+		var payload string
+		if err := rows.Scan(&action, &payload); err != nil {
+			return n, err
+		}
+		var fields op.Fields
+		if err := json.Unmarshal([]byte(payload), &fields); err != nil {
+			return n, err
+		}
+		n++
+		if rec.Deleted && action == op.Update && fields[op.Deleted] != false {
+			continue // an edit of what was deleted meanwhile: the server will say so
+		}
+		overlay(rec, fields)
+		rec.Deleted = rec.Deleted || action == op.Delete
+	}
+	return n, rows.Err()
+}
+
+// ApplyChanges takes one page of what changed on the server: rows, conflicts
+// and cursor in one transaction. Unsent changes stay on top. It returns how many
+// records are different now.
+func (db *DB) ApplyChanges(ctx context.Context, page wire.Changes) (int, error) {
+	applied := 0
+	err := db.sql.Write(ctx, func(tx *sqlite.Tx) error {
+		applied = 0
+		s := settler{tx: tx, now: db.clock().Wall}
+		dev, err := loadDevice(tx)
+		if err != nil {
+			return err
+		}
+		for _, c := range page.Changes {
+			changed, err := s.apply(c, dev)
+			if err != nil {
+				return fmt.Errorf("apply %s %s: %w", c.EntityType, c.EntityID, err)
+			}
+			if changed {
+				applied++
+			}
+		}
+		for _, c := range page.Conflicts {
+			if err := s.conflict(c, false); err != nil {
+				return err
+			}
+		}
+		crews, err := json.Marshal(page.Crews)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.Exec("UPDATE device SET cursor = ?, crews = ?, user = ?, role = ?", page.Cursor, string(crews), page.User, page.Role); err != nil {
+			return err
+		}
+		_, err = tx.Exec("DELETE FROM heard WHERE at < ?", s.now-keepSettled)
+		return err
+	})
+	return applied, err
+}
+
+func (s settler) apply(c wire.Change, dev Device) (bool, error) {
+	if tables[c.EntityType] == nil {
+		return false, nil // a kind that a newer server knows: nothing here could show it
+	}
+	if c.Gone {
+		return s.gone(c)
+	}
+	rec, err := fromState(c.EntityType, c.ServerState)
+	if err != nil {
+		return false, err
+	}
+	cur, err := loadRecord(s.tx, rec.Kind, rec.ID)
+	exists := err == nil
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return false, err
+	}
+	var waiting int
+	if exists {
+		if err := s.tx.Scan([]any{&waiting}, "SELECT count(*) FROM (SELECT 1 FROM sync_queue WHERE entity_id = ? LIMIT 1)", rec.ID); err != nil {
+			return false, err
+		}
+	}
+	switch {
+	case !exists && rec.Deleted:
+		return false, nil
+	case waiting > 0:
+		if err := putServerState(s.tx, rec); err != nil {
+			return false, err
+		}
+		if err := rebuild(s.tx, rec.Kind, rec.ID); err != nil {
+			return false, err
+		}
+	case exists && cur.Version >= rec.Version:
+		return false, nil // heard already, in the answer to a push
+	default:
+		if err := saveRecord(s.tx, rec); err != nil {
+			return false, err
+		}
+	}
+	if exists && c.By != dev.User {
+		return true, s.heard(c.By, cur, rec)
+	}
+	return true, nil
+}
+
+// gone takes away a record that left this person's crews; unsent work on it stays.
+func (s settler) gone(c wire.Change) (bool, error) {
+	var waiting, held int
+	err := s.tx.Scan([]any{&waiting, &held}, `SELECT (SELECT count(*) FROM sync_queue WHERE entity_id = ? OR task_id = ?),
+		(SELECT count(*) FROM `+tables[c.EntityType].name+` WHERE id = ? AND version < ?)`, c.EntityID, c.EntityID, c.EntityID, c.Version)
+	if err != nil || waiting > 0 || held == 0 {
+		return false, err
+	}
+	_, err = s.tx.Exec("DELETE FROM "+tables[c.EntityType].name+" WHERE id = ?", c.EntityID)
+	return true, err
+}
+
+// heard keeps what somebody else changed, for the task's history.
+func (s settler) heard(who string, before, after Record) error {
+	changed := op.Fields{}
+	for name, v := range after.Fields {
+		if name != op.UpdatedAt && !op.Equal(v, before.Fields[name]) {
+			changed[name] = v
+		}
+	}
+	for name := range before.Fields {
+		if _, still := after.Fields[name]; !still {
+			changed[name] = nil
+		}
+	}
+	if after.Deleted != before.Deleted {
+		changed[op.Deleted] = after.Deleted
+	}
+	if len(changed) == 0 {
+		return nil
+	}
+	text, err := json.Marshal(changed)
+	if err != nil {
+		return err
+	}
+	_, err = s.tx.Exec("INSERT INTO heard (task_id, entity_type, entity_id, at, who, payload) VALUES (?, ?, ?, ?, ?, ?)",
+		nullText(taskOf(after)), after.Kind, after.ID, after.Fields.Int(op.UpdatedAt), op.Clean(who, false), string(text))
+	return err
+}

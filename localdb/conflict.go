@@ -1,0 +1,182 @@
+package localdb
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"example.com/punchlist/localdb/sqlite"
+	"example.com/punchlist/sync/op"
+	"example.com/punchlist/sync/wire"
+)
+
+func sortStrings(s []string) { slices.SortFunc(s, cmp.Compare) }
+
+// conflict puts a conflict before the person. The same conflict told twice (in
+// the answer to a push and in a pull) stays one, resolved or not.
+func (s settler) conflict(c wire.Conflict, merged bool) error {
+	kind := c.Side
+	switch {
+	case c.Why == op.WhyDeleted && c.Side == wire.SideLost:
+		kind = "deleted"
+	case merged && c.Side == wire.SideLost:
+		kind = "merged"
+	}
+	mine, theirs := c.MineAll, c.TheirsAll
+	if mine == nil {
+		mine = op.Fields{c.Field: c.Mine}
+	}
+	if theirs == nil {
+		theirs = op.Fields{c.Field: c.Theirs}
+	}
+	mineText, err := json.Marshal(cleanFields(c.EntityType, mine))
+	if err != nil {
+		return err
+	}
+	theirsText, err := json.Marshal(cleanFields(c.EntityType, theirs))
+	if err != nil {
+		return err
+	}
+	task := c.EntityID
+	if c.EntityType != op.Task {
+		rec, err := loadRecord(s.tx, c.EntityType, c.EntityID)
+		if err != nil {
+			rec = Record{Kind: c.EntityType, Fields: op.Fields{}}
+		}
+		task = taskOf(rec)
+	}
+	_, err = s.tx.Exec(`INSERT INTO conflicts (id, kind, entity_type, entity_id, task_id, field, mine, theirs, who, at, mine_at, why, heard_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
+		c.ID, kind, c.EntityType, c.EntityID, nullText(task), c.Field, string(mineText), string(theirsText), op.Clean(c.Who, false), c.At, c.MineAt, c.Why, s.now)
+	return err
+}
+
+func cleanFields(kind op.Kind, f op.Fields) op.Fields {
+	out := make(op.Fields, len(f))
+	for name, v := range f {
+		out[name] = cleanField(kind, name, v)
+	}
+	return out
+}
+
+const conflictColumns = `SELECT c.id, c.kind, c.entity_type, c.entity_id, coalesce(c.task_id, ''), c.field, c.mine, c.theirs, c.who, c.at, c.mine_at, c.why, c.state,
+	coalesce(c.resolution, ''), coalesce(i.label, s.name, t.title, ''), coalesce(t.number, '')
+	FROM conflicts c LEFT JOIN tasks t ON t.id = c.task_id LEFT JOIN checklist_items i ON i.id = c.entity_id LEFT JOIN sites s ON s.id = c.entity_id `
+
+// Conflicts lists the conflicts that nobody has looked at yet, or all of them:
+// open ones first, newest first.
+func (db *DB) Conflicts(ctx context.Context, all bool) ([]Conflict, error) {
+	where := "WHERE c.state = 'open' "
+	if all {
+		where = ""
+	}
+	var out []Conflict
+	err := db.sql.Read(ctx, func(tx *sqlite.Tx) (err error) {
+		out, err = loadConflicts(tx, where+"ORDER BY c.state, c.heard_at DESC, c.id")
+		return err
+	})
+	return out, err
+}
+
+func loadConflicts(tx *sqlite.Tx, where string, args ...any) ([]Conflict, error) {
+	rows, err := tx.Query(conflictColumns+where, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []Conflict
+	for rows.Next() {
+		var c Conflict
+		var mine, theirs string
+		if err := rows.Scan(&c.ID, &c.Kind, &c.EntityType, &c.EntityID, &c.TaskID, &c.Field, &mine, &theirs, &c.Who, &c.At, &c.MineAt, &c.Why, &c.State, &c.Resolution, &c.Title, &c.Number); err != nil {
+			return nil, err
+		}
+		if err := json.Unmarshal([]byte(mine), &c.MineAll); err != nil {
+			return nil, err
+		}
+		if err := json.Unmarshal([]byte(theirs), &c.TheirsAll); err != nil {
+			return nil, err
+		}
+		c.Mine, c.Theirs = c.MineAll[c.Field], c.TheirsAll[c.Field]
+		if c.Number == "" && c.TaskID != "" {
+			c.Number = TempNumber(c.TaskID)
+		}
+		out = append(out, c)
+	}
+	return out, rows.Err()
+}
+
+// ResolveConflict takes a conflict off the list. With mine true my values are
+// written again, as an ordinary new change made after seeing theirs (a deleted
+// record comes back with them); otherwise theirs stay.
+func (db *DB) ResolveConflict(ctx context.Context, id string, mine bool) error {
+	_, err := db.act(ctx, func(a *action) error {
+		c, err := a.openConflict(id)
+		if err != nil {
+			return err
+		}
+		resolution := "theirs"
+		if mine {
+			resolution = "mine"
+			if err := a.takeMine(c); err != nil {
+				return err
+			}
+		}
+		_, err = a.tx.Exec("UPDATE conflicts SET state = 'resolved', resolution = ? WHERE id = ?", resolution, c.ID)
+		return err
+	})
+	return err
+}
+
+func (a *action) openConflict(id string) (Conflict, error) {
+	found, err := loadConflicts(a.tx, "WHERE c.id = ?", id)
+	if err != nil {
+		return Conflict{}, err
+	}
+	if len(found) == 0 {
+		return Conflict{}, &Error{Message: fmt.Sprintf("there is no conflict %q here", op.Clean(id, false)), Hint: "punchlist conflicts lists them, with ids", Cause: ErrNotFound}
+	}
+	if found[0].State != "open" {
+		return Conflict{}, &Error{Message: fmt.Sprintf("that conflict is resolved already (%s)", found[0].Resolution)}
+	}
+	return found[0], nil
+}
+
+func (a *action) takeMine(c Conflict) error {
+	if c.EntityType == op.Note {
+		return nil // a note is a fact: both stand anyway
+	}
+	rec, err := loadRecord(a.tx, c.EntityType, c.EntityID)
+	if err != nil {
+		return fmt.Errorf("%s: %w", op.Word(c.EntityType), err)
+	}
+	if c.MineAll[op.Deleted] == true {
+		if rec.Deleted {
+			return nil
+		}
+		_, err := a.change(Change{Kind: c.EntityType, ID: c.EntityID, Action: op.Delete})
+		return err
+	}
+	fields := c.MineAll.Clone()
+	delete(fields, op.Deleted)
+	for _, name := range op.Members(c.EntityType, op.RegisterOf(c.EntityType, c.Field)) {
+		if _, mine := fields[name]; !mine {
+			fields[name] = nil // the register wins as one
+		}
+	}
+	if rec.Deleted {
+		fields[op.Deleted] = false
+	}
+	_, err = a.change(Change{Kind: c.EntityType, ID: c.EntityID, Action: op.Update, Fields: fields})
+	return err
+}
+
+// ReopenConflict puts a conflict that was dismissed back on the list.
+func (db *DB) ReopenConflict(ctx context.Context, id string) error {
+	return db.sql.Write(ctx, func(tx *sqlite.Tx) error {
+		_, err := tx.Exec("UPDATE conflicts SET state = 'open', resolution = NULL WHERE id = ? AND resolution = 'theirs'", id)
+		return err
+	})
+}

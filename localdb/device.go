@@ -1,0 +1,127 @@
+package localdb
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"example.com/punchlist/localdb/sqlite"
+	"example.com/punchlist/sync/op"
+)
+
+// Device says who this laptop is. Before enrolment the user is the account's
+// own name and the role is dispatcher: a list without an office is its owner's.
+func (db *DB) Device(ctx context.Context) (Device, error) {
+	var d Device
+	err := db.sql.Read(ctx, func(tx *sqlite.Tx) (err error) {
+		d, err = loadDevice(tx)
+		return err
+	})
+	if err != nil {
+		return d, err
+	}
+	if d.ID != "" {
+		d.Token, err = db.readToken()
+	}
+	return d, err
+}
+
+func loadDevice(tx *sqlite.Tx) (Device, error) {
+	var d Device
+	var crews string
+	err := tx.Scan([]any{&d.ID, &d.User, &d.Name, &d.Role, &crews, &d.ServerURL, &d.ServerID, &d.ServerKey, &d.EnrolledAt, &d.Cursor, &d.ClockOffset, &d.OffsetKnown},
+		`SELECT device_id, user, name, role, crews, server_url, server_id, server_key, enrolled_at, cursor, clock_offset, offset_known FROM device`)
+	if err != nil {
+		return d, fmt.Errorf("read device: %w", err)
+	}
+	if d.User == "" {
+		d.User = op.Clean(os.Getenv("USER"), false)
+	}
+	if d.User == "" {
+		d.User = "me"
+	}
+	if d.Role == "" {
+		d.Role = op.Dispatcher
+	}
+	return d, json.Unmarshal([]byte(crews), &d.Crews)
+}
+
+// Enrol makes this laptop a device of a server: the token goes to a file of its
+// own (mode 0600, beside the database), everything else into the database. The
+// queue stays as it is: work done before enrolment is sent like any other.
+func (db *DB) Enrol(ctx context.Context, d Device) error {
+	if err := db.writeToken(d.Token); err != nil {
+		return fmt.Errorf("keep the token: %w", err)
+	}
+	crews, err := json.Marshal(d.Crews)
+	if err != nil {
+		return err
+	}
+	return db.sql.Write(ctx, func(tx *sqlite.Tx) error {
+		_, err := tx.Exec(`UPDATE device SET device_id = ?, user = ?, name = ?, role = ?, crews = ?, server_url = ?, server_id = ?, server_key = ?, enrolled_at = ?,
+			cursor = CASE WHEN server_id = ? THEN cursor ELSE '' END`,
+			d.ID, d.User, d.Name, d.Role, string(crews), d.ServerURL, d.ServerID, d.ServerKey, d.EnrolledAt, d.ServerID)
+		return err
+	})
+}
+
+func (db *DB) tokenFile() string { return db.Path() + ".token" }
+
+func (db *DB) readToken() (string, error) {
+	b, err := os.ReadFile(db.tokenFile())
+	if errors.Is(err, os.ErrNotExist) {
+		return "", nil // a copied database: the server will ask to enrol again
+	}
+	if err != nil {
+		return "", fmt.Errorf("read token: %w", err)
+	}
+	return strings.TrimSpace(string(b)), nil
+}
+
+// writeToken is atomic and durable: temporary file, sync, rename, sync of the folder.
+func (db *DB) writeToken(token string) error {
+	dir := filepath.Dir(db.tokenFile())
+	f, err := os.CreateTemp(dir, ".token-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	if _, err := f.WriteString(token + "\n"); err != nil {
+		return errors.Join(err, f.Close())
+	}
+	if err := errors.Join(f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), db.tokenFile()); err != nil {
+		return err
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// TryLock makes the caller the one sender of this database, until release is
+// called or the process ends, however it ends. ok is false while another
+// process is the sender.
+func (db *DB) TryLock() (release func(), ok bool, err error) {
+	f, err := os.OpenFile(db.Path()+".sender", os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, false, fmt.Errorf("sender lock: %w", err)
+	}
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if err != nil {
+		f.Close()
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, false, nil
+		}
+		return nil, false, fmt.Errorf("sender lock: %w", err)
+	}
+	return func() { f.Close() }, true, nil
+}

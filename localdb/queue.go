@@ -1,0 +1,303 @@
+package localdb
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"example.com/punchlist/localdb/sqlite"
+	"example.com/punchlist/sync/op"
+)
+
+// behind finds the parked op that a queued one waits for: the INSERT of its own
+// record or of its task, which the server refused, so that it cannot know what
+// the op speaks of.
+const behind = `(SELECT p.op_id FROM sync_queue p WHERE p.state = 'parked' AND p.action = 'INSERT' AND p.entity_id IN (q.entity_id, q.task_id) AND p.id < q.id LIMIT 1)`
+
+const queueColumns = `q.id, q.op_id, coalesce(q.group_id, ''), q.entity_type, q.entity_id, q.action, q.payload, coalesce(q.prev, 'null'), q.base, q.created_at, q.boot_id, q.boot_ms`
+
+// NextBatch reads the next ops to send, in order: at most maxOps of them and
+// about maxBytes of payload, but always at least one, and groups whole. Ops that
+// wait behind a parked one are left out. updated_at is corrected at this moment,
+// with all that is known of the server's clock by now.
+func (db *DB) NextBatch(ctx context.Context, maxOps, maxBytes int) ([]op.Op, error) {
+	var ops []op.Op
+	err := db.sql.Read(ctx, func(tx *sqlite.Tx) error {
+		offsets, err := loadOffsets(tx)
+		if err != nil {
+			return err
+		}
+		rows, err := tx.Query("SELECT "+queueColumns+" FROM sync_queue q WHERE q.state = 'pending' AND "+behind+" IS NULL ORDER BY q.id LIMIT ?", max(maxOps, maxGroup)+1)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		bytes := 0
+		for rows.Next() {
+			o, read, size, err := scanOp(rows)
+			if err != nil {
+				return err
+			}
+			bytes += size
+			inGroup := len(ops) > 0 && o.Group != "" && o.Group == ops[len(ops)-1].Group
+			if len(ops) > 0 && !inGroup && (len(ops) >= maxOps || bytes > maxBytes) {
+				return nil
+			}
+			if len(ops) >= maxOps && inGroup && ops[0].Group != o.Group {
+				ops = cutGroup(ops, o.Group) // the group begins the next batch
+				return nil
+			}
+			o.Fields[op.UpdatedAt], o.TimeUncertain = offsets.Correct(read)
+			ops = append(ops, o)
+		}
+		return rows.Err()
+	})
+	return ops, err
+}
+
+func cutGroup(ops []op.Op, group string) []op.Op {
+	for len(ops) > 0 && ops[len(ops)-1].Group == group {
+		ops = ops[:len(ops)-1]
+	}
+	return ops
+}
+
+// scanOp reads queueColumns. size is the payload's, in bytes.
+func scanOp(rows *sql.Rows, more ...any) (o op.Op, read op.Reading, size int, err error) {
+	var payload, prev string
+	dest := []any{&o.Seq, &o.ID, &o.Group, &o.Kind, &o.Entity, &o.Action, &payload, &prev, &o.Base, &o.CreatedAt, &read.BootID, &read.Boot}
+	if err := rows.Scan(append(dest, more...)...); err != nil {
+		return o, read, 0, err
+	}
+	read.Wall, o.Schema = o.CreatedAt, op.Schema
+	if err := json.Unmarshal([]byte(payload), &o.Fields); err != nil {
+		return o, read, 0, fmt.Errorf("payload of op %s: %w", o.ID, err)
+	}
+	if err := json.Unmarshal([]byte(prev), &o.Prev); err != nil {
+		return o, read, 0, fmt.Errorf("prev of op %s: %w", o.ID, err)
+	}
+	return o, read, len(payload) + len(prev) + 300, nil
+}
+
+// MarkTried counts a try that never got an answer; every op stays where it is.
+func (db *DB) MarkTried(ctx context.Context, opIDs []string, reason string) error {
+	return db.sql.Write(ctx, func(tx *sqlite.Tx) error {
+		for _, id := range opIDs {
+			if _, err := tx.Exec("UPDATE sync_queue SET retry_count = retry_count + 1, last_error = ? WHERE op_id = ?", op.Clean(reason, false), id); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Queue lists what waits or was refused, in order, from behind seq after.
+// limit 0 means 100.
+func (db *DB) Queue(ctx context.Context, after int64, limit int) ([]QueueRow, error) {
+	if limit <= 0 {
+		limit = 100
+	}
+	var out []QueueRow
+	err := db.sql.Read(ctx, func(tx *sqlite.Tx) error {
+		rows, err := tx.Query("SELECT "+queueColumns+`, q.state, q.retry_count, coalesce(q.last_error, ''), coalesce(q.code, ''), coalesce(q.field, ''), coalesce(q.task_id, ''),
+			coalesce(t.number, ''), coalesce(t.title, ''), coalesce(`+behind+`, ''), coalesce(i.label, s.code, '')
+			FROM sync_queue q LEFT JOIN tasks t ON t.id = q.task_id LEFT JOIN checklist_items i ON i.id = q.entity_id LEFT JOIN sites s ON s.id = q.entity_id
+			WHERE q.id > ? ORDER BY q.id LIMIT ?`, after, limit)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var r QueueRow
+			var label string
+			if r.Op, _, _, err = scanOp(rows, &r.State, &r.Attempts, &r.LastError, &r.Code, &r.Field, &r.TaskID, &r.TaskNumber, &r.TaskTitle, &r.Behind, &label); err != nil {
+				return err
+			}
+			if r.TaskNumber == "" && r.TaskID != "" {
+				r.TaskNumber = TempNumber(r.TaskID)
+			}
+			r.Sentence = sentence(r.Op, r.TaskNumber, label)
+			out = append(out, r)
+		}
+		return rows.Err()
+	})
+	return out, err
+}
+
+// sentence says what an op does: "Set T-1042 to COMPLETED".
+func sentence(o op.Op, task, label string) string {
+	names := fieldNames(o.Fields)
+	switch {
+	case o.Kind == op.Task && o.Action == op.Insert:
+		return fmt.Sprintf("Added %s “%s”", task, o.Fields.Text("title"))
+	case o.Kind == op.Task && o.Action == op.Delete:
+		return "Deleted " + task
+	case o.Kind == op.Task && o.Fields[op.Deleted] == false:
+		return "Brought back " + task
+	case o.Kind == op.Task && o.Fields["status"] != nil && o.Prev["status"] != nil:
+		return fmt.Sprintf("Set %s to %s", task, o.Fields.Text("status"))
+	case o.Kind == op.Task:
+		return fmt.Sprintf("Changed %s of %s", names, task)
+	case o.Kind == op.Item && o.Action == op.Insert:
+		return fmt.Sprintf("Added the step “%s” to %s", o.Fields.Text("label"), task)
+	case o.Kind == op.Item && o.Fields["outcome"] != nil:
+		return fmt.Sprintf("Answered “%s” of %s: %s", label, task, o.Fields.Text("outcome"))
+	case o.Kind == op.Item:
+		return fmt.Sprintf("Changed %s of “%s” of %s", names, label, task)
+	case o.Kind == op.Note:
+		return "Wrote a note on " + task
+	case o.Kind == op.TimeEntry && o.Action == op.Insert:
+		return fmt.Sprintf("Began %s on %s", o.Fields.Text("kind"), task)
+	case o.Kind == op.TimeEntry:
+		return "Ended the time entry on " + task
+	case o.Kind == op.Site && o.Action == op.Insert:
+		return "Added the site " + o.Fields.Text("code")
+	case o.Kind == op.Site:
+		return fmt.Sprintf("Changed %s of the site %s", names, label)
+	}
+	return fmt.Sprintf("%s of a %s", o.Action, op.Word(o.Kind))
+}
+
+func fieldNames(f op.Fields) string {
+	var names []string
+	for name := range f {
+		if name != op.UpdatedAt {
+			names = append(names, strings.ReplaceAll(name, "_", " "))
+		}
+	}
+	sortStrings(names)
+	return strings.Join(names, ", ")
+}
+
+// RetryOp sends a parked op again, as it stands, when the next round comes,
+// with the others of its action and what waits behind it.
+func (db *DB) RetryOp(ctx context.Context, opID string) error {
+	n, err := db.requeue(ctx, "q.op_id = ?1", opID)
+	if err == nil && n == 0 {
+		return noSuchOp(opID)
+	}
+	return err
+}
+
+// RetryAll sends every parked op again and tells how many ops went back into the queue.
+func (db *DB) RetryAll(ctx context.Context) (int, error) { return db.requeue(ctx, "1 = 1") }
+
+// requeue moves parked ops, and what waits behind them, to the end of the queue.
+// The server remembers its first answer to an op and the place it had, so a
+// refused one goes out as a new op; one that only waited keeps its id.
+func (db *DB) requeue(ctx context.Context, where string, args ...any) (n int, err error) {
+	const chosen = "SELECT q.op_id FROM sync_queue q WHERE q.state = 'parked' AND "
+	err = db.sql.Write(ctx, func(tx *sqlite.Tx) error {
+		ids, err := collectAll(tx, `WITH chosen AS (SELECT * FROM sync_queue WHERE op_id IN (`+chosen+where+`)),
+			whole AS (SELECT * FROM sync_queue WHERE op_id IN (SELECT op_id FROM chosen) OR group_id IN (SELECT group_id FROM chosen))
+			SELECT op_id FROM sync_queue WHERE op_id IN (SELECT op_id FROM whole)
+				OR entity_id IN (SELECT entity_id FROM whole WHERE action = 'INSERT') OR task_id IN (SELECT entity_id FROM whole WHERE action = 'INSERT')
+			ORDER BY id`, args...)
+		if err != nil {
+			return err
+		}
+		for _, id := range ids {
+			if err := db.moveToEnd(tx, id); err != nil {
+				return err
+			}
+		}
+		n = len(ids)
+		return nil
+	})
+	return n, err
+}
+
+func (db *DB) moveToEnd(tx *sqlite.Tx, id string) error {
+	var state string
+	if err := tx.Scan([]any{&state}, "SELECT state FROM sync_queue WHERE op_id = ?", id); err != nil {
+		return err
+	}
+	fresh := db.newID()
+	const columns = "entity_id, entity_type, action, payload, prev, base, group_id, task_id, created_at, boot_id, boot_ms, retry_count, last_error"
+	if _, err := tx.Exec("INSERT INTO sync_queue (op_id, "+columns+") SELECT ?, "+columns+" FROM sync_queue WHERE op_id = ?", fresh, id); err != nil {
+		return err
+	}
+	if _, err := tx.Exec("DELETE FROM sync_queue WHERE op_id = ?", id); err != nil {
+		return err
+	}
+	if state == "parked" {
+		return nil
+	}
+	_, err := tx.Exec("UPDATE sync_queue SET op_id = ? WHERE op_id = ?", id, fresh)
+	return err
+}
+
+// DiscardOp drops an unsent change (with the others of its action, and with
+// what depends on a record that it would have made); the record goes back to
+// what it was. It cannot be undone.
+func (db *DB) DiscardOp(ctx context.Context, opID string) error {
+	return db.sql.Write(ctx, func(tx *sqlite.Tx) error {
+		rows, err := tx.Query(`SELECT op_id, entity_type, entity_id FROM sync_queue WHERE op_id = ?1
+			OR group_id = (SELECT group_id FROM sync_queue WHERE op_id = ?1)
+			OR (SELECT action FROM sync_queue WHERE op_id = ?1) = 'INSERT' AND (SELECT entity_id FROM sync_queue WHERE op_id = ?1) IN (entity_id, task_id)`, opID)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		type ref struct {
+			op, id string
+			kind   op.Kind
+		}
+		var refs []ref
+		for rows.Next() {
+			var r ref
+			if err := rows.Scan(&r.op, &r.kind, &r.id); err != nil {
+				return err
+			}
+			refs = append(refs, r)
+		}
+		if err := rows.Err(); err != nil {
+			return err
+		}
+		rows.Close()
+		if len(refs) == 0 {
+			return noSuchOp(opID)
+		}
+		for _, r := range refs {
+			if _, err := tx.Exec("DELETE FROM sync_queue WHERE op_id = ?", r.op); err != nil {
+				return err
+			}
+		}
+		for _, r := range refs {
+			if err := rebuild(tx, r.kind, r.id); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func noSuchOp(id string) error {
+	return &Error{Message: fmt.Sprintf("no change %q waits here", op.Clean(id, false)), Hint: "punchlist queue lists what waits, with ids", Cause: ErrNotFound}
+}
+
+func collectAll(tx *sqlite.Tx, query string, args ...any) ([]string, error) {
+	rows, err := tx.Query(query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	return collect(rows)
+}
+
+// Cursor is how far this laptop has heard; "" before the first time.
+func (db *DB) Cursor(ctx context.Context) (cursor string, err error) {
+	err = db.sql.Read(ctx, func(tx *sqlite.Tx) error { return tx.Scan([]any{&cursor}, "SELECT cursor FROM device") })
+	return cursor, err
+}
+
+// RoundDone notes that a round ran dry: all that waited was sent and all that
+// changed was heard.
+func (db *DB) RoundDone(ctx context.Context) error {
+	return db.sql.Write(ctx, func(tx *sqlite.Tx) error {
+		_, err := tx.Exec("UPDATE device SET last_sync = ?", db.clock().Wall)
+		return err
+	})
+}

@@ -1,0 +1,250 @@
+package localdb
+
+import (
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"example.com/punchlist/localdb/sqlite"
+	"example.com/punchlist/sync/op"
+)
+
+// table says how a kind lies on disk: one column a field of the model, and
+// `extra` for the open families (tag.NAME, x.NAME) and whatever a newer server
+// may send.
+type table struct {
+	name    string
+	columns []string // fields of the model that have a column
+	known   map[string]op.Field
+	load    string // SELECT … WHERE id = ?
+	save    string // INSERT … ON CONFLICT (id) DO UPDATE
+	search  bool   // has a column `search`
+}
+
+var tables = map[op.Kind]*table{
+	op.Task: newTable(op.Task, "tasks", true),
+	op.Item: newTable(op.Item, "checklist_items", false),
+	op.Note: newTable(op.Note, "notes", false), op.TimeEntry: newTable(op.TimeEntry, "time_entries", false),
+	op.Site: newTable(op.Site, "sites", true),
+}
+
+func newTable(kind op.Kind, name string, search bool) *table {
+	t := &table{name: name, known: map[string]op.Field{}, search: search}
+	for _, f := range op.SchemaOf(kind) {
+		t.columns = append(t.columns, f.Name)
+		t.known[f.Name] = f
+	}
+	if _, ok := t.known[op.CrewField]; !ok {
+		t.columns = append(t.columns, op.CrewField)
+		t.known[op.CrewField] = op.Field{Name: op.CrewField}
+	}
+	all := append([]string{"id", "updated_at", "version", "deleted", "extra"}, t.columns...)
+	t.load = "SELECT " + strings.Join(all, ", ") + " FROM " + name
+	if search {
+		all = append(all, "search")
+	}
+	set := make([]string, 0, len(all))
+	for _, c := range all[1:] {
+		set = append(set, c+" = excluded."+c)
+	}
+	t.save = "INSERT INTO " + name + " (" + strings.Join(all, ", ") + ") VALUES (" + strings.TrimSuffix(strings.Repeat("?, ", len(all)), ", ") +
+		") ON CONFLICT (id) DO UPDATE SET " + strings.Join(set, ", ")
+	return t
+}
+
+// loadRecord reads one record; ErrNotFound when there is no row (a deleted
+// record has one, marked).
+func loadRecord(tx *sqlite.Tx, kind op.Kind, id string) (Record, error) {
+	recs, err := loadRecords(tx, kind, "WHERE id = ?", id)
+	if err != nil {
+		return Record{}, err
+	}
+	if len(recs) == 0 {
+		return Record{}, ErrNotFound
+	}
+	return recs[0], nil
+}
+
+func loadRecords(tx *sqlite.Tx, kind op.Kind, where string, args ...any) ([]Record, error) {
+	t := tables[kind]
+	rows, err := tx.Query(t.load+" "+where, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []Record
+	for rows.Next() {
+		r, err := t.scan(kind, rows)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, r)
+	}
+	return out, rows.Err()
+}
+
+func (t *table) scan(kind op.Kind, rows *sql.Rows) (Record, error) {
+	r := Record{Kind: kind, Fields: op.Fields{}}
+	var updated int64
+	var extra string
+	values := make([]any, len(t.columns))
+	dest := []any{&r.ID, &updated, &r.Version, &r.Deleted, &extra}
+	for i := range values {
+		dest = append(dest, &values[i])
+	}
+	if err := rows.Scan(dest...); err != nil {
+		return r, err
+	}
+	if extra != "{}" {
+		if err := json.Unmarshal([]byte(extra), &r.Fields); err != nil {
+			return r, err
+		}
+	}
+	for i, name := range t.columns {
+		if v := fromColumn(t.known[name].Type, values[i]); v != nil {
+			r.Fields[name] = v
+		}
+	}
+	r.Crew = r.Fields.Text(op.CrewField)
+	r.Fields[op.UpdatedAt] = updated
+	return r, nil
+}
+
+func fromColumn(typ op.Type, v any) any {
+	switch x := v.(type) {
+	case []byte:
+		return string(x)
+	case int64:
+		if typ == op.Bool {
+			return x != 0
+		}
+		if typ == op.Real {
+			return float64(x)
+		}
+	}
+	return v
+}
+
+// saveRecord writes one record's row as it is given. Only apply.go calls it.
+func saveRecord(tx *sqlite.Tx, r Record) error {
+	t := tables[r.Kind]
+	extra := op.Fields{}
+	for name, v := range r.Fields {
+		if _, known := t.known[name]; !known && v != nil && !envelope[name] {
+			extra[name] = v
+		}
+	}
+	text, err := json.Marshal(extra)
+	if err != nil {
+		return err
+	}
+	args := []any{r.ID, r.Fields.Int(op.UpdatedAt), r.Version, r.Deleted, string(text)}
+	for _, name := range t.columns {
+		v := r.Fields[name]
+		if name == op.CrewField {
+			v = nullText(r.Crew)
+		}
+		args = append(args, v)
+	}
+	if t.search {
+		args = append(args, searchText(r))
+	}
+	if _, err := tx.Exec(t.save, args...); err != nil {
+		return fmt.Errorf("save %s %s: %w", op.Word(r.Kind), r.ID, err)
+	}
+	return nil
+}
+
+// envelope: members of a server's state that are no fields of the record.
+var envelope = map[string]bool{"id": true, "version": true, op.UpdatedAt: true, op.Deleted: true}
+
+func nullText(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
+}
+
+// searchText is what the words of a search are looked up in: lower case, so
+// that the comparison is the same for every script.
+func searchText(r Record) string {
+	names := []string{"title", "description", op.Number, "asset", "external_ref", "contact_name"}
+	if r.Kind == op.Site {
+		names = []string{"code", "name", "address", "city"}
+	}
+	var parts []string
+	for _, name := range names {
+		if s := r.Fields.Text(name); s != "" {
+			parts = append(parts, s)
+		}
+	}
+	if r.Kind == op.Task && r.Fields.Text(op.Number) == "" {
+		parts = append(parts, TempNumber(r.ID))
+	}
+	return strings.ToLower(strings.Join(parts, "\n"))
+}
+
+// TempNumber is what a task is called until the server gives it a number.
+func TempNumber(id string) string {
+	id = strings.ReplaceAll(id, "-", "")
+	if len(id) < 4 {
+		return "NEW-" + strings.ToUpper(id)
+	}
+	return "NEW-" + strings.ToUpper(id[len(id)-4:])
+}
+
+// fromState reads a record out of what the server tells: one flat object.
+func fromState(kind op.Kind, state op.Fields) (Record, error) {
+	r := Record{Kind: kind, ID: state.Text("id"), Crew: state.Text(op.CrewField), Version: state.Int("version"), Deleted: state.Bool(op.Deleted), Fields: op.Fields{}}
+	if r.ID == "" || r.Version <= 0 || tables[kind] == nil {
+		return r, errors.New("the server sent a record without id, version or known kind")
+	}
+	for name, v := range state {
+		if !envelope[name] && v != nil {
+			r.Fields[name] = cleanField(kind, name, v)
+		}
+	}
+	for _, f := range op.SchemaOf(kind) {
+		if f.Required && r.Fields[f.Name] == nil {
+			return r, fmt.Errorf("the server sent a %s without %s", op.Word(kind), f.Name)
+		}
+	}
+	r.Fields[op.UpdatedAt] = state.Int(op.UpdatedAt)
+	return r, nil
+}
+
+// cleanField makes text that came over the network safe before it is stored;
+// every screen cleans it again.
+func cleanField(kind op.Kind, name string, v any) any {
+	s, ok := v.(string)
+	if !ok {
+		return v
+	}
+	f, _ := op.FieldOf(kind, name)
+	return op.Clean(s, f.Type == op.Long)
+}
+
+// Changes made to a record on top of what is known of it.
+func overlay(r *Record, fields op.Fields) {
+	for name, v := range fields {
+		switch name {
+		case op.Deleted:
+			r.Deleted = v == true
+		case op.UpdatedAt:
+			if t, ok := v.(int64); ok && t > r.Fields.Int(op.UpdatedAt) {
+				r.Fields[op.UpdatedAt] = t
+			}
+		default:
+			if v == nil {
+				delete(r.Fields, name)
+			} else {
+				r.Fields[name] = v
+			}
+		}
+	}
+	if crew := fields.Text(op.CrewField); crew != "" {
+		r.Crew = crew
+	}
+}
