@@ -231,7 +231,7 @@ func taskLookups(ref string) []lookup {
 	upper := strings.ToUpper(ref)
 	looks := []lookup{{from + "id = ?", strings.ToLower(ref)}, {from + "number = ?", upper}, {from + "number = 'T-' || ?", ref}, {from + "external_ref = ?", ref}}
 	if temp, ok := strings.CutPrefix(upper, "NEW-"); ok && len(temp) >= 4 {
-		looks = append(looks, lookup{from + "id LIKE '%' || ?", strings.ToLower(temp)})
+		looks = append(looks, lookup{from + "number IS NULL AND id LIKE '%' || ?", strings.ToLower(temp)})
 	}
 	if len(ref) >= 4 && !strings.ContainsAny(ref, "%_") {
 		looks = append(looks, lookup{from + "id LIKE ? || '%'", strings.ToLower(ref)})

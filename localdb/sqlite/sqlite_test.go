@@ -260,3 +260,16 @@ func TestCloseTwiceAndAfterwards(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// A reader connection that is used again must see what was committed meanwhile.
+func TestEachReadIsAFreshSnapshot(t *testing.T) {
+	db := open(t, filepath.Join(t.TempDir(), "x.db"), options(v1))
+	for want := range 9 { // more reads than there are reader connections
+		if n := count(t, db); n != want {
+			t.Fatalf("read %d sees %d rows", want, n)
+		}
+		if err := insert(db, "v"); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -130,11 +130,13 @@ func (db *DB) Read(ctx context.Context, fn func(*Tx) error) error {
 	defer func() { _ = run(r, "ROLLBACK") }()
 	// The snapshot begins with the first read, which may find the file being
 	// recovered by another process: that one is waited for too.
-	err = db.retry(ctx, func() error { return run(r, "SELECT 1 FROM sqlite_schema LIMIT 1") })
-	if err != nil {
+	// Scan, not run: a SELECT that is not read to its end would keep the snapshot
+	// open beyond the ROLLBACK, and this connection would never see news again.
+	t, first := &Tx{ctx, r}, 0
+	if err := db.retry(ctx, func() error { return t.Scan([]any{&first}, "SELECT count(*) FROM sqlite_schema") }); err != nil {
 		return fold(db.path, err)
 	}
-	if err := fn(&Tx{ctx, r}); err != nil {
+	if err := fn(t); err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
