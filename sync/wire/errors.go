@@ -1,0 +1,158 @@
+package wire
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"syscall"
+	"time"
+)
+
+// NotOurServer says that something answered which is not the enrolled server:
+// a hotel's sign-in page, a gateway, another punchlist server. Nothing it said
+// was believed and nothing was changed.
+type NotOurServer struct {
+	Host   string // who answered, as far as it can be told
+	Status int    // the HTTP status of that answer
+	What   string // what was wrong with it
+}
+
+func (e *NotOurServer) Error() string {
+	return e.Host + " answers instead of the server: " + e.What
+}
+
+// Hint is the next step for a person.
+func (e *NotOurServer) Hint() string {
+	if e.Gateway() {
+		return "the server behind this address does not run; ask whoever looks after it"
+	}
+	return "open a web page to sign in to this network, or check the server's address"
+}
+
+// Gateway tells whether it was a gateway that found no server behind itself.
+func (e *NotOurServer) Gateway() bool {
+	return e.Status >= http.StatusBadGateway && e.Status <= http.StatusGatewayTimeout
+}
+
+// ServerError is a refusal by the enrolled server itself. It speaks of the
+// channel, never of an op.
+type ServerError struct {
+	Problem    Problem
+	RetryAfter time.Duration // how long the server asks to wait; 0: it does not say
+}
+
+func (e *ServerError) Error() string {
+	if e.Problem.Message != "" {
+		return e.Problem.Message
+	}
+	return fmt.Sprintf("the server answers %d %s", e.Problem.Status, http.StatusText(e.Problem.Status))
+}
+
+// Hint is the next step for a person; often "".
+func (e *ServerError) Hint() string { return e.Problem.Hint }
+
+// Status is the answer's HTTP status.
+func (e *ServerError) Status() int { return e.Problem.Status }
+
+// Unreachable says that no answer came, in a sentence for people.
+type Unreachable struct {
+	Host string
+	What string
+	Cure string
+	Sent bool // the request had begun to leave: the server may have seen it
+	Err  error
+}
+
+func (e *Unreachable) Error() string { return e.What }
+func (e *Unreachable) Unwrap() error { return e.Err }
+
+// Hint is the next step for a person; often "".
+func (e *Unreachable) Hint() string { return e.Cure }
+
+func (c *Client) stranger(status int, what string) error {
+	return &NotOurServer{Host: hostOnly(c.base.Host), Status: status, What: what}
+}
+
+// unreachable folds whatever the network said into one sentence.
+func (c *Client) unreachable(err error, sent bool) error {
+	host := hostOnly(c.base.Host)
+	e := &Unreachable{Host: host, Sent: sent, Err: err}
+	for _, f := range []func(error, string) (string, string){proxyFault, nameFault, tlsFault, socketFault} {
+		if e.What, e.Cure = f(err, host); e.What != "" {
+			return e
+		}
+	}
+	e.What = "no answer from " + host + ": " + line(err.Error())
+	return e
+}
+
+func proxyFault(err error, _ string) (string, string) {
+	var oe *net.OpError
+	if errors.As(err, &oe) && oe.Op == "proxyconnect" {
+		return "the proxy does not answer: " + line(oe.Err.Error()), "check HTTPS_PROXY"
+	}
+	return "", ""
+}
+
+func nameFault(err error, host string) (string, string) {
+	var de *net.DNSError
+	if !errors.As(err, &de) {
+		return "", ""
+	}
+	if de.IsNotFound {
+		return "the address " + line(de.Name) + " does not resolve", "check the spelling, or the network's DNS"
+	}
+	return "looking up " + host + " gets no answer", "the network's DNS does not answer; is there a connection?"
+}
+
+func tlsFault(err error, host string) (string, string) {
+	var invalid x509.CertificateInvalidError
+	var unknown x509.UnknownAuthorityError
+	var name x509.HostnameError
+	var record tls.RecordHeaderError
+	var alert tls.AlertError
+	switch {
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return "the certificate of " + host + " is valid from " + day(invalid.Cert.NotBefore) + " to " + day(invalid.Cert.NotAfter) + ", not today",
+			"check this laptop's date; if it is right, the server needs a new certificate"
+	case errors.As(err, &invalid):
+		return "the certificate of " + host + " is not valid: " + line(invalid.Error()), "ask whoever looks after the server"
+	case errors.As(err, &unknown):
+		return "the certificate of " + host + " is signed by an authority that this laptop does not know",
+			"somebody may be listening in; on a network of your own, install its authority on this laptop"
+	case errors.As(err, &name):
+		return "whoever answers at " + host + " shows another name's certificate", "is this a network that wants a sign-in first?"
+	case errors.As(err, &record):
+		return host + " does not speak TLS on that port", "check the port in the server's address"
+	case errors.As(err, &alert):
+		return host + " and this program find no common TLS version", ""
+	}
+	return "", ""
+}
+
+func day(t time.Time) string { return t.UTC().Format("2006-01-02") }
+
+func socketFault(err error, host string) (string, string) {
+	var slow *errSlow
+	var ne net.Error
+	switch {
+	case errors.As(err, &slow):
+		return host + ": " + slow.Error(), ""
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return host + " refused the connection", "does the server run, and is the port right?"
+	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETDOWN),
+		errors.Is(err, syscall.EADDRNOTAVAIL):
+		return "no route to " + host, "is there a network connection?"
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, syscall.ECONNABORTED),
+		errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return "the connection to " + host + " was cut", ""
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &ne) && ne.Timeout(), errors.Is(err, syscall.ETIMEDOUT):
+		return host + " does not answer in time", ""
+	}
+	return "", ""
+}

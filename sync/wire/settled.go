@@ -1,0 +1,9 @@
+package wire
+
+// Settled counts what a batch's results did on the device.
+type Settled struct {
+	Acked     int // left the queue: applied, merged or lost to newer values
+	Conflicts int // conflicts newly recorded
+	Parked    int // refused for good; kept, shown, sent again by hand
+	Retry     int // still waiting: the server said "not now"
+}
