@@ -1,0 +1,150 @@
+package exchange
+
+import (
+	"context"
+	"errors"
+	"iter"
+
+	"example.com/punchlist/localdb"
+	"example.com/punchlist/sync/op"
+)
+
+// Laptop makes a laptop's database the target of an import. Every change is
+// queued for the server as if the person had made it.
+func Laptop(db *localdb.DB) Target { return laptop{db} }
+
+type laptop struct{ db *localdb.DB }
+
+func (l laptop) Find(ctx context.Context, kind op.Kind, field string, values []string) (map[string]string, error) {
+	return l.db.RefIDs(ctx, kind, field, values)
+}
+
+func (l laptop) Records(ctx context.Context, kind op.Kind, ids []string) (map[string]Record, error) {
+	out := make(map[string]Record, len(ids))
+	for _, id := range ids {
+		rec, err := l.db.Record(ctx, kind, id)
+		if errors.Is(err, localdb.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		out[id] = recordOf(rec)
+	}
+	return out, nil
+}
+
+func (l laptop) Items(ctx context.Context, tasks []string) (map[string][]Record, error) {
+	out := make(map[string][]Record, len(tasks))
+	for _, id := range tasks {
+		items, err := l.db.ItemsOf(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		for _, it := range items {
+			out[id] = append(out[id], recordOf(it))
+		}
+	}
+	return out, nil
+}
+
+func (l laptop) CountTasks(ctx context.Context) (int, error) {
+	return l.db.CountTasks(ctx, localdb.Filter{})
+}
+
+// Write makes one op of each change. They are no group: a group travels in one
+// batch, and an import is larger than any batch.
+func (l laptop) Write(ctx context.Context, changes iter.Seq[Change]) error {
+	return l.db.DoEach(ctx, func(yield func(localdb.Change) bool) {
+		for c := range changes {
+			if !yield(localdb.Change(c)) {
+				return
+			}
+		}
+	})
+}
+
+// Stored hands out a laptop's tasks in the order of the list. Deep ones carry
+// all that hangs on them. It pages as it goes and holds no transaction, so that
+// an export does not stop the work beside it.
+func Stored(ctx context.Context, db *localdb.DB, filter localdb.Filter, deep bool) Tasks {
+	return func(yield func(Task, error) bool) {
+		sites := map[string]*Record{}
+		q := localdb.Query{Filter: filter, Limit: 500, Now: db.Time()}
+		for {
+			page, err := db.Tasks(ctx, q)
+			if err != nil {
+				yield(Task{}, err)
+				return
+			}
+			for _, row := range page.Rows {
+				t, err := storedTask(ctx, db, row, deep, sites)
+				if errors.Is(err, localdb.ErrNotFound) {
+					continue // deleted since the page was read
+				}
+				if !yield(t, err) || err != nil {
+					return
+				}
+			}
+			if !page.More {
+				return
+			}
+			q.From = &page.Keys[len(page.Keys)-1]
+		}
+	}
+}
+
+func storedTask(ctx context.Context, db *localdb.DB, row localdb.TaskRow, deep bool, sites map[string]*Record) (Task, error) {
+	t := Task{ID: row.ID, Sync: string(row.Sync)}
+	if deep {
+		v, err := db.Task(ctx, row.ID)
+		if err != nil {
+			return t, err
+		}
+		t.Version, t.Fields = v.Version, v.Fields
+		if v.Site != nil {
+			s := recordOf(*v.Site)
+			t.Site = &s
+		}
+		t.Checklist, t.Notes, t.Time = recordsOf(v.Checklist), recordsOf(v.Notes), recordsOf(v.Time)
+		return t, nil
+	}
+	rec, err := db.Record(ctx, op.Task, row.ID)
+	if err == nil && rec.Deleted {
+		err = localdb.ErrNotFound
+	}
+	if err != nil {
+		return t, err
+	}
+	t.Version, t.Fields = rec.Version, rec.Fields
+	t.Site, err = storedSite(ctx, db, rec.Fields.Text("site_id"), sites)
+	return t, err
+}
+
+// storedSite reads each site once.
+func storedSite(ctx context.Context, db *localdb.DB, id string, sites map[string]*Record) (*Record, error) {
+	if s, known := sites[id]; known || id == "" {
+		return s, nil
+	}
+	rec, err := db.Record(ctx, op.Site, id)
+	switch {
+	case errors.Is(err, localdb.ErrNotFound) || err == nil && rec.Deleted:
+		sites[id] = nil
+	case err != nil:
+		return nil, err
+	default:
+		s := recordOf(rec)
+		sites[id] = &s
+	}
+	return sites[id], nil
+}
+
+func recordsOf(list []localdb.Record) []Record {
+	out := make([]Record, 0, len(list))
+	for _, r := range list {
+		out = append(out, recordOf(r))
+	}
+	return out
+}
+
+func recordOf(r localdb.Record) Record { return Record{ID: r.ID, Deleted: r.Deleted, Fields: r.Fields} }
