@@ -122,9 +122,8 @@ type Verdict struct {
 	Outcome   Outcome
 	Stamp     int64      // the time the server settled on, ms
 	Conflicts []Conflict // the op's author is on one side of each
-	// Unseen says that the author cannot know the record from its own ops: it
-	// holds registers that the author has not seen, or the op met one. The
-	// answer must carry the whole state.
+	// Unseen says that the record held registers which the author had not seen:
+	// it cannot know the state from its own ops, the answer must carry it.
 	Unseen bool
 }
 
@@ -171,6 +170,9 @@ func Merge(rec *Record, o Op, by Author, at Moment) Verdict {
 	} else {
 		m.rec = rec.Clone()
 	}
+	for _, reg := range m.rec.Registers {
+		m.unseen = m.unseen || !m.seen(reg)
+	}
 	switch {
 	case o.Base == BaseUnknown && rec.Exists() && m.time < rec.UpdatedAt():
 		m.loseAll()
@@ -196,13 +198,14 @@ type merger struct {
 	time      int64
 	future    bool
 	rec       *Record
+	unseen    bool
 	won, lost int
 	stamp     int64
 	conflicts []Conflict
 }
 
 func (m *merger) verdict() Verdict {
-	v := Verdict{Outcome: Applied, Stamp: m.stamp, Conflicts: m.conflicts, Unseen: len(m.conflicts) > 0}
+	v := Verdict{Outcome: Applied, Stamp: m.stamp, Conflicts: m.conflicts, Unseen: m.unseen}
 	if v.Stamp == 0 {
 		v.Stamp = m.time
 	}
@@ -210,11 +213,6 @@ func (m *merger) verdict() Verdict {
 		v.Outcome = Merged
 		if m.won == 0 {
 			v.Outcome = Conflicted
-		}
-	}
-	for _, reg := range m.rec.Registers {
-		if !m.seen(reg) {
-			v.Unseen = true
 		}
 	}
 	if m.won > 0 {
