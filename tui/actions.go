@@ -1,0 +1,83 @@
+package tui
+
+import (
+	"context"
+
+	"example.com/punchlist/localdb"
+	"example.com/punchlist/sync/op"
+	"github.com/charmbracelet/bubbles/key"
+	tea "github.com/charmbracelet/bubbletea"
+)
+
+// taskKey acts on a task: the keys that list, task and checklist share.
+func (a *App) taskKey(k tea.KeyMsg, row *localdb.TaskRow) tea.Cmd {
+	keys := a.keys
+	if row == nil {
+		if key.Matches(k, keys.Open, keys.Status, keys.Note, keys.Edit, keys.Checklist, keys.Delete) {
+			a.say("There is no task to act on; a adds one.")
+			return nil
+		}
+		return a.dead(k)
+	}
+	switch {
+	case key.Matches(k, keys.Open):
+		return a.push(&taskScreen{taskPane: taskPane{id: row.ID, row: *row}})
+	case key.Matches(k, keys.Status):
+		return a.openStatus(*row)
+	case key.Matches(k, keys.Note):
+		return a.push(newNoteScreen(a, *row))
+	case key.Matches(k, keys.Edit):
+		return a.push(newEditForm(a, *row))
+	case key.Matches(k, keys.Checklist):
+		return a.push(&checklistScreen{row: *row})
+	case key.Matches(k, keys.Delete):
+		return a.askDelete(*row)
+	}
+	return a.dead(k)
+}
+
+// name is how sentences speak of a task: number and title.
+func (a *App) name(r localdb.TaskRow) string {
+	return a.text(r.Number) + " " + a.cut(a.text(r.Title), 50)
+}
+
+// canWrite says why this person may not change anything, if so.
+func (a *App) canWrite() bool {
+	if a.sum.Device.Role != op.Viewer {
+		return true
+	}
+	a.say("You may look at this crew's tasks but not change them (your role is viewer).")
+	return false
+}
+
+func (a *App) askDelete(r localdb.TaskRow) tea.Cmd {
+	if !a.canWrite() {
+		return nil
+	}
+	s := &askScreen{yes: "delete it", lines: []string{"Delete " + a.name(r) + "?", "It goes for everybody in the crew, with its checklist."}}
+	s.then = func() tea.Cmd {
+		return a.write(writing{from: s, said: a.text(r.Number) + " deleted.", work: func(ctx context.Context, db *localdb.DB) (string, error) {
+			return "", db.DeleteTask(ctx, r.ID)
+		}})
+	}
+	return a.push(s)
+}
+
+// openStatus takes a task to its next status: at once where there is only one
+// that asks nothing, else by a short list.
+func (a *App) openStatus(r localdb.TaskRow) tea.Cmd {
+	if !a.canWrite() {
+		return nil
+	}
+	role := a.sum.Device.Role
+	next := op.NextStatuses(r.Status, role)
+	if len(next) == 0 {
+		a.say(a.text(r.Number) + " is " + statusWord(r.Status) + "; from there nothing follows here. Notes and steps can still be added.")
+		return nil
+	}
+	s := newStatusSheet(a, r, next)
+	if len(next) == 1 && !s.asks(next[0]) {
+		return s.save(a, localdb.Step{To: next[0]})
+	}
+	return a.push(s)
+}

@@ -1,0 +1,378 @@
+package tui
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"example.com/punchlist/localdb"
+	"example.com/punchlist/sync/reach"
+	"github.com/charmbracelet/bubbles/key"
+	tea "github.com/charmbracelet/bubbletea"
+)
+
+// Options are what the screen takes from outside.
+type Options struct {
+	DB      *localdb.DB
+	Now     func() time.Time // its location is the one that times are shown in
+	Sync    func()           // asks the engine for a round now; nil: there is no engine
+	Offline func(on bool)    // work offline, or online again; nil: there is no engine
+	ASCII   bool             // the locale cannot show more than ASCII
+	NoColor bool             // NO_COLOR is set
+	Banner  string           // stands at the right of the head line: what the demo says of itself
+	// Settle is how long the cursor rests on a row before the task beside the
+	// list is drawn: over a slow line the pane must not follow each key. 0 means 150 ms.
+	Settle time.Duration
+}
+
+// The smallest terminal that the screens can be used on, and the width from
+// which list and task stand side by side.
+const (
+	minWidth  = 40
+	minHeight = 12
+	wideFrom  = 120
+)
+
+// maxHeld bounds the keys that wait for a screen's data; more than a person
+// types while a database answers is noise.
+const maxHeld = 1000
+
+// shape says where a screen stands.
+type shape int
+
+const (
+	full  shape = iota // the whole width
+	pane               // beside the list where the terminal is wide
+	sheet              // at the bottom, over the screen below it, which stays in sight; takes all keys
+)
+
+// screen is one screen: a plain struct that App owns. update answers messages
+// and changes nothing but its own screen and, through App's methods, the stack;
+// view draws at most h lines; help lists its keys, the key line's first.
+type screen interface {
+	update(a *App, msg tea.Msg) tea.Cmd
+	view(a *App, w, h int) []string
+	help(a *App) []key.Binding
+	title(a *App) string
+	shape() shape
+	typing() bool // letters are text now, not keys
+}
+
+// App is the program's model: the stack of screens, and what all of them show.
+type App struct {
+	o    Options
+	ctx  context.Context // bounds what commands read; ends with the program
+	jobs *jobs
+	st   styles
+	keys keyMap
+	w, h int
+
+	stack []screen
+	tasks *tasksScreen // the one at the bottom of the stack
+
+	sum      localdb.Summary
+	sumKnown bool
+	status   StatusMsg
+	paused   bool // the person chose to work offline
+
+	said   string // about the last key; until the next one
+	notice string // somebody must see this: until a key is pressed where nothing is typed
+
+	gate    int          // commands that keys wait for
+	held    []tea.KeyMsg // the keys that wait
+	leaving bool         // quit as soon as what is under way is saved
+}
+
+var _ tea.Model = (*App)(nil)
+
+// New makes the screen. ctx bounds its reads.
+func New(ctx context.Context, o Options) *App {
+	if o.Settle == 0 {
+		o.Settle = 150 * time.Millisecond
+	}
+	a := &App{o: o, ctx: ctx, jobs: &jobs{}, st: newStyles(o.NoColor, o.ASCII), keys: newKeys()}
+	a.tasks = newTasksScreen()
+	a.stack = []screen{a.tasks}
+	return a
+}
+
+func (a *App) now() time.Time { return a.o.Now() }
+
+// Init reads what the first frame shows.
+func (a *App) Init() tea.Cmd {
+	return tea.Batch(a.gated(a.loadSummary()), a.tasks.update(a, openedMsg{}))
+}
+
+// Update answers one message.
+func (a *App) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
+	switch msg := msg.(type) {
+	case tea.KeyMsg:
+		return a, a.typed(msg)
+	case gatedMsg:
+		a.gate--
+		cmd := a.handle(msg.inner)
+		return a, tea.Batch(cmd, a.release())
+	}
+	return a, a.handle(msg)
+}
+
+func (a *App) handle(msg tea.Msg) tea.Cmd {
+	switch msg := msg.(type) {
+	case tea.WindowSizeMsg:
+		a.w, a.h = msg.Width, msg.Height
+	case StatusMsg:
+		a.status, a.paused = msg, msg.Reach == reach.Paused
+		return nil
+	case ChangedMsg, MinuteMsg:
+		return a.reload(false)
+	case summaryMsg:
+		a.heard(msg)
+		return nil
+	case writtenMsg:
+		return a.written(msg)
+	case nil:
+		return nil
+	}
+	return a.broadcast(msg)
+}
+
+// broadcast gives a message to all screens: what an answer belongs to may be
+// covered by another one meanwhile.
+func (a *App) broadcast(msg tea.Msg) tea.Cmd {
+	var cmds []tea.Cmd
+	for _, s := range append([]screen(nil), a.stack...) {
+		cmds = append(cmds, s.update(a, msg))
+	}
+	return tea.Batch(cmds...)
+}
+
+// reload reads again what is shown. With gate, keys wait until it is there:
+// what follows a save must act on what was saved.
+func (a *App) reload(gate bool) tea.Cmd {
+	return tea.Batch(a.maybeGated(gate, a.loadSummary()), a.broadcast(reloadMsg{gate: gate}))
+}
+
+func (a *App) maybeGated(gate bool, cmd tea.Cmd) tea.Cmd {
+	if gate {
+		return a.gated(cmd)
+	}
+	return cmd
+}
+
+// written tells the person that a write is safe, or why it was not made.
+func (a *App) written(msg writtenMsg) tea.Cmd {
+	if msg.err == nil && !msg.quiet {
+		a.say(strings.TrimSpace(msg.said + " " + a.saved()))
+	}
+	if msg.err != nil {
+		a.say(explain(msg.err))
+	}
+	cmd := a.broadcast(msg)
+	return tea.Batch(cmd, a.reload(true))
+}
+
+// saved is the promise after each save.
+func (a *App) saved() string {
+	switch {
+	case a.sum.Device.ID == "":
+		return "Saved on this laptop."
+	case a.status.Reach == reach.Online:
+		return "Saved on this laptop. Going out now."
+	}
+	return "Saved on this laptop. Will go out when there is a connection."
+}
+
+// heard takes a summary, and tells of what came in since the last one.
+func (a *App) heard(msg summaryMsg) {
+	if msg.err != nil {
+		a.say(explain(msg.err))
+		return
+	}
+	switch before := a.sum; {
+	case !a.sumKnown:
+	case msg.opened != nil:
+		a.notice = conflictNotice(msg.opened[:min(len(msg.opened), max(1, msg.sum.Conflicts-before.Conflicts))])
+	case msg.sum.Parked > before.Parked:
+		a.notice = "The server refused " + plural(msg.sum.Parked-before.Parked, "change", "changes") + ": press O to see why."
+	}
+	a.sum, a.sumKnown = msg.sum, true
+}
+
+// conflictNotice says in one line what happened to this person's changes.
+func conflictNotice(news []localdb.Conflict) string {
+	lost := 0
+	for _, c := range news {
+		if c.Kind != "overrode" {
+			lost++
+		}
+	}
+	if lost == 0 {
+		return plural(len(news), "change", "changes") + " of yours replaced one you had not seen: press X."
+	}
+	return plural(lost, "change", "changes") + " lost to a newer one: press X."
+}
+
+// say puts a sentence above the key line, until the next key.
+func (a *App) say(s string) { a.said = s }
+
+// typed takes a key message apart: several keys in one packet arrive as one.
+func (a *App) typed(msg tea.KeyMsg) tea.Cmd {
+	var cmds []tea.Cmd
+	for _, k := range split(msg) {
+		if a.gate > 0 && k.Type != tea.KeyCtrlC {
+			if len(a.held) < maxHeld {
+				a.held = append(a.held, k)
+			}
+			continue
+		}
+		cmds = append(cmds, a.press(k))
+	}
+	return tea.Batch(cmds...)
+}
+
+// split makes one message per key of typed letters; a paste stays text.
+func split(msg tea.KeyMsg) []tea.KeyMsg {
+	if msg.Type != tea.KeyRunes || msg.Paste || len(msg.Runes) < 2 {
+		return []tea.KeyMsg{msg}
+	}
+	out := make([]tea.KeyMsg, len(msg.Runes))
+	for i, r := range msg.Runes {
+		out[i] = tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune{r}, Alt: msg.Alt}
+		if r == ' ' {
+			out[i].Type = tea.KeySpace
+		}
+	}
+	return out
+}
+
+// release presses the keys that waited, as far as none of them opens the gate anew.
+func (a *App) release() tea.Cmd {
+	var cmds []tea.Cmd
+	for a.gate == 0 && len(a.held) > 0 {
+		k := a.held[0]
+		a.held = a.held[1:]
+		cmds = append(cmds, a.press(k))
+	}
+	if a.gate == 0 && a.leaving {
+		cmds = append(cmds, tea.Quit)
+	}
+	return tea.Batch(cmds...)
+}
+
+func (a *App) top() screen { return a.stack[len(a.stack)-1] }
+
+// press acts on one key.
+func (a *App) press(k tea.KeyMsg) tea.Cmd {
+	a.said = ""
+	top := a.top()
+	modal := top.typing() || top.shape() == sheet
+	if !modal {
+		a.notice = ""
+	}
+	switch {
+	case key.Matches(k, a.keys.Leave):
+		return a.leave()
+	case key.Matches(k, a.keys.Suspend):
+		return tea.Suspend
+	case key.Matches(k, a.keys.Offline):
+		return a.toggleOffline()
+	case modal:
+		return top.update(a, k)
+	case key.Matches(k, a.keys.Help):
+		return a.push(newHelpScreen(a, top))
+	case key.Matches(k, a.keys.Queue):
+		return a.pushOnce(&queueScreen{})
+	case key.Matches(k, a.keys.Conflicts):
+		return a.pushOnce(&conflictsScreen{})
+	case key.Matches(k, a.keys.Sync):
+		return a.askSync()
+	case key.Matches(k, a.keys.Quit):
+		if len(a.stack) == 1 {
+			return a.leave()
+		}
+		return a.pop()
+	}
+	return top.update(a, k)
+}
+
+// leave quits when all that is under way is written; asked twice, at once.
+func (a *App) leave() tea.Cmd {
+	if a.gate > 0 && !a.leaving {
+		a.leaving = true
+		return nil
+	}
+	return tea.Quit
+}
+
+func (a *App) push(s screen) tea.Cmd {
+	a.stack = append(a.stack, s)
+	return s.update(a, openedMsg{})
+}
+
+// pushOnce opens a screen of which there is one at most: on top of others it
+// comes to the front as a fresh one.
+func (a *App) pushOnce(s screen) tea.Cmd {
+	for i, old := range a.stack {
+		if old.title(a) == s.title(a) {
+			a.stack = append(a.stack[:i:i], a.stack[i+1:]...)
+			break
+		}
+	}
+	return a.push(s)
+}
+
+func (a *App) pop() tea.Cmd {
+	if len(a.stack) > 1 {
+		a.stack = a.stack[:len(a.stack)-1]
+	}
+	return nil
+}
+
+// drop closes a screen wherever it stands, and all above it.
+func (a *App) drop(s screen) {
+	for i := len(a.stack) - 1; i > 0; i-- {
+		if a.stack[i] == s {
+			a.stack = a.stack[:i]
+			return
+		}
+	}
+}
+
+// dead answers a key that means nothing here.
+func (a *App) dead(k tea.KeyMsg) tea.Cmd {
+	if k.Paste {
+		a.say("Pasted text goes into a note (n), a search (/) or a form (a, e).")
+		return nil
+	}
+	a.say(a.cut(a.text(k.String()), 12) + " does nothing here; ? shows the keys.")
+	return nil
+}
+
+func (a *App) askSync() tea.Cmd {
+	switch {
+	case a.o.Sync == nil || a.status.Reach == reach.NotEnrolled:
+		a.say(noServer)
+		return nil
+	case a.paused:
+		a.say("You work offline; ctrl+n goes online again, then it sends by itself.")
+		return nil
+	}
+	a.say("Asking the server now.")
+	return a.syncNow()
+}
+
+const noServer = "This laptop has joined no server yet: run `punchlist enroll` with the invite you were given."
+
+func (a *App) toggleOffline() tea.Cmd {
+	if a.o.Offline == nil || a.status.Reach == reach.NotEnrolled {
+		a.say(noServer)
+		return nil
+	}
+	a.paused = !a.paused
+	if a.paused {
+		a.say("Working offline. All you do is saved on this laptop; ctrl+n goes online again.")
+	} else {
+		a.say("Online again: what waits is sent as soon as the server answers.")
+	}
+	return a.switchOffline(a.paused)
+}

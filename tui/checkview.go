@@ -1,0 +1,126 @@
+package tui
+
+import (
+	"strings"
+
+	"example.com/punchlist/sync/op"
+)
+
+// itemLine is one step of a checklist: its answer first, in words of one width.
+func (a *App) itemLine(f op.Fields) string {
+	line := answerMark(f.Text("outcome")) + " " + a.text(f.Text("label"))
+	if v := a.text(valueText(f["value"])); v != "" {
+		line += ": " + strings.TrimSpace(v+" "+a.text(f.Text("unit")))
+	}
+	if f.Bool("required") && f.Text("outcome") == "" {
+		line += "  (required)"
+	}
+	if f.Text("comment") != "" {
+		line += "  *" // there is a comment
+	}
+	return line
+}
+
+func answerMark(outcome string) string {
+	switch outcome {
+	case "":
+		return "[    ]"
+	case "na":
+		return "[n/a ]"
+	}
+	return "[" + outcome + strings.Repeat(" ", max(0, 4-len(outcome))) + "]"
+}
+
+func (s *checklistScreen) view(a *App, w, h int) []string {
+	if !s.loaded {
+		return nil
+	}
+	if len(s.items) == 0 {
+		return []string{"", "  This task has no checklist.", "", "  a     add a step", "  esc   back to the task"}
+	}
+	low := s.detail(a, w)
+	lines := []string{s.progress()}
+	return append(append(lines, fit(s.rows(a, w, h-len(low)-1), w, max(0, h-len(low)-1))...), low...)
+}
+
+// progress counts what is done and what must still be done.
+func (s *checklistScreen) progress() string {
+	answered, required, failed := 0, 0, 0
+	for _, it := range s.items {
+		switch it.Fields.Text("outcome") {
+		case "":
+			if it.Fields.Bool("required") {
+				required++
+			}
+			continue
+		case "fail":
+			failed++
+		}
+		answered++
+	}
+	out := itoa(answered) + " of " + itoa(len(s.items)) + " answered"
+	if failed > 0 {
+		out += ", " + itoa(failed) + " failed"
+	}
+	if required > 0 {
+		out += ", " + itoa(required) + " required left"
+	}
+	return out
+}
+
+// rows are the steps around the selected one, under the headings of their parts.
+func (s *checklistScreen) rows(a *App, w, h int) []string {
+	var lines []string
+	section, at := "", 0
+	for i, it := range s.items {
+		if sec := it.Fields.Text("section"); sec != section {
+			section = sec
+			lines = append(lines, a.st.section.Render(a.cut(a.text(sec), w)))
+		}
+		if i == s.cur {
+			at = len(lines)
+		}
+		line := a.cut(a.itemLine(it.Fields), w-2)
+		if i != s.cur && it.Fields.Text("outcome") == "fail" {
+			line = a.st.bad.Render(line)
+		}
+		lines = append(lines, a.row(i == s.cur, line))
+	}
+	// The place moves only when the selected step would leave the sight, so
+	// that one answered step changes two lines and not the screen.
+	s.top = max(0, min(s.top, len(lines)-h, at-1))
+	if at >= s.top+h-1 {
+		s.top = min(at-h+2, max(0, len(lines)-h))
+	}
+	return lines[max(0, s.top):]
+}
+
+// detail is what there is to know of the selected step, and the line to type in.
+func (s *checklistScreen) detail(a *App, w int) []string {
+	f := s.item()
+	out := []string{strings.Repeat(a.st.glyphs.rule, min(w, 78))}
+	out = append(out, wrap(a.text(f.Text("label")), w)...)
+	if help := f.Text("help"); help != "" {
+		lines := a.block(help, w)
+		out = append(out, lines[:min(3, len(lines))]...)
+	}
+	switch f.Text("kind") {
+	case "number":
+		if limits, _ := within(0, f); limits != "" {
+			out = append(out, a.cut("number, "+a.text(limits), w))
+		}
+	case "choice":
+		out = append(out, wrap(a.text(strings.Join(numbered(choicesOf(f)), "  ")), w)...)
+	}
+	if by := f.Text("done_by"); by != "" && f.Text("outcome") != "" {
+		out = append(out, a.cut(f.Text("outcome")+" by "+a.text(by)+" "+a.clock(f.Int("done_at")), w))
+	}
+	if c := f.Text("comment"); c != "" {
+		out = append(out, a.cut("* "+a.text(c), w))
+	}
+	if s.asking != nothing {
+		ask := [...]string{"", "Value: ", "Comment: ", "New step: "}[s.asking]
+		out = append(out, ask+inputLine(&s.input, w-width(ask)))
+	}
+	return out
+}

@@ -1,0 +1,181 @@
+package tui
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"example.com/punchlist/localdb"
+	"example.com/punchlist/sync/op"
+	tea "github.com/charmbracelet/bubbletea"
+)
+
+// All input and output of the screens is in this file.
+
+// jobs counts the commands that use the database, so that nobody closes it
+// under them: Bubble Tea does not wait for commands at the end.
+type jobs struct {
+	mu     sync.Mutex // guards closed and the step from 0 to 1 of wg
+	wg     sync.WaitGroup
+	closed bool
+}
+
+func (j *jobs) begin() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.closed {
+		return false
+	}
+	j.wg.Add(1)
+	return true
+}
+
+// finish lets no further command begin and waits for those under way.
+func (j *jobs) finish() {
+	j.mu.Lock()
+	j.closed = true
+	j.mu.Unlock()
+	j.wg.Wait()
+}
+
+// run makes a command of work on the database.
+func (a *App) run(work func(context.Context) tea.Msg) tea.Cmd {
+	ctx, j := a.ctx, a.jobs
+	return func() tea.Msg {
+		if !j.begin() {
+			return nil
+		}
+		defer j.wg.Done()
+		return work(ctx)
+	}
+}
+
+// gated marks a command as one that further keys wait for.
+func (a *App) gated(cmd tea.Cmd) tea.Cmd {
+	if cmd == nil {
+		return nil
+	}
+	a.gate++
+	return func() tea.Msg { return gatedMsg{cmd()} }
+}
+
+// writing is a write and what to say when it is saved.
+type writing struct {
+	from  screen
+	said  string
+	quiet bool
+	work  func(context.Context, *localdb.DB) (id string, err error)
+}
+
+// write saves. It runs to its end even when the program is told to stop
+// meanwhile: a transaction takes milliseconds, and what a person typed last
+// shall not be lost to a hang-up.
+func (a *App) write(w writing) tea.Cmd {
+	if !a.canWrite() {
+		return nil
+	}
+	db := a.o.DB
+	return a.gated(a.run(func(ctx context.Context) tea.Msg {
+		id, err := w.work(context.WithoutCancel(ctx), db)
+		return writtenMsg{from: w.from, said: w.said, quiet: w.quiet, id: id, err: err}
+	}))
+}
+
+func (a *App) loadSummary() tea.Cmd {
+	db, before, known := a.o.DB, a.sum.Conflicts, a.sumKnown
+	return a.run(func(ctx context.Context) tea.Msg {
+		sum, err := db.Summary(ctx)
+		msg := summaryMsg{sum: sum, err: err}
+		if err == nil && known && sum.Conflicts > before {
+			msg.opened, msg.err = db.Conflicts(ctx, false)
+		}
+		return msg
+	})
+}
+
+func (a *App) loadPage(want pageWant) tea.Cmd {
+	db := a.o.DB
+	want.query.Now = a.now()
+	return a.run(func(ctx context.Context) tea.Msg {
+		page, err := db.Tasks(ctx, want.query)
+		return pageMsg{want: want, page: page, err: err}
+	})
+}
+
+// historyShown bounds the history under a task; older lines are in the file.
+const historyShown = 50
+
+func (a *App) loadTask(id string) tea.Cmd {
+	db := a.o.DB
+	return a.run(func(ctx context.Context) tea.Msg {
+		view, err := db.Task(ctx, id)
+		if err != nil {
+			return taskMsg{id: id, err: err}
+		}
+		events, err := db.History(ctx, id, historyShown)
+		return taskMsg{id: id, view: view, events: events, err: err}
+	})
+}
+
+// sitesShown is how many sites a search offers.
+const sitesShown = 6
+
+func (a *App) findSites(search string) tea.Cmd {
+	db := a.o.DB
+	return a.run(func(ctx context.Context) tea.Msg {
+		sites, err := db.Sites(ctx, search, sitesShown)
+		return sitesMsg{search: search, sites: sites, err: err}
+	})
+}
+
+// queuePage is how many ops are read at once.
+const queuePage = 200
+
+func (a *App) loadQueue(after int64, limit int) tea.Cmd {
+	db := a.o.DB
+	return a.run(func(ctx context.Context) tea.Msg {
+		rows, err := db.Queue(ctx, after, limit)
+		return queueMsg{after: after, rows: rows, more: len(rows) == limit, err: err}
+	})
+}
+
+func (a *App) loadConflicts() tea.Cmd {
+	db := a.o.DB
+	return a.run(func(ctx context.Context) tea.Msg {
+		rows, err := db.Conflicts(ctx, false)
+		return conflictsMsg{rows: rows, err: err}
+	})
+}
+
+// syncNow asks the engine for a round.
+func (a *App) syncNow() tea.Cmd {
+	order := a.o.Sync
+	return func() tea.Msg { order(); return nil }
+}
+
+// switchOffline tells the engine to stop talking, or to talk again.
+func (a *App) switchOffline(on bool) tea.Cmd {
+	order := a.o.Offline
+	return func() tea.Msg { order(on); return nil }
+}
+
+// explain is an error in the words of its cure.
+func explain(err error) string {
+	var cure *localdb.Error
+	var refusal *op.Refusal
+	switch {
+	case err == nil, errors.Is(err, context.Canceled):
+		return ""
+	case errors.As(err, &cure) && cure.Hint != "":
+		return cure.Message + "; " + cure.Hint
+	case errors.As(err, &cure):
+		return cure.Message
+	case errors.As(err, &refusal):
+		return refusal.Error()
+	case errors.Is(err, localdb.ErrNotFound):
+		return "It is not here any more; somebody deleted it or it left your crew."
+	case errors.Is(err, localdb.ErrLocked):
+		return "Nothing was written: another program holds the database. Press the key again in a moment."
+	}
+	return err.Error()
+}

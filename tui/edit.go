@@ -1,0 +1,354 @@
+package tui
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"example.com/punchlist/localdb"
+	"example.com/punchlist/sync/op"
+	"github.com/charmbracelet/bubbles/key"
+	tea "github.com/charmbracelet/bubbletea"
+)
+
+// formScreen adds a task or edits one. Only what changed is written, so that an
+// edit of the title never competes with somebody else's edit of the due time.
+type formScreen struct {
+	id     string // "" while the task is a new one
+	row    localdb.TaskRow
+	fields []*field
+	cur    int
+	top    int
+	more   op.Fields // of a new task, beside the form's fields
+	ready  bool      // the fields show the record
+}
+
+func newForm(a *App) *formScreen {
+	s := &formScreen{fields: []*field{
+		{name: "title", label: "title"},
+		{name: "type", label: "type", kind: wordField, values: op.TaskTypes},
+		{name: "priority", label: "priority", kind: wordField, values: op.Priorities},
+		{name: "site_id", label: "site", kind: siteField},
+		{name: "due_at", label: "due", kind: timeField, hint: whenExamples},
+		{name: "window_start", label: "window", kind: windowField, hint: "08:00-10:00, tomorrow 08:00-10:00, 2026-12-01 08:00-10:00"},
+		{name: "assignee", label: "for", hint: "a user's name"},
+		{name: "asset", label: "asset"},
+		{name: "contact_name", label: "contact"},
+		{name: "contact_phone", label: "phone"},
+		{name: "description", label: "description", kind: longField, hint: "ctrl+j: new line"},
+	}}
+	for _, f := range s.fields {
+		f.in, f.area = a.newInput(), a.newArea()
+	}
+	s.fields[0].focus(true)
+	return s
+}
+
+func newAddForm(a *App) *formScreen {
+	s := newForm(a)
+	s.field("type").chosen = op.TaskTypes[len(op.TaskTypes)-1]
+	s.field("priority").chosen = "normal"
+	s.field("assignee").set(a.sum.Device.User)
+	s.ready = true
+	return s
+}
+
+// newFollowUpForm is an add form for what a task left to do.
+func newFollowUpForm(a *App, of localdb.TaskRow, what string) *formScreen {
+	s := newAddForm(a)
+	s.field("title").set("Follow-up: " + op.Clean(what, false))
+	s.field("type").chosen = "repair"
+	s.more = op.Fields{"parent_id": of.ID}
+	return s
+}
+
+func newEditForm(a *App, row localdb.TaskRow) *formScreen {
+	s := newForm(a)
+	s.id, s.row = row.ID, row
+	return s
+}
+
+func (s *formScreen) field(name string) *field {
+	for _, f := range s.fields {
+		if f.name == name {
+			return f
+		}
+	}
+	return s.fields[0]
+}
+
+func (s *formScreen) shape() shape { return pane }
+func (s *formScreen) typing() bool { return true }
+
+func (s *formScreen) title(a *App) string {
+	if s.id == "" {
+		return "New task"
+	}
+	return "Edit " + a.name(s.row)
+}
+
+func (s *formScreen) help(a *App) []key.Binding {
+	k := a.keys
+	out := []key.Binding{k.Save, k.NextField, k.PrevField}
+	switch s.fields[s.cur].kind {
+	case wordField:
+		out = append(out, k.Choose)
+	case longField:
+		out = append(out, k.NewLine)
+	case siteField:
+		out = append(out, bind("up/down", "pick", "up", "down"))
+	}
+	return append(out, k.Cancel)
+}
+
+func (s *formScreen) update(a *App, msg tea.Msg) tea.Cmd {
+	switch msg := msg.(type) {
+	case openedMsg:
+		switch {
+		case !a.canWrite():
+			a.drop(s)
+		case s.id != "":
+			return a.gated(a.loadTask(s.id))
+		}
+	case taskMsg:
+		if msg.id == s.id && !s.ready {
+			s.fill(a, msg)
+		}
+	case sitesMsg:
+		s.fields[s.cur].takeSites(msg)
+	case writtenMsg:
+		if msg.from == screen(s) {
+			s.written(a, msg.err)
+		}
+	case tea.KeyMsg:
+		return s.key(a, msg)
+	}
+	return nil
+}
+
+// fill shows the record as it is when the form opens. What comes in later does
+// not change the text under the person's hands.
+func (s *formScreen) fill(a *App, msg taskMsg) {
+	if msg.err != nil {
+		a.say(explain(msg.err))
+		a.drop(s)
+		return
+	}
+	s.ready, s.row = true, msg.view.TaskRow
+	for _, f := range s.fields {
+		v := msg.view.Fields
+		switch f.kind {
+		case siteField:
+			f.set(msg.view.SiteCode)
+			f.siteID, f.siteWas = v.Text("site_id"), v.Text("site_id")
+		case timeField:
+			f.set(a.formTime(v.Int(f.name)))
+		case windowField:
+			f.set(a.formWindow(v.Int("window_start"), v.Int("window_end")))
+		default:
+			f.set(v.Text(f.name))
+		}
+		f.was = f.text()
+	}
+}
+
+// formTime is a moment as [ParseWhen] reads it back, whatever day it is then.
+func (a *App) formTime(ms int64) string {
+	switch t := a.at(ms); {
+	case ms == 0:
+		return ""
+	case endOfDay(t):
+		return t.Format("2006-01-02")
+	default:
+		return t.Format("2006-01-02 15:04")
+	}
+}
+
+func (a *App) formWindow(from, to int64) string {
+	if from == 0 || to == 0 {
+		return ""
+	}
+	return a.at(from).Format("2006-01-02 15:04") + "-" + a.at(to).Format("15:04")
+}
+
+func (s *formScreen) key(a *App, k tea.KeyMsg) tea.Cmd {
+	f := s.fields[s.cur]
+	picking := f.kind == siteField && f.siteID == "" && len(f.found) > 0
+	inLong := f.kind == longField && (k.Type == tea.KeyUp || k.Type == tea.KeyDown)
+	switch {
+	case key.Matches(k, a.keys.Save):
+		return s.save(a)
+	case key.Matches(k, a.keys.Cancel):
+		if !s.changed() {
+			return a.pop()
+		}
+		return a.askDiscard(s, "what you typed")
+	case picking && k.Type == tea.KeyDown:
+		f.pick = min(f.pick+1, len(f.found)-1)
+		return nil
+	case picking && k.Type == tea.KeyUp:
+		f.pick = max(0, f.pick-1)
+		return nil
+	case inLong && s.insideArea(f, k):
+		return f.key(a, k)
+	case key.Matches(k, a.keys.NextField):
+		s.goTo(s.cur + 1)
+		return nil
+	case key.Matches(k, a.keys.PrevField):
+		s.goTo(s.cur - 1)
+		return nil
+	}
+	return f.key(a, k)
+}
+
+// insideArea tells whether up and down still move within a long text.
+func (s *formScreen) insideArea(f *field, k tea.KeyMsg) bool {
+	if k.Type == tea.KeyUp {
+		return f.area.Line() > 0
+	}
+	return f.area.Line() < f.area.LineCount()-1
+}
+
+// goTo leaves a field for another one, round and round.
+func (s *formScreen) goTo(i int) {
+	old := s.fields[s.cur]
+	old.settleSite()
+	old.focus(false)
+	s.cur = (i + len(s.fields)) % len(s.fields)
+	s.fields[s.cur].focus(true)
+}
+
+func (s *formScreen) changed() bool {
+	for _, f := range s.fields {
+		if f.changed() && (s.id != "" || (f.kind != wordField && f.name != "assignee")) {
+			return true
+		}
+	}
+	return false
+}
+
+// save checks each field that changed and writes them all, or shows at the
+// field why not.
+func (s *formScreen) save(a *App) tea.Cmd {
+	if !s.ready {
+		return nil
+	}
+	fields, ok := s.collect(a)
+	if !ok {
+		return nil
+	}
+	if s.id != "" && len(fields) == 0 {
+		a.say("Nothing was changed.")
+		a.drop(s)
+		return nil
+	}
+	action, id := op.Update, s.id
+	if id == "" {
+		action = op.Insert
+	}
+	if r := op.CheckFields(op.Task, action, fields); r != nil {
+		s.refused(a, r)
+		return nil
+	}
+	said := "Task added."
+	if id != "" {
+		said = a.text(s.row.Number) + " changed."
+	}
+	return a.write(writing{from: s, said: said, work: func(ctx context.Context, db *localdb.DB) (string, error) {
+		if id == "" {
+			return db.AddTask(ctx, fields)
+		}
+		return id, db.EditTask(ctx, id, fields)
+	}})
+}
+
+func (s *formScreen) collect(a *App) (op.Fields, bool) {
+	fields := op.Fields{}
+	if s.id == "" {
+		fields["status"] = string(op.Pending)
+		for name, v := range s.more {
+			fields[name] = v
+		}
+	}
+	ok := true
+	for _, f := range s.fields {
+		f.bad = ""
+		if !f.changed() {
+			continue
+		}
+		values, bad := f.value(a)
+		if bad != "" {
+			f.bad = bad
+			if ok {
+				s.show(f)
+			}
+			ok = false
+			continue
+		}
+		for name, v := range values {
+			if v != nil || s.id != "" {
+				fields[name] = v
+			}
+		}
+	}
+	if !ok {
+		a.say("Not saved yet: see the line that begins with !")
+	}
+	return fields, ok
+}
+
+// refused shows a refusal where it belongs.
+func (s *formScreen) refused(a *App, r *op.Refusal) {
+	a.say("Not saved yet: " + r.Error())
+	for _, f := range s.fields {
+		if f.name == r.Field || (f.kind == windowField && strings.HasPrefix(r.Field, "window_")) {
+			f.bad = r.Message
+			s.show(f)
+		}
+	}
+}
+
+// show goes to a field that needs another look.
+func (s *formScreen) show(f *field) {
+	for i, x := range s.fields {
+		if x == f {
+			s.fields[s.cur].focus(false)
+			s.cur = i
+			f.focus(true)
+		}
+	}
+}
+
+func (s *formScreen) written(a *App, err error) {
+	var r *op.Refusal
+	switch {
+	case err == nil:
+		a.drop(s)
+	case errors.As(err, &r):
+		s.refused(a, r)
+	}
+}
+
+func (s *formScreen) view(a *App, w, h int) []string {
+	if !s.ready {
+		return nil
+	}
+	lines := []string{""}
+	first, last := 0, 0
+	for i, f := range s.fields {
+		if i == s.cur {
+			first = len(lines)
+		}
+		lines = append(lines, f.lines(a, w, i == s.cur)...)
+		if i == s.cur {
+			last = len(lines)
+		}
+	}
+	if last > s.top+h {
+		s.top = last - h
+	}
+	if first < s.top || s.top+h > len(lines) {
+		s.top = max(0, min(first, len(lines)-h))
+	}
+	return lines[min(s.top, len(lines)):]
+}

@@ -1,0 +1,152 @@
+package tui
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/charmbracelet/bubbles/key"
+)
+
+// A frame, from top to bottom: the head line, the body, the sentence about the
+// last key, the key line, the truth line.
+const aroundBody = 4
+
+// View draws the frame: exactly as many lines as the terminal has, none wider.
+func (a *App) View() string {
+	if a.w <= 0 || a.h <= 0 {
+		return ""
+	}
+	if a.w < minWidth || a.h < minHeight {
+		small := fmt.Sprintf("Punchlist needs %dx%d; this is %dx%d.", minWidth, minHeight, a.w, a.h)
+		return strings.Join(fit([]string{small}, a.w, a.h), "\n")
+	}
+	lines := append([]string{a.headLine()}, fit(a.body(), a.w, a.bodyHeight())...)
+	lines = append(lines, a.sentence(), a.keyLine(), a.truthLine())
+	return strings.Join(fit(lines, a.w, a.h), "\n")
+}
+
+func (a *App) bodyHeight() int { return max(1, a.h-aroundBody) }
+
+// wide tells whether list and task stand side by side.
+func (a *App) wide() bool { return a.w >= wideFrom }
+
+// listWidth is the list's share; rows are capped near 100 cells, where the eye
+// still follows them.
+func (a *App) listWidth() int {
+	if !a.wide() {
+		return min(a.w, 100)
+	}
+	return min(100, a.w*55/100)
+}
+
+func (a *App) paneWidth() int {
+	if !a.wide() {
+		return min(a.w, 100)
+	}
+	return min(100, a.w-a.listWidth()-3)
+}
+
+// body draws the screen on top, with a sheet under it and the list beside it
+// where it has them.
+func (a *App) body() []string {
+	h := a.bodyHeight()
+	top := len(a.stack) - 1
+	var low []string
+	if s := a.stack[top]; s.shape() == sheet && top > 0 {
+		low = s.view(a, min(a.w, 100), h)
+		low = append([]string{strings.Repeat(a.st.glyphs.rule, min(a.w, 78))}, low...)
+		low = low[:min(len(low), h)]
+		top--
+	}
+	h -= len(low)
+	for top > 0 && a.stack[top].shape() == sheet {
+		top--
+	}
+	return append(fit(a.upper(a.stack[top], h), a.w, h), low...)
+}
+
+func (a *App) upper(s screen, h int) []string {
+	if !a.wide() || s.shape() == full && s != screen(a.tasks) {
+		return s.view(a, a.paneWidth(), h)
+	}
+	left := a.tasks.view(a, a.listWidth(), h)
+	var right []string
+	if s == screen(a.tasks) {
+		right = a.tasks.beside(a, a.paneWidth(), h)
+	} else {
+		right = append([]string{a.st.head.Render(s.title(a)), ""}, s.view(a, a.paneWidth(), h-2)...)
+	}
+	left, right = fit(left, a.listWidth(), h), fit(right, a.paneWidth(), h)
+	out := make([]string, h)
+	for i := range out {
+		out[i] = a.cell(left[i], a.listWidth()) + " " + a.st.glyphs.bar + " " + right[i]
+	}
+	return out
+}
+
+// headLine names the screen and, at its right, the banner.
+func (a *App) headLine() string {
+	s := a.stack[len(a.stack)-1]
+	for i := len(a.stack) - 1; i > 0 && s.shape() == sheet; i-- {
+		s = a.stack[i-1]
+	}
+	if a.wide() && s.shape() == pane {
+		s = a.tasks
+	}
+	banner := a.text(a.o.Banner)
+	if banner == "" {
+		banner = a.text(a.sum.Device.User)
+	}
+	title := a.cut(s.title(a), a.w)
+	room := a.w - width(title) - 2
+	if banner == "" || room < 8 {
+		return a.st.head.Render(title)
+	}
+	// Near the title, not at the far edge: short lines cost less over a slow line.
+	return a.st.head.Render(title) + "  " + a.right(banner, min(room, max(width(banner), 78-width(title))))
+}
+
+// sentence is the line that answers the last key, or what must not be missed.
+func (a *App) sentence() string {
+	if a.notice != "" {
+		return a.st.bad.Render(a.cut(a.notice, a.w))
+	}
+	if a.said == "" {
+		return ""
+	}
+	return a.cut(a.text(a.said), a.w)
+}
+
+// keysShown is how many keys stand in the key line; the rest are under ?.
+const keysShown = 7
+
+func (a *App) keyLine() string {
+	keys := a.top().help(a)
+	end := ""
+	if !a.top().typing() && a.top().shape() != sheet {
+		end = "  " + a.st.key.Render("?") + " help"
+	}
+	out, used := "", 0
+	for i, b := range keys {
+		if i == keysShown {
+			break
+		}
+		h := b.Help()
+		n := width(h.Key) + 1 + width(h.Desc) + 2
+		if used+n+width(end) > a.w+2 {
+			break
+		}
+		if used > 0 {
+			out += "  "
+		}
+		out += a.st.key.Render(h.Key) + " " + h.Desc
+		used += n
+	}
+	return out + end
+}
+
+// helpOf is a binding's help with other words for this screen.
+func helpOf(b key.Binding, does string) key.Binding {
+	b.SetHelp(b.Help().Key, does)
+	return b
+}

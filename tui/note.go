@@ -1,0 +1,101 @@
+package tui
+
+import (
+	"context"
+	"strings"
+
+	"example.com/punchlist/localdb"
+	"example.com/punchlist/sync/op"
+	"github.com/charmbracelet/bubbles/key"
+	"github.com/charmbracelet/bubbles/textarea"
+	tea "github.com/charmbracelet/bubbletea"
+)
+
+// noteScreen writes a note on a task. Notes are only ever added.
+type noteScreen struct {
+	row  localdb.TaskRow
+	kind string
+	area textarea.Model
+}
+
+func newNoteScreen(a *App, row localdb.TaskRow) *noteScreen {
+	s := &noteScreen{row: row, kind: op.NoteKinds[0], area: a.newArea()}
+	s.area.Focus()
+	return s
+}
+
+func (s *noteScreen) shape() shape        { return pane }
+func (s *noteScreen) typing() bool        { return true }
+func (s *noteScreen) title(a *App) string { return "Note on " + a.name(s.row) }
+
+func (s *noteScreen) help(a *App) []key.Binding {
+	return []key.Binding{a.keys.Accept, a.keys.NewLine, bind("tab", "kind of note", "tab"), a.keys.Cancel}
+}
+
+// written are the kinds that a person chooses from; "system" is the program's.
+func writtenKinds() []string { return op.NoteKinds[:3] }
+
+func (s *noteScreen) update(a *App, msg tea.Msg) tea.Cmd {
+	switch msg := msg.(type) {
+	case writtenMsg:
+		if msg.from == screen(s) && msg.err == nil {
+			a.drop(s)
+		}
+	case tea.KeyMsg:
+		return s.key(a, msg)
+	}
+	return nil
+}
+
+func (s *noteScreen) key(a *App, k tea.KeyMsg) tea.Cmd {
+	switch {
+	case key.Matches(k, a.keys.Accept, a.keys.Save):
+		return s.save(a)
+	case key.Matches(k, a.keys.Cancel):
+		if strings.TrimSpace(s.area.Value()) == "" {
+			return a.pop()
+		}
+		return a.askDiscard(s, "this note")
+	case k.Type == tea.KeyTab:
+		s.kind = next(writtenKinds(), s.kind, 1)
+		return nil
+	}
+	a.feedArea(&s.area, k)
+	return nil
+}
+
+func (s *noteScreen) save(a *App) tea.Cmd {
+	body := strings.TrimSpace(s.area.Value())
+	if body == "" {
+		a.say("Nothing is written yet; esc goes back.")
+		return nil
+	}
+	id, kind := s.row.ID, s.kind
+	return a.write(writing{from: s, said: "Note added.", work: func(ctx context.Context, db *localdb.DB) (string, error) {
+		_, err := db.AddNote(ctx, id, body, kind)
+		return "", err
+	}})
+}
+
+func (s *noteScreen) view(a *App, w, h int) []string {
+	lines := []string{"", a.choice(writtenKinds(), s.kind, a.st.head), ""}
+	return append(lines, areaLines(&s.area, max(10, w-1), max(1, h-4))...)
+}
+
+// askDiscard asks before typed text is thrown away.
+func (a *App) askDiscard(s screen, what string) tea.Cmd {
+	return a.push(&askScreen{yes: "throw it away", lines: []string{"Leave without saving " + what + "?"}, then: func() tea.Cmd {
+		a.drop(s)
+		return nil
+	}})
+}
+
+// next is the value n places on from v, round and round.
+func next(values []string, v string, n int) string {
+	for i, x := range values {
+		if x == v {
+			return values[(i+n+len(values))%len(values)]
+		}
+	}
+	return values[0]
+}

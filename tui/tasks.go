@@ -1,0 +1,294 @@
+package tui
+
+import (
+	"strings"
+	"time"
+
+	"example.com/punchlist/localdb"
+	"github.com/charmbracelet/bubbles/key"
+	"github.com/charmbracelet/bubbles/textinput"
+	tea "github.com/charmbracelet/bubbletea"
+)
+
+// tasksScreen is the list: sections, one line a task, search as you type, and
+// on a wide terminal the task under the cursor beside it.
+type tasksScreen struct {
+	list      pager
+	search    textinput.Model
+	searching bool
+	filtered  string // the filter that the list obeys
+	bad       string // why the search's text is no filter
+	peek      taskPane
+	rest      int    // counts the cursor's moves; see settledMsg
+	want      string // select this task when the list is read again
+}
+
+func newTasksScreen() *tasksScreen { return &tasksScreen{} }
+
+func (s *tasksScreen) shape() shape { return full }
+func (s *tasksScreen) typing() bool { return s.searching }
+
+func (s *tasksScreen) title(a *App) string {
+	if s.filtered != "" {
+		return "Tasks matching: " + a.text(s.filtered)
+	}
+	if a.sum.Tasks == 0 {
+		return "Tasks"
+	}
+	return "Tasks  " + itoa(a.sum.Tasks)
+}
+
+func (s *tasksScreen) help(a *App) []key.Binding {
+	k := a.keys
+	if s.searching {
+		return []key.Binding{helpOf(k.Accept, "keep"), helpOf(k.Cancel, "clear"), bind("up/down", "move", "up", "down")}
+	}
+	if len(s.list.rows) == 0 && s.filtered == "" {
+		return []key.Binding{k.Add, k.Sync, k.Quit}
+	}
+	if s.filtered != "" {
+		return []key.Binding{k.Open, k.Status, k.Note, k.Checklist, helpOf(k.Cancel, "all tasks"), k.Search, k.Add, k.Edit, k.Delete}
+	}
+	return []key.Binding{k.Open, k.Status, k.Checklist, k.Note, k.Add, k.Edit, k.Search, k.Delete}
+}
+
+func (s *tasksScreen) update(a *App, msg tea.Msg) tea.Cmd {
+	switch msg := msg.(type) {
+	case openedMsg:
+		s.search = a.newInput()
+		return a.gated(a.loadPage(s.list.ask(fromStart)))
+	case reloadMsg:
+		return s.reload(a, msg.gate)
+	case pageMsg:
+		return s.taken(a, msg)
+	case writtenMsg:
+		if msg.err == nil && msg.id != "" {
+			s.want = msg.id
+		}
+	case taskMsg:
+		s.peek.take(msg)
+	case settledMsg:
+		if row := s.list.selected(); row != nil && msg.gen == s.rest && s.peek.id != row.ID {
+			return a.loadTask(row.ID)
+		}
+	case tea.WindowSizeMsg:
+		return s.moved(a)
+	case tea.KeyMsg:
+		if s.searching {
+			return s.searchKey(a, msg)
+		}
+		return s.key(a, msg)
+	}
+	return nil
+}
+
+func (s *tasksScreen) reload(a *App, gate bool) tea.Cmd {
+	e := again
+	if len(s.list.rows) == 0 {
+		e = fromStart
+	}
+	want := s.list.ask(e)
+	want.keep, s.want = s.want, ""
+	cmd := a.maybeGated(gate, a.loadPage(want))
+	if row := s.list.selected(); a.wide() && row != nil {
+		cmd = tea.Batch(cmd, a.maybeGated(gate, a.loadTask(row.ID)))
+	}
+	return cmd
+}
+
+func (s *tasksScreen) taken(a *App, msg pageMsg) tea.Cmd {
+	if msg.err != nil {
+		if msg.want.gen == s.list.gen {
+			s.list.busy = false
+			a.say(explain(msg.err))
+		}
+		return nil
+	}
+	if !s.list.take(msg) {
+		return nil
+	}
+	if len(s.list.rows) == 0 && !s.list.head { // the window's rows are all gone
+		return a.loadPage(s.list.ask(fromStart))
+	}
+	return s.moved(a)
+}
+
+// moved keeps the window around the cursor and lets the pane follow it.
+func (s *tasksScreen) moved(a *App) tea.Cmd {
+	s.list.top = s.list.firstRow(s.rowLines(a))
+	var cmds []tea.Cmd
+	if e, ok := s.list.more(); ok {
+		cmds = append(cmds, a.loadPage(s.list.ask(e)))
+	}
+	s.rest++
+	if row := s.list.selected(); a.wide() && row != nil && row.ID != s.peek.id {
+		gen := s.rest
+		cmds = append(cmds, tea.Tick(a.o.Settle, func(time.Time) tea.Msg { return settledMsg{gen} }))
+	}
+	return tea.Batch(cmds...)
+}
+
+// rowLines is how many lines the rows and their headings have.
+func (s *tasksScreen) rowLines(a *App) int {
+	h := a.bodyHeight()
+	if s.searching {
+		h -= 2
+	}
+	return max(1, h)
+}
+
+// goTo moves the cursor by n rows, into pages that are not here yet if need be.
+func (s *tasksScreen) goTo(a *App, n int) tea.Cmd {
+	if e, ok := s.list.move(n); ok {
+		return a.gated(a.loadPage(s.list.ask(e)))
+	}
+	return s.moved(a)
+}
+
+func (s *tasksScreen) key(a *App, k tea.KeyMsg) tea.Cmd {
+	half := max(1, s.rowLines(a)/2)
+	switch {
+	case key.Matches(k, a.keys.Down):
+		return s.goTo(a, 1)
+	case key.Matches(k, a.keys.Up):
+		return s.goTo(a, -1)
+	case key.Matches(k, a.keys.PageDown):
+		return s.goTo(a, half)
+	case key.Matches(k, a.keys.PageUp):
+		return s.goTo(a, -half)
+	case key.Matches(k, a.keys.Top):
+		if s.list.head {
+			return s.goTo(a, -len(s.list.rows))
+		}
+		return a.gated(a.loadPage(s.list.ask(fromStart)))
+	case key.Matches(k, a.keys.Bottom):
+		if s.list.tail {
+			return s.goTo(a, len(s.list.rows))
+		}
+		return a.gated(a.loadPage(s.list.ask(fromEnd)))
+	case key.Matches(k, a.keys.Search):
+		s.startSearch()
+		return nil
+	case key.Matches(k, a.keys.Add):
+		return a.push(newAddForm(a))
+	case key.Matches(k, a.keys.Back):
+		return s.back(a)
+	}
+	return a.taskKey(k, s.list.selected())
+}
+
+func (s *tasksScreen) back(a *App) tea.Cmd {
+	if s.filtered != "" {
+		return s.obey(a, "", true)
+	}
+	a.say("This is the first screen; q quits.")
+	return nil
+}
+
+func (s *tasksScreen) startSearch() {
+	s.searching = true
+	s.search.SetValue(s.filtered)
+	s.search.CursorEnd()
+	s.search.Focus()
+}
+
+func (s *tasksScreen) stopSearch() {
+	s.searching, s.bad = false, ""
+	s.search.Blur()
+}
+
+func (s *tasksScreen) searchKey(a *App, k tea.KeyMsg) tea.Cmd {
+	switch k.Type {
+	case tea.KeyEsc:
+		s.stopSearch()
+		return s.obey(a, "", true)
+	case tea.KeyEnter:
+		s.stopSearch()
+		if s.list.busy { // what follows acts on what was found
+			return a.gated(a.loadPage(s.list.ask(fromStart)))
+		}
+		return nil
+	case tea.KeyUp:
+		return s.goTo(a, -1)
+	case tea.KeyDown:
+		return s.goTo(a, 1)
+	}
+	a.feed(&s.search, k)
+	return s.obey(a, s.search.Value(), false)
+}
+
+// obey makes the list obey a filter. Text that is none yet (the person is still
+// typing) leaves the list as it is and says what is wrong.
+func (s *tasksScreen) obey(a *App, text string, gate bool) tea.Cmd {
+	text = strings.TrimSpace(text)
+	f, err := localdb.ParseFilter(text, a.now(), a.sum.Device.User)
+	s.bad = ""
+	if err != nil {
+		s.bad = explain(err)
+		return nil
+	}
+	if text == s.filtered {
+		return nil
+	}
+	s.filtered, s.list.filter, s.list.owed = text, f, 0
+	return a.maybeGated(gate, a.loadPage(s.list.ask(fromStart)))
+}
+
+func (s *tasksScreen) view(a *App, w, h int) []string {
+	var lines []string
+	if s.searching {
+		s.search.Width = max(10, w-12)
+		lines = append(lines, "Search: "+strings.TrimRight(s.search.View(), " "), a.searchHint(s.bad, w))
+	}
+	if len(s.list.rows) == 0 {
+		return append(lines, s.empty(a, w)...)
+	}
+	cols := newColumns(w)
+	top := s.list.firstRow(h - len(lines))
+	for i := top; i < len(s.list.rows) && len(lines) < h; i++ {
+		r := s.list.rows[i]
+		if s.list.opens(i, top) {
+			lines = append(lines, a.sectionLine(r.Section))
+		}
+		lines = append(lines, a.taskLine(r, cols, i == s.list.cur))
+	}
+	return lines
+}
+
+func (a *App) searchHint(bad string, w int) string {
+	if bad != "" {
+		return a.st.bad.Render(a.cut(a.text(bad), w))
+	}
+	return a.cut("words, or status:open due:today priority:high site:BLD22 assignee:me is:pending", w)
+}
+
+func (a *App) sectionLine(s localdb.Section) string {
+	if s == localdb.Overdue {
+		return a.st.bad.Render(sectionWord(s))
+	}
+	return a.st.section.Render(sectionWord(s))
+}
+
+// empty says what to do next; there is no screen without a next step.
+func (s *tasksScreen) empty(a *App, w int) []string {
+	switch {
+	case !s.list.read:
+		return nil
+	case s.filtered != "":
+		return []string{"", a.cut("  No task matches "+a.text(s.filtered)+".", w), "  esc shows all tasks again."}
+	case a.sum.Device.ID != "":
+		return []string{"", "  No tasks yet.", "", "  a   add one", "  S   ask the server for yours now"}
+	}
+	return []string{"", "  No tasks yet. Three ways to begin:", "",
+		"  a                  add your first task; it is saved on this laptop",
+		"  punchlist enroll   join your office's server (in a shell, with its invite)",
+		"  punchlist demo     look around with a made-up crew"}
+}
+
+// beside is the task under the cursor.
+func (s *tasksScreen) beside(a *App, w, h int) []string {
+	if s.list.selected() == nil || !s.peek.loaded {
+		return nil
+	}
+	return s.peek.view(a, w, h)
+}

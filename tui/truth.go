@@ -1,0 +1,155 @@
+package tui
+
+import (
+	"example.com/punchlist/sync/engine"
+	"example.com/punchlist/sync/reach"
+	"github.com/charmbracelet/lipgloss"
+)
+
+// The truth line says whether work is safe and whether it was sent. Its numbers
+// come from the queue table, never from what anybody remembers to have done;
+// words stand first, colour only repeats them. What matters least falls off
+// first where the line is short.
+func (a *App) truthLine() string {
+	state, look := a.stateWords()
+	line, used := look.Render(a.cut(state, a.w)), width(state)
+	for _, part := range a.truthParts() {
+		if part == "" || used+2+width(part) > a.w {
+			continue
+		}
+		line += "  " + part
+		used += 2 + width(part)
+	}
+	return line
+}
+
+func (a *App) truthParts() []string {
+	needs := ""
+	switch {
+	case a.sum.Parked == 1:
+		needs = "1 task needs you (press O)"
+	case a.sum.Parked > 1:
+		needs = plural(a.sum.Parked, "change", "changes") + " need you (press O)"
+	}
+	conflicts := ""
+	if a.sum.Conflicts > 0 {
+		conflicts = plural(a.sum.Conflicts, "conflict", "conflicts") + " (press X)"
+	}
+	waiting := a.waitingWords()
+	if a.status.Reach == reach.Online && a.status.Activity == engine.Sending && a.sum.Pending > 0 {
+		waiting = "" // the state says it already
+	}
+	if a.reachNow() == reach.Portal {
+		return []string{a.detailWords(), waiting, needs, conflicts}
+	}
+	return []string{waiting, needs, conflicts, a.detailWords(), a.lastSentWords(), a.nextTryWords()}
+}
+
+// stateWords opens the line.
+func (a *App) stateWords() (string, lipgloss.Style) {
+	since := ago(a.status.Since, a.now().UnixMilli())
+	if a.status.Since == 0 {
+		since = ""
+	}
+	for_ := func(s string) string {
+		if since == "" {
+			return s
+		}
+		return s + " " + since
+	}
+	switch a.reachNow() {
+	case reach.NotEnrolled:
+		return "ON THIS LAPTOP", a.st.warn
+	case reach.Paused:
+		return for_("WORKING OFFLINE"), a.st.warn
+	case reach.Portal:
+		return "PORTAL", a.st.bad
+	case reach.Unauthorised:
+		return "SIGN IN AGAIN", a.st.bad
+	case reach.ServerDown:
+		return for_("SERVER DOWN"), a.st.bad
+	case reach.Outdated:
+		return "UPDATE PUNCHLIST", a.st.bad
+	case reach.Online:
+		if a.status.Activity == engine.Sending && a.sum.Pending > 0 && a.status.Total > 0 {
+			return "SENDING " + itoa(a.status.Done) + " of " + itoa(a.status.Total), a.st.good
+		}
+		if a.status.Activity == engine.Receiving && a.lastSync() == 0 {
+			return "RECEIVING", a.st.good
+		}
+		return "ONLINE", a.st.good
+	case reach.Offline:
+		return for_("OFFLINE"), a.st.warn
+	}
+	return "LOOKING FOR THE SERVER", a.st.warn
+}
+
+// reachNow is the engine's word; before its first one, what the file knows.
+func (a *App) reachNow() reach.State {
+	switch {
+	case a.paused:
+		return reach.Paused
+	case a.status.Reach == "" && a.sumKnown && a.sum.Device.ID == "":
+		return reach.NotEnrolled
+	}
+	return a.status.Reach
+}
+
+// waitingWords counts what is unsent, in jobs first.
+func (a *App) waitingWords() string {
+	sum := a.sum
+	if !a.sumKnown {
+		return ""
+	}
+	changes := plural(sum.Pending, "change", "changes")
+	switch a.reachNow() {
+	case reach.NotEnrolled:
+		if sum.Pending == 0 {
+			return "no server joined yet"
+		}
+		return changes + " saved, no server joined yet"
+	case reach.Unauthorised, reach.Outdated:
+		return plural(sum.Pending+sum.Parked, "change", "changes") + " safe on this laptop"
+	}
+	switch {
+	case sum.Pending == 0 && sum.Parked > 0:
+		return ""
+	case sum.Pending == 0:
+		if t := a.lastSync(); t != 0 {
+			return "all sent " + a.clock(t)
+		}
+		return "nothing to send yet"
+	case sum.PendingTasks == 0:
+		return changes + " waiting"
+	}
+	return plural(sum.PendingTasks, "task", "tasks") + ", " + changes + " waiting"
+}
+
+// detailWords is the engine's own sentence where the state alone says too little.
+func (a *App) detailWords() string {
+	switch a.reachNow() {
+	case reach.Portal, reach.ServerDown, reach.Unauthorised, reach.Outdated, reach.Offline:
+		return a.cut(a.text(a.status.Detail), max(20, a.w/2))
+	}
+	return ""
+}
+
+func (a *App) lastSync() int64 { return max(a.status.LastSync, a.sum.LastSync) }
+
+func (a *App) lastSentWords() string {
+	t := a.lastSync()
+	if t == 0 || a.sum.Pending == 0 || a.reachNow() == reach.Online || a.reachNow() == reach.NotEnrolled {
+		return ""
+	}
+	return "last sent " + a.clock(t)
+}
+
+func (a *App) nextTryWords() string {
+	if a.status.Activity != engine.Waiting || a.status.NextTry == 0 || a.paused {
+		return ""
+	}
+	if a.status.NextTry-a.now().UnixMilli() < 60_000 {
+		return ""
+	}
+	return "next try " + a.clock(a.status.NextTry)
+}

@@ -1,0 +1,134 @@
+package tui
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// ParseWhen reads a moment as people type it: "today", "tomorrow 14:00", "fri",
+// "14:00", "2026-12-01", "2026-12-01 09:30", "+2d", "+90m". A day without a time
+// is its last minute, 23:59: a task that is due today is not overdue at noon.
+func ParseWhen(text string, now time.Time) (time.Time, error) {
+	words := strings.Fields(strings.ToLower(isoT.ReplaceAllString(text, "$1 $2")))
+	switch {
+	case len(words) == 0:
+		return time.Time{}, fmt.Errorf("no time given; try: %s", whenExamples)
+	case len(words) == 1 && strings.HasPrefix(words[0], "+"):
+		return parseSpan(words[0], now)
+	case len(words) > 2:
+		return time.Time{}, notWhen(text)
+	}
+	if h, m, ok := parseClock(words[0]); ok && len(words) == 1 {
+		return onDay(now, h, m), nil
+	}
+	day, ok := parseDay(words[0], now)
+	if !ok {
+		return time.Time{}, notWhen(text)
+	}
+	if len(words) == 1 {
+		return onDay(day, 23, 59), nil
+	}
+	h, m, ok := parseClock(words[1])
+	if !ok {
+		return time.Time{}, notWhen(text)
+	}
+	return onDay(day, h, m), nil
+}
+
+// isoT is the T between date and time, as programs write it.
+var isoT = regexp.MustCompile(`(\d)T(\d)`)
+
+const whenExamples = "today, tomorrow 14:00, fri, 2026-12-01, +2d"
+
+func notWhen(text string) error {
+	return fmt.Errorf("%q is no time; try: %s", text, whenExamples)
+}
+
+func onDay(day time.Time, h, m int) time.Time {
+	return time.Date(day.Year(), day.Month(), day.Day(), h, m, 0, 0, day.Location())
+}
+
+func parseDay(s string, now time.Time) (time.Time, bool) {
+	switch s {
+	case "today":
+		return now, true
+	case "tomorrow", "tom":
+		return now.AddDate(0, 0, 1), true
+	case "yesterday":
+		return now.AddDate(0, 0, -1), true
+	}
+	if t, err := time.ParseInLocation("2006-01-02", s, now.Location()); err == nil {
+		return t, true
+	}
+	for days := 1; days <= 7; days++ { // the next one of that name, never today
+		t := now.AddDate(0, 0, days)
+		name := strings.ToLower(t.Weekday().String())
+		if s == name || (len(s) >= 3 && strings.HasPrefix(name, s)) {
+			return t, true
+		}
+	}
+	return time.Time{}, false
+}
+
+var clockPattern = regexp.MustCompile(`^(\d{1,2})[:.](\d{2})$`)
+
+func parseClock(s string) (hour, minute int, ok bool) {
+	m := clockPattern.FindStringSubmatch(s)
+	if m == nil {
+		return 0, 0, false
+	}
+	hour, _ = strconv.Atoi(m[1])
+	minute, _ = strconv.Atoi(m[2])
+	return hour, minute, hour < 24 && minute < 60
+}
+
+func parseSpan(s string, now time.Time) (time.Time, error) {
+	n, err := strconv.Atoi(s[1:max(1, len(s)-1)])
+	if err != nil || n < 0 || n > 10_000 {
+		return time.Time{}, notWhen(s)
+	}
+	switch s[len(s)-1] {
+	case 'm':
+		return now.Add(time.Duration(n) * time.Minute).Truncate(time.Minute), nil
+	case 'h':
+		return now.Add(time.Duration(n) * time.Hour).Truncate(time.Minute), nil
+	case 'd':
+		return onDay(now.AddDate(0, 0, n), 23, 59), nil
+	case 'w':
+		return onDay(now.AddDate(0, 0, 7*n), 23, 59), nil
+	}
+	return time.Time{}, notWhen(s)
+}
+
+var windowPattern = regexp.MustCompile(`^(.*?)\s*(\d{1,2}[:.]\d{2})\s*(?:-|–|to)\s*(\d{1,2}[:.]\d{2})$`)
+
+// ParseWindow reads a time window: "08:00-10:00" (today), "tomorrow
+// 08:00-10:00", "2026-12-01 08:00-10:00". One that ends at or before its begin
+// runs over midnight.
+func ParseWindow(text string, now time.Time) (from, to time.Time, err error) {
+	bad := fmt.Errorf("%q is no window; try: 08:00-10:00, tomorrow 08:00-10:00", text)
+	m := windowPattern.FindStringSubmatch(strings.TrimSpace(strings.ToLower(text)))
+	if m == nil {
+		return from, to, bad
+	}
+	day := now
+	if m[1] != "" {
+		var ok bool
+		if day, ok = parseDay(m[1], now); !ok {
+			return from, to, bad
+		}
+	}
+	h1, m1, ok1 := parseClock(m[2])
+	h2, m2, ok2 := parseClock(m[3])
+	if !ok1 || !ok2 {
+		return from, to, bad
+	}
+	from, to = onDay(day, h1, m1), onDay(day, h2, m2)
+	if !to.After(from) {
+		to = to.AddDate(0, 0, 1)
+	}
+	return from, to, nil
+}
