@@ -106,7 +106,7 @@ func looksUTF16(raw []byte) string {
 // shows by its hiragana and katakana, which wrongly decoded text hardly ever
 // has; what is left is a western code page.
 func guess(raw []byte) (label, name string) {
-	best := 0.2 // at least every fifth letter beyond ASCII
+	best := 0.05 // of the letters beyond ASCII; plain names and addresses are mostly kanji
 	label, name = "Windows-1252 (Western European)", "windows-1252"
 	for _, c := range [...]struct{ label, name string }{{"Shift_JIS (CP932)", "cp932"}, {"EUC-JP", "euc-jp"}} {
 		text, err := encodings[c.name].NewDecoder().Bytes(raw)

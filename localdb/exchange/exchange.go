@@ -79,6 +79,7 @@ type File struct {
 	entries  []entry
 	defaults op.Fields // constants: for new tasks only
 	siteOnly bool
+	title    Bad // the column that titles come from, for a row without one
 }
 
 // Bad is one row that cannot be taken: where and why.

@@ -20,18 +20,12 @@ func (l laptop) Find(ctx context.Context, kind op.Kind, field string, values []s
 }
 
 func (l laptop) Records(ctx context.Context, kind op.Kind, ids []string) (map[string]Record, error) {
-	out := make(map[string]Record, len(ids))
-	for _, id := range ids {
-		rec, err := l.db.Record(ctx, kind, id)
-		if errors.Is(err, localdb.ErrNotFound) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
+	found, err := l.db.Records(ctx, kind, ids)
+	out := make(map[string]Record, len(found))
+	for id, rec := range found {
 		out[id] = recordOf(rec)
 	}
-	return out, nil
+	return out, err
 }
 
 func (l laptop) Items(ctx context.Context, tasks []string) (map[string][]Record, error) {

@@ -2,6 +2,7 @@ package exchange
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -57,6 +58,22 @@ func (p *planner) change(kind op.Kind, id string, have *Record, fields op.Fields
 
 func (p *planner) bad(line int, format string, args ...any) {
 	p.plan.Bad = append(p.plan.Bad, Bad{Line: line, Why: fmt.Sprintf(format, args...)})
+}
+
+// badEntry names the column where it is known: a title is most often missing
+// because its cell is empty.
+func (p *planner) badEntry(e *entry, why error) {
+	var r *op.Refusal
+	if errors.As(why, &r) && r.Code == op.CodeRequired && r.Field == "title" {
+		b := p.file.title
+		b.Line, b.Why = e.line, "is empty; a new task needs a title"
+		if b.Column == 0 {
+			b.Why = "has no title; a new task needs one"
+		}
+		p.plan.Bad = append(p.plan.Bad, b)
+		return
+	}
+	p.bad(e.line, "%s", why)
 }
 
 // known is what the target told of the tasks that the file may mean.
@@ -125,8 +142,12 @@ func (p *planner) candidates(e *entry, k known) (ids []string) {
 	if id := k.byRef[ref]; id != "" && ref != "" {
 		return append(ids, id)
 	}
-	if e.id == "" {
-		ids = append(ids, p.newID(e))
+	if e.id != "" {
+		return ids
+	}
+	ids = append(ids, p.newID(e))
+	if p.options.Crew != "" && ref == "" { // imported before this laptop had a crew
+		ids = append(ids, idFor(op.Task, "", "row", e.key))
 	}
 	return ids
 }
@@ -148,10 +169,12 @@ func (p *planner) match(e *entry, k known) (m match, why string) {
 		if !ok {
 			continue
 		}
-		if m.have != nil {
+		if m.have != nil && e.id != "" {
 			return m, fmt.Sprintf("its id and its external_ref %s belong to two tasks", quote(e.task.Text("external_ref")))
 		}
-		m.id, m.have = id, &rec
+		if m.have == nil {
+			m.id, m.have = id, &rec
+		}
 	}
 	return m, ""
 }
@@ -259,7 +282,7 @@ func (p *planner) planTasks(ctx context.Context, portion []match) error {
 			out.items, out.children, why = c.of(m)
 		}
 		if why != nil {
-			p.bad(m.entry.line, "%s", why)
+			p.badEntry(m.entry, why)
 			continue
 		}
 		out.task = p.change(op.Task, m.id, m.have, fields)

@@ -3,7 +3,6 @@ package exchange
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -26,6 +25,11 @@ func (f *File) readRows(t *table, o Options) error {
 	siteDefaults, err := f.takeConstants(m)
 	if err != nil {
 		return err
+	}
+	for _, a := range m.fields {
+		if c := a.src.column(); a.name() == "title" && c >= 0 {
+			f.title = Bad{Column: c + 1, Header: t.header[c]}
+		}
 	}
 	for _, r := range t.rows {
 		e, bad := m.entry(r)
@@ -171,7 +175,7 @@ func addTags(fields op.Fields, tags []string) error {
 		}
 		one := op.Fields{name: true}
 		if r := op.CheckFields(op.Task, op.Update, one); r != nil {
-			return fmt.Errorf("%s is no tag: %w", quote(tag), errors.New(r.Message))
+			return fmt.Errorf("%s cannot be a tag: a tag is one short word, at most 100 bytes of plain text", quote(tag))
 		}
 		fields[name] = true
 	}

@@ -115,13 +115,13 @@ func lineBreaks(s string) string {
 // a part's name that looked like a number would come back changed.
 var jsonNumber = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?$`)
 
-// scalarOf is what a cell holds where a field may hold anything: a number or
-// a truth when it is written just as JSON would, else the text.
+// scalarOf is what a cell holds where a field may hold anything: a number
+// when it is written just as JSON would, a truth in any case, else the text.
 func scalarOf(text string) any {
 	switch {
-	case text == "true":
+	case strings.EqualFold(text, "true"): // a spreadsheet writes TRUE
 		return true
-	case text == "false":
+	case strings.EqualFold(text, "false"):
 		return false
 	case jsonNumber.MatchString(text):
 		var f op.Fields
@@ -159,7 +159,7 @@ func splitTags(text string) []string {
 var (
 	formulaStart = regexp.MustCompile("^'*[=+\\-@\t\r]")
 	apostrophed  = regexp.MustCompile("^'+[=+\\-@\t\r]")
-	quotedScalar = regexp.MustCompile(`^'+(true|false|-?[0-9]+(\.[0-9]+)?)$`)
+	quotedScalar = regexp.MustCompile(`^'+((?i:true|false)|-?[0-9]+(\.[0-9]+)?)$`)
 )
 
 // giveApostrophe makes text safe for a spreadsheet.
