@@ -69,10 +69,10 @@ const MaxFields = 200
 // NFC, whole reals to float64. It looks at the op alone, never at the record.
 func Check(o *Op) *Refusal {
 	if _, ok := schemas[o.Kind]; !ok {
-		return refuse(CodeUnknownKind, "entity_type", "%q is not a kind of record; use task, checklist_item, note, time_entry or site", o.Kind)
+		return refuse(CodeUnknownKind, "entity_type", "%q is not a kind of record; use task, checklist_item, note, time_entry or site", clip(string(o.Kind)))
 	}
 	if o.Action != Insert && o.Action != Update && o.Action != Delete {
-		return refuse(CodeUnknownAction, "action", "%q is not an action; use INSERT, UPDATE or DELETE", o.Action)
+		return refuse(CodeUnknownAction, "action", "%q is not an action; use INSERT, UPDATE or DELETE", clip(string(o.Action)))
 	}
 	id, err := uuid.Parse(o.Entity)
 	if err != nil || len(o.Entity) != 36 {
@@ -148,7 +148,7 @@ func checkField(kind Kind, action Action, name string, v any) (any, *Refusal) {
 	}
 	f, ok := FieldOf(kind, name)
 	if !ok {
-		return nil, refuse(CodeUnknownField, name, "a %s has no such field", Word(kind))
+		return nil, refuse(CodeUnknownField, clip(name), "a %s has no such field", Word(kind))
 	}
 	if f.Derived {
 		return nil, refuse(CodeDerived, name, "is given by the server and cannot be set")

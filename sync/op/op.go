@@ -13,6 +13,7 @@ package op
 import (
 	"encoding/json"
 	"fmt"
+	"unicode/utf8"
 )
 
 // Schema is the number of the record model that this program writes into
@@ -92,6 +93,9 @@ type Fields map[string]any
 // form of the protocol). Whole numbers become int64, others float64; a list or
 // an object as a value is an error, because a field is a scalar.
 func (f *Fields) UnmarshalJSON(b []byte) error {
+	if !utf8.Valid(b) { // encoding/json would put U+FFFD in its place, unsaid
+		return fmt.Errorf("fields: not valid UTF-8")
+	}
 	if len(b) > 0 && b[0] == '"' {
 		var inner string
 		if err := json.Unmarshal(b, &inner); err != nil {
