@@ -18,13 +18,13 @@ const keepSettled = 30 * 24 * 3600 * 1000
 // took effect leaves the queue, what lost leaves it too and is put before the
 // person as a conflict, what was refused is parked, the rest stays. results[i]
 // speaks of ops[i].
-func (db *DB) Settle(ctx context.Context, ops []op.Op, results []wire.Result) (Settled, error) {
-	var done Settled
+func (db *DB) Settle(ctx context.Context, ops []op.Op, results []wire.Result) (wire.Settled, error) {
+	var done wire.Settled
 	if len(ops) != len(results) {
 		return done, fmt.Errorf("settle: %d results for %d ops", len(results), len(ops))
 	}
 	err := db.sql.Write(ctx, func(tx *sqlite.Tx) error {
-		done = Settled{}
+		done = wire.Settled{}
 		s := settler{tx: tx, now: db.clock().Wall}
 		for i, o := range ops {
 			if err := s.settle(o, results[i], &done); err != nil {
@@ -42,7 +42,7 @@ type settler struct {
 	now int64
 }
 
-func (s settler) settle(o op.Op, r wire.Result, done *Settled) error {
+func (s settler) settle(o op.Op, r wire.Result, done *wire.Settled) error {
 	switch r.Outcome {
 	case op.Retry:
 		done.Retry++
@@ -114,12 +114,10 @@ func (s settler) base(o op.Op, r wire.Result) error {
 	if r.Version <= rec.Version {
 		return nil // a later state is here already
 	}
+	stamp := max(r.Stamp, rec.Fields.Int(op.UpdatedAt)) // the server's time, not the op's claim
 	overlay(&rec, o.Fields)
-	rec.Deleted = rec.Deleted || o.Action == op.Delete
-	rec.Version = r.Version
-	if r.Stamp > 0 {
-		rec.Fields[op.UpdatedAt] = max(r.Stamp, rec.Fields.Int(op.UpdatedAt))
-	}
+	rec.Deleted = (rec.Deleted || o.Action == op.Delete) && o.Fields[op.Deleted] != false
+	rec.Fields[op.UpdatedAt], rec.Version = stamp, r.Version
 	return putServerState(s.tx, rec)
 }
 

@@ -101,7 +101,7 @@ func (f *fixture) field(id, name string) any {
 }
 
 // settle answers the ops at the head of the queue as a server would.
-func (f *fixture) settle(answer func(op.Op) wire.Result) localdb.Settled {
+func (f *fixture) settle(answer func(op.Op) wire.Result) wire.Settled {
 	f.t.Helper()
 	ops := f.batch()
 	var results []wire.Result

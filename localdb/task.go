@@ -199,6 +199,36 @@ func (db *DB) Record(ctx context.Context, kind op.Kind, id string) (Record, erro
 	return r, err
 }
 
+// Records reads records of one kind by id, deleted ones too: id → record. Ids
+// that nothing here carries are left out.
+func (db *DB) Records(ctx context.Context, kind op.Kind, ids []string) (map[string]Record, error) {
+	out := make(map[string]Record, len(ids))
+	err := db.sql.Read(ctx, func(tx *sqlite.Tx) error {
+		for _, id := range ids {
+			r, err := loadRecord(tx, kind, id)
+			if errors.Is(err, ErrNotFound) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			out[id] = r
+		}
+		return nil
+	})
+	return out, err
+}
+
+// IDs lists the ids of a kind's live records, in their order.
+func (db *DB) IDs(ctx context.Context, kind op.Kind) ([]string, error) {
+	var out []string
+	err := db.sql.Read(ctx, func(tx *sqlite.Tx) (err error) {
+		out, err = collectAll(tx, "SELECT id FROM "+tables[kind].name+" WHERE deleted = 0 ORDER BY id")
+		return err
+	})
+	return out, err
+}
+
 // FindTask turns what a person writes into a task's id: the number (T-10423, or
 // 10423), a temporary one (NEW-7F3A), the id, or its first characters (at least
 // four). A word that fits several tasks is refused with their titles.

@@ -205,8 +205,3 @@ type Device struct {
 	ClockOffset int64 // server time − wall clock, ms
 	OffsetKnown bool
 }
-
-// Settled counts what a batch's results did.
-type Settled struct {
-	Acked, Conflicts, Parked, Retry int
-}

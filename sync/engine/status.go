@@ -26,3 +26,14 @@ type Status struct {
 	LastSync int64 // last round that ran dry, wall clock, ms; 0: never
 	Sender   bool  // whether this process sends; false: another process on this database does
 }
+
+// ReachOf says what an error of [Remote] tells of the way to the server.
+func ReachOf(err error) reach.State {
+	if err == nil {
+		return reach.Online
+	}
+	if f := diagnose(err); f.state != "" {
+		return f.state
+	}
+	return reach.Offline
+}

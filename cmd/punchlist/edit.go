@@ -1,0 +1,317 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"example.com/punchlist/localdb"
+	"example.com/punchlist/sync/op"
+	"example.com/punchlist/tui"
+)
+
+func (a *app) addCmd() *cobra.Command {
+	var site string
+	cmd := &cobra.Command{Use: "add TITLE [FIELD=VALUE…]", Short: "Add a task; prints its id",
+		Example: "  punchlist add 'Check the pump' --priority high --due 'tomorrow 14:00'\n  punchlist add 'Parcel for Ms Bell' --type delivery contact_phone=+49221123",
+		Args:    argRange(1, -1)}
+	flags := map[string]string{"type": "inspection, delivery, repair, maintenance or other", "priority": "emergency, high, normal or low", "due": "when it is due: today, tomorrow 14:00, 2026-12-01",
+		"description": "what is to be done", "assignee": "who does it; me is you", "asset": "what it is about", "crew": "which crew, when you have several", "ref": "its number in another system (external_ref)"}
+	for name, help := range flags {
+		cmd.Flags().String(name, "", help)
+	}
+	cmd.Flags().StringVar(&site, "site", "", "the site's code")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		return a.with(cmd, func(ctx context.Context, db *localdb.DB) error {
+			pairs := args[1:]
+			for name, field := range map[string]string{"type": "type", "priority": "priority", "due": "due_at", "description": "description", "assignee": "assignee", "asset": "asset", "crew": "crew", "ref": "external_ref"} {
+				if cmd.Flags().Changed(name) {
+					v, _ := cmd.Flags().GetString(name)
+					pairs = append(pairs, field+"="+v)
+				}
+			}
+			if site != "" {
+				pairs = append(pairs, "site="+site)
+			}
+			return a.add(ctx, db, args[0], pairs)
+		})
+	}
+	return a.jsonFlag(cmd)
+}
+
+func (a *app) add(ctx context.Context, db *localdb.DB, title string, pairs []string) error {
+	fields, err := parseFields(ctx, db, pairs)
+	if err != nil {
+		return err
+	}
+	if fields["status"] != nil && fields["status"] != string(op.Pending) {
+		return usage("a new task is PENDING; then use: punchlist status TASK STATUS")
+	}
+	fields["title"] = title
+	id, err := db.AddTask(ctx, fields)
+	if err != nil {
+		return err
+	}
+	if a.json {
+		rec, err := db.Record(ctx, op.Task, id)
+		if err != nil {
+			return err
+		}
+		return a.printJSON(taskJSON(rec, localdb.BadgePending))
+	}
+	a.printf("%s\n", id)
+	a.note("Saved on this laptop as %s. It goes out when there is a connection.", localdb.TempNumber(id))
+	return nil
+}
+
+func (a *app) setCmd() *cobra.Command {
+	return &cobra.Command{Use: "set TASK FIELD=VALUE…", Short: "Change fields of a task",
+		Long: `Change fields of a task, all of them in one step. FIELD= empties a field.
+
+Times are written as today, tomorrow 14:00, 2026-12-01 or +2d; tags as tag.NAME=true;
+a site by its code (site=BLD22). The status has a command of its own.`,
+		Example: "  punchlist set T-10423 priority=high due_at='tomorrow 14:00'\n  punchlist set T-10423 tag.urgent=true assignee=",
+		Args:    argRange(2, -1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.withTask(cmd, args[0], func(ctx context.Context, db *localdb.DB, id string) error {
+				fields, err := parseFields(ctx, db, args[1:])
+				if err != nil {
+					return err
+				}
+				if err := db.EditTask(ctx, id, fields); err != nil {
+					return err
+				}
+				a.note("Saved on this laptop.")
+				return nil
+			})
+		}}
+}
+
+// parseFields reads FIELD=VALUE words. The field's type says how to read the value.
+func parseFields(ctx context.Context, db *localdb.DB, pairs []string) (op.Fields, error) {
+	fields := op.Fields{}
+	dev, err := db.Device(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, pair := range pairs {
+		name, text, ok := strings.Cut(pair, "=")
+		if !ok {
+			return nil, usage("%q is not FIELD=VALUE; for example priority=high", pair)
+		}
+		switch {
+		case name == "site":
+			if fields["site_id"], err = siteByCode(ctx, db, text); err != nil {
+				return nil, err
+			}
+			continue
+		case name == "assignee" && text == "me":
+			text = dev.User
+		}
+		f, known := op.FieldOf(op.Task, name)
+		if !known {
+			return nil, unknownField(name)
+		}
+		if fields[name], err = parseValue(f, text, db.Time()); err != nil {
+			return nil, err
+		}
+	}
+	return fields, nil
+}
+
+func unknownField(name string) error {
+	var names []string
+	for _, f := range op.SchemaOf(op.Task) {
+		if !f.Derived {
+			names = append(names, f.Name)
+		}
+	}
+	return &localdb.Error{Message: fmt.Sprintf("a task has no field %q", name), Hint: "one of " + oneOf(names) + ", tag.NAME, x.NAME"}
+}
+
+func parseValue(f op.Field, text string, now time.Time) (any, error) {
+	if text == "" {
+		return nil, nil
+	}
+	bad := func(what string) error {
+		return &op.Refusal{Code: op.CodeBadValue, Field: f.Name, Message: fmt.Sprintf("%q is %s", text, what)}
+	}
+	switch f.Type {
+	case op.Time:
+		if ms, err := strconv.ParseInt(text, 10, 64); err == nil && ms > 1e11 {
+			return ms, nil
+		}
+		t, err := tui.ParseWhen(text, now)
+		if err != nil {
+			return nil, &op.Refusal{Code: op.CodeBadValue, Field: f.Name, Message: err.Error()}
+		}
+		return t.UnixMilli(), nil
+	case op.Int:
+		i, err := strconv.ParseInt(text, 10, 64)
+		if err != nil {
+			return nil, bad("no whole number")
+		}
+		return i, nil
+	case op.Real:
+		x, err := strconv.ParseFloat(text, 64)
+		if err != nil {
+			return nil, bad("no number")
+		}
+		return x, nil
+	case op.Bool:
+		b, err := strconv.ParseBool(text)
+		if err != nil {
+			return nil, bad("neither true nor false")
+		}
+		return b, nil
+	}
+	return text, nil
+}
+
+func siteByCode(ctx context.Context, db *localdb.DB, code string) (any, error) {
+	if code == "" {
+		return nil, nil
+	}
+	found, err := db.RefIDs(ctx, op.Site, "code", []string{code})
+	if err != nil {
+		return nil, err
+	}
+	if found[code] == "" {
+		return nil, &localdb.Error{Message: fmt.Sprintf("there is no site with the code %q on this laptop", code), Hint: "check the code; sites come from the office (punchlistd import) or from punchlist import"}
+	}
+	return found[code], nil
+}
+
+func (a *app) statusCmd() *cobra.Command {
+	var s localdb.Step
+	cmd := &cobra.Command{Use: "status TASK STATUS", Short: "Take a task to another status",
+		Long: `Take a task to another status: ` + strings.ToLower(oneOf(statusWords())) + `.
+on_hold, incomplete and cancelled need a reason; a delivery is completed with --recipient.`,
+		Example: "  punchlist status T-10423 in_progress\n  punchlist status T-10423 on_hold --reason weather --text 'storm until noon'",
+		Args:    argRange(2, 2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.withTask(cmd, args[0], func(ctx context.Context, db *localdb.DB, id string) error {
+				s.To = op.Status(strings.ToUpper(strings.ReplaceAll(args[1], "-", "_")))
+				if err := db.SetStatus(ctx, id, s); err != nil {
+					return err
+				}
+				a.note("Saved on this laptop: %s.", s.To)
+				return nil
+			})
+		}}
+	cmd.Flags().StringVar(&s.Reason, "reason", "", "why, for on_hold, incomplete and cancelled")
+	cmd.Flags().StringVar(&s.ReasonText, "text", "", "more about the reason")
+	cmd.Flags().StringVar(&s.Recipient, "recipient", "", "who took the delivery")
+	return cmd
+}
+
+func statusWords() []string {
+	out := make([]string, len(op.Statuses))
+	for i, s := range op.Statuses {
+		out[i] = string(s)
+	}
+	return out
+}
+
+func (a *app) noteCmd() *cobra.Command {
+	var kind string
+	cmd := &cobra.Command{Use: "note TASK TEXT", Short: "Write a note on a task (- reads it from stdin)",
+		Example: "  punchlist note T-10423 'Key is at the gate'\n  dmesg | punchlist note T-10423 - --kind system", Args: argRange(2, 2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			text := args[1]
+			if text == "-" {
+				b, err := io.ReadAll(io.LimitReader(a.in, op.MaxLong+1))
+				if err != nil {
+					return fmt.Errorf("read the note: %w", err)
+				}
+				text = strings.TrimRight(strings.ReplaceAll(string(b), "\r\n", "\n"), "\n")
+			}
+			return a.withTask(cmd, args[0], func(ctx context.Context, db *localdb.DB, id string) error {
+				noteID, err := db.AddNote(ctx, id, text, kind)
+				if err != nil {
+					return err
+				}
+				a.printf("%s\n", noteID)
+				a.note("Saved on this laptop.")
+				return nil
+			})
+		}}
+	cmd.Flags().StringVar(&kind, "kind", "note", oneOf(op.NoteKinds))
+	return cmd
+}
+
+func (a *app) checkCmd() *cobra.Command {
+	var value, comment string
+	cmd := &cobra.Command{Use: "check TASK ITEM OUTCOME", Short: "Answer a checklist item: done, pass, fail, na, or open to take the answer back",
+		Long: `Answer a checklist item. ITEM is its number in the list, its id, or words of its label.
+An item that asks for a number, a text or a choice takes it with --value.`,
+		Example: "  punchlist check T-10423 3 pass\n  punchlist check T-10423 pressure done --value 2.4", Args: argRange(3, 3),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.withTask(cmd, args[0], func(ctx context.Context, db *localdb.DB, id string) error {
+				item, err := findItem(ctx, db, id, args[1])
+				if err != nil {
+					return err
+				}
+				ans := localdb.Answer{Outcome: strings.ToLower(args[2])}
+				if ans.Outcome == "open" {
+					ans.Outcome = ""
+				}
+				if value != "" {
+					ans.Value = itemValue(item.Fields, value)
+				}
+				if cmd.Flags().Changed("comment") {
+					ans.Comment = &comment
+				}
+				if err := db.AnswerItem(ctx, item.ID, ans); err != nil {
+					return err
+				}
+				a.note("Saved on this laptop: %s.", item.Fields.Text("label"))
+				return nil
+			})
+		}}
+	cmd.Flags().StringVar(&value, "value", "", "the number, text or choice that the item asks for")
+	cmd.Flags().StringVar(&comment, "comment", "", "a remark on the answer")
+	return cmd
+}
+
+func itemValue(item op.Fields, text string) any {
+	if item.Text("kind") == "number" {
+		if x, err := strconv.ParseFloat(text, 64); err == nil {
+			return x
+		}
+	}
+	return text
+}
+
+func findItem(ctx context.Context, db *localdb.DB, task, ref string) (localdb.Record, error) {
+	items, err := db.ItemsOf(ctx, task)
+	if err != nil {
+		return localdb.Record{}, err
+	}
+	if n, err := strconv.Atoi(ref); err == nil && n >= 1 && n <= len(items) {
+		return items[n-1], nil
+	}
+	matches := slices.DeleteFunc(slices.Clone(items), func(r localdb.Record) bool {
+		return r.ID != ref && !strings.Contains(strings.ToLower(r.Fields.Text("label")), strings.ToLower(ref))
+	})
+	for _, m := range matches {
+		if m.ID == ref || strings.EqualFold(m.Fields.Text("label"), ref) {
+			return m, nil
+		}
+	}
+	switch {
+	case len(items) == 0:
+		return localdb.Record{}, &localdb.Error{Message: "the task has no checklist"}
+	case len(matches) == 1:
+		return matches[0], nil
+	case len(matches) == 0:
+		return localdb.Record{}, &localdb.Error{Message: fmt.Sprintf("no item of the checklist fits %q", ref), Hint: "a number from 1 to " + strconv.Itoa(len(items)) + ", or words of a label (punchlist show TASK lists them)"}
+	}
+	return localdb.Record{}, &localdb.Error{Message: fmt.Sprintf("%q fits %d items of the checklist", ref, len(matches)), Hint: "use the item's number (punchlist show TASK lists them)"}
+}

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"example.com/punchlist/localdb"
+	"example.com/punchlist/sync/op"
+	"example.com/punchlist/sync/wire"
+)
+
+func (a *app) enrollCmd() *cobra.Command {
+	var name string
+	cmd := &cobra.Command{Use: "enroll [INVITE]", Short: "Join a server with a one-time invite",
+		Long: `Join a server with a one-time invite from its administrator:
+punchlist://host:port/#CODE.FINGERPRINT. Without an argument it is read from
+stdin, which keeps it out of the shell's history. What was done before joining
+is sent then.`,
+		Example: "  punchlist enroll 'punchlist://sync.example:8443/#BCDF-GHJK-LMNP.ABC…'", Args: argRange(0, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			invite, err := a.readInvite(args)
+			if err != nil {
+				return err
+			}
+			return a.with(cmd, func(ctx context.Context, db *localdb.DB) error { return a.enroll(ctx, db, invite, name) })
+		}}
+	host, _ := os.Hostname()
+	cmd.Flags().StringVar(&name, "name", op.Clean(host, false), "what the office sees this laptop as")
+	return cmd
+}
+
+func (a *app) readInvite(args []string) (wire.Invite, error) {
+	text := strings.Join(args, "")
+	if text == "" {
+		fmt.Fprint(a.err, "Paste the invite (punchlist://…): ")
+		line, err := bufio.NewReader(a.in).ReadString('\n')
+		if err != nil && line == "" {
+			return wire.Invite{}, usage("no invite was given; ask the server's administrator for one (punchlistd invite USER)")
+		}
+		text = strings.TrimSpace(line)
+	}
+	return wire.ParseInvite(text)
+}
+
+func (a *app) enroll(ctx context.Context, db *localdb.DB, invite wire.Invite, name string) error {
+	old, err := db.Device(ctx)
+	if err != nil {
+		return err
+	}
+	client, err := wire.NewClient(wire.ClientOptions{BaseURL: invite.URL, Version: version})
+	if err != nil {
+		return err
+	}
+	got, err := client.Enroll(ctx, wire.Enroll{Code: invite.Code, DeviceName: name, Nonce: rand.Text()}, invite.Fingerprint)
+	if err != nil {
+		return fmt.Errorf("enroll: %w", err)
+	}
+	if old.ServerID != "" && old.ServerID != got.ServerID {
+		return otherServer(ctx, db, old)
+	}
+	err = db.Enrol(ctx, localdb.Device{ID: got.DeviceID, Token: got.Token, User: got.User, Name: name, Role: got.Role, Crews: got.Crews,
+		ServerURL: invite.URL, ServerID: got.ServerID, ServerKey: got.ServerKey, EnrolledAt: got.Time})
+	if err != nil {
+		return err
+	}
+	a.note("This laptop now belongs to %s, crew %s, at %s.", got.User, oneOf(got.Crews), invite.URL)
+	a.note("Next: punchlist sync fetches the crew's tasks; punchlist opens the screen.")
+	return nil
+}
+
+// otherServer: one database speaks with one server, or two crews' records would
+// be mixed up.
+func otherServer(ctx context.Context, db *localdb.DB, old localdb.Device) error {
+	msg := fmt.Sprintf("this database belongs to the server at %s", old.ServerURL)
+	hint := "keep it for that server, and use another file for this one: punchlist --db OTHER.db enroll …"
+	s, err := db.Summary(ctx)
+	if err != nil {
+		return errors.Join(errors.New(msg), err)
+	}
+	if n := s.Pending + s.Parked; n > 0 {
+		return exitCode{3, &localdb.Error{Message: fmt.Sprintf("%s and holds %d unsent changes for it", msg, n), Hint: hint}}
+	}
+	return &localdb.Error{Message: msg, Hint: hint}
+}

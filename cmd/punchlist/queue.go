@@ -1,0 +1,186 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"example.com/punchlist/localdb"
+)
+
+func (a *app) queueCmd() *cobra.Command {
+	cmd := &cobra.Command{Use: "queue", Short: "Show what waits to be sent, and why", Example: "  punchlist queue\n  punchlist queue retry all", Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.with(cmd, a.queue) }}
+	retry := &cobra.Command{Use: "retry OP|all", Short: "Send a refused change again, as it stands", Example: "  punchlist queue retry 0193c2f0-…", Args: argRange(1, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.with(cmd, func(ctx context.Context, db *localdb.DB) error { return a.retry(ctx, db, args[0]) })
+		}}
+	var yes bool
+	discard := &cobra.Command{Use: "discard OP", Short: "Drop an unsent change; its record goes back to what it was", Example: "  punchlist queue discard 0193c2f0-… --yes", Args: argRange(1, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.with(cmd, func(ctx context.Context, db *localdb.DB) error { return a.discard(ctx, db, args[0], yes) })
+		}}
+	discard.Flags().BoolVar(&yes, "yes", false, "do not ask")
+	cmd.AddCommand(retry, discard)
+	return a.jsonFlag(cmd)
+}
+
+// eachQueued walks through the queue in bounded memory.
+func eachQueued(ctx context.Context, db *localdb.DB, do func(localdb.QueueRow) error) error {
+	for after := int64(0); ; {
+		rows, err := db.Queue(ctx, after, 500)
+		if err != nil || len(rows) == 0 {
+			return err
+		}
+		for _, r := range rows {
+			if err := do(r); err != nil {
+				return err
+			}
+			after = r.Op.Seq
+		}
+	}
+}
+
+func (a *app) queue(ctx context.Context, db *localdb.DB) error {
+	out := []map[string]any{}
+	n := 0
+	err := eachQueued(ctx, db, func(r localdb.QueueRow) error {
+		n++
+		if !a.json {
+			a.printf("%s\n", queueLine(r))
+			return nil
+		}
+		out = append(out, map[string]any{"op_id": r.Op.ID, "seq": r.Op.Seq, "entity_type": r.Op.Kind, "entity_id": r.Op.Entity, "action": r.Op.Action,
+			"payload": r.Op.Fields, "base": r.Op.Base, "group": r.Op.Group, "state": r.State, "attempts": r.Attempts, "last_error": r.LastError, "code": r.Code, "field": r.Field,
+			"created_at": r.Op.CreatedAt, "task_id": r.TaskID, "behind": r.Behind, "sentence": r.Sentence})
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if a.json {
+		return a.printJSON(out)
+	}
+	if n == 0 {
+		a.note("Nothing waits: all changes are sent.")
+	}
+	return nil
+}
+
+func queueLine(r localdb.QueueRow) string {
+	state := "waits"
+	switch {
+	case r.State == localdb.BadgeParked:
+		state = "refused: " + r.LastError
+		if r.Field != "" {
+			state = "refused: " + r.Field + " " + r.LastError
+		}
+	case r.Behind != "":
+		state = "waits behind a refused change"
+	case r.Attempts > 0:
+		state = fmt.Sprintf("waits, %d tries: %s", r.Attempts, r.LastError)
+	}
+	return fmt.Sprintf("%s  %s  %s  (%s)", r.Op.ID, when(r.Op.CreatedAt), r.Sentence, state)
+}
+
+func (a *app) retry(ctx context.Context, db *localdb.DB, id string) error {
+	if id != "all" {
+		if err := db.RetryOp(ctx, id); err != nil {
+			return err
+		}
+		a.note("It goes out again with the next sync.")
+		return nil
+	}
+	n, err := db.RetryAll(ctx)
+	if err != nil {
+		return err
+	}
+	a.note("%d changes go out again with the next sync.", n)
+	return nil
+}
+
+func (a *app) discard(ctx context.Context, db *localdb.DB, id string, yes bool) error {
+	what := ""
+	if err := eachQueued(ctx, db, func(r localdb.QueueRow) error {
+		if r.Op.ID == id {
+			what = r.Sentence
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
+	if what != "" && !yes {
+		fmt.Fprintf(a.err, "Drop the unsent change %q for good? [y/N] ", plain(what))
+		answer, _ := bufio.NewReader(a.in).ReadString('\n')
+		if s := strings.ToLower(strings.TrimSpace(answer)); s != "y" && s != "yes" {
+			return exitCode{3, &localdb.Error{Message: "nothing was dropped", Hint: "punchlist queue discard " + id + " --yes"}}
+		}
+	}
+	if err := db.DiscardOp(ctx, id); err != nil {
+		return err
+	}
+	a.note("Dropped.")
+	return nil
+}
+
+func (a *app) conflictsCmd() *cobra.Command {
+	var all bool
+	cmd := &cobra.Command{Use: "conflicts", Short: "Show which changes met somebody else's, and what stands", Example: "  punchlist conflicts\n  punchlist conflicts resolve 7d0c… mine", Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.with(cmd, func(ctx context.Context, db *localdb.DB) error { return a.conflicts(ctx, db, all) })
+		}}
+	cmd.Flags().BoolVar(&all, "all", false, "resolved ones too")
+	cmd.AddCommand(&cobra.Command{Use: "resolve ID mine|theirs", Short: "Write mine again, or keep theirs", Example: "  punchlist conflicts resolve 7d0c… theirs", Args: argRange(2, 2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if args[1] != "mine" && args[1] != "theirs" {
+				return usage("%q is neither mine nor theirs", args[1])
+			}
+			return a.with(cmd, func(ctx context.Context, db *localdb.DB) error {
+				return db.ResolveConflict(ctx, args[0], args[1] == "mine")
+			})
+		}})
+	return a.jsonFlag(cmd)
+}
+
+func (a *app) conflicts(ctx context.Context, db *localdb.DB, all bool) error {
+	list, err := db.Conflicts(ctx, all)
+	if err != nil {
+		return err
+	}
+	out := []map[string]any{}
+	for _, c := range list {
+		out = append(out, map[string]any{"id": c.ID, "entity_type": c.EntityType, "entity_id": c.EntityID, "task_id": c.TaskID, "title": c.Title, "field": c.Field,
+			"mine": c.Mine, "theirs": c.Theirs, "kind": c.Kind, "who": c.Who, "at": c.At, "mine_at": c.MineAt, "why": c.Why, "state": c.State, "resolution": c.Resolution})
+	}
+	if a.json {
+		return a.printJSON(out)
+	}
+	for _, c := range list {
+		a.printf("%s\n", conflictText(c))
+	}
+	if len(list) == 0 {
+		a.note("No conflicts.")
+	}
+	return nil
+}
+
+// conflictText tells one conflict in sentences.
+func conflictText(c localdb.Conflict) string {
+	mine, theirs := fmt.Sprintf("%q", fmt.Sprint(c.Mine)), fmt.Sprintf("%q", fmt.Sprint(c.Theirs))
+	text := fmt.Sprintf("%s  %s %s, %s:\n    ", c.ID, c.Number, c.Title, label(c.Field))
+	switch {
+	case c.Kind == "deleted":
+		text += fmt.Sprintf("%s deleted it (%s); you wrote %s (%s).", c.Who, when(c.At), mine, when(c.MineAt))
+	case c.Kind == "overrode":
+		text += fmt.Sprintf("yours stands: %s (%s), over %s that %s wrote (%s) and you had not seen.", mine, when(c.MineAt), theirs, c.Who, when(c.At))
+	default:
+		text += fmt.Sprintf("you wrote %s (%s); %s that %s wrote (%s) stands.", mine, when(c.MineAt), theirs, c.Who, when(c.At))
+	}
+	if c.State == "resolved" {
+		return text + " Resolved: " + c.Resolution + "."
+	}
+	return text + "\n    punchlist conflicts resolve " + c.ID + " mine|theirs"
+}

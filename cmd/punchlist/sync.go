@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"example.com/punchlist/localdb"
+	"example.com/punchlist/sync/engine"
+	"example.com/punchlist/sync/reach"
+)
+
+func (a *app) syncCmd() *cobra.Command {
+	var watch bool
+	var timeout time.Duration
+	cmd := &cobra.Command{Use: "sync", Short: "Send what waits and fetch what changed, once",
+		Long: `Send what waits and fetch what changed, once. With --watch it goes on until it is
+stopped, as a service beside other programs. The screen syncs by itself.`,
+		Example: "  punchlist sync\n  punchlist sync --watch", Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.with(cmd, func(ctx context.Context, db *localdb.DB) error {
+				if watch {
+					return a.syncWatch(ctx, db)
+				}
+				ctx, cancel := context.WithTimeout(ctx, timeout)
+				defer cancel()
+				return a.syncOnce(ctx, db)
+			})
+		}}
+	cmd.Flags().BoolVar(&watch, "watch", false, "go on until stopped")
+	cmd.Flags().DurationVar(&timeout, "timeout", 5*time.Minute, "how long one round may take")
+	return a.jsonFlag(cmd)
+}
+
+func (a *app) syncOnce(ctx context.Context, db *localdb.DB) error {
+	log, closeLog := a.logger()
+	defer closeLog()
+	e, err := newEngine(db, syncOptions{log: log}, nil, nil)
+	if err != nil {
+		return err
+	}
+	r, err := e.Round(ctx)
+	if errors.Is(err, engine.ErrNotEnrolled) {
+		return &localdb.Error{Message: err.Error(), Hint: "punchlist enroll, with an invite from the server's administrator", Cause: err}
+	}
+	if errors.Is(err, engine.ErrOtherSender) {
+		return a.otherSender(ctx, db)
+	}
+	if a.json {
+		out := map[string]any{"pushed": r.Pushed, "pulled": r.Pulled, "conflicts": r.Conflicts, "parked": r.Parked, "pending": r.Pending, "reach": r.Reach}
+		if perr := a.printJSON(out); perr != nil {
+			return perr
+		}
+	} else if err == nil {
+		a.note("Sent %d changes, received %d. Waiting: %d.", r.Pushed, r.Pulled, r.Pending)
+	}
+	if r.Conflicts > 0 {
+		a.note("%d changes met somebody else's: punchlist conflicts", r.Conflicts)
+	}
+	if r.Parked > 0 {
+		a.note("%d changes were refused and are kept: punchlist queue", r.Parked)
+	}
+	if err != nil {
+		return fmt.Errorf("sync (all %d waiting changes are safe on this laptop): %w", r.Pending, err)
+	}
+	return nil
+}
+
+// otherSender: the screen, or a service, syncs this database already; what
+// waits goes out through it.
+func (a *app) otherSender(ctx context.Context, db *localdb.DB) error {
+	s, err := db.Summary(ctx)
+	if err != nil {
+		return err
+	}
+	if a.json {
+		return a.printJSON(map[string]any{"pushed": 0, "pulled": 0, "conflicts": 0, "parked": 0, "pending": s.Pending, "reach": reach.Offline, "detail": "another program on this laptop syncs"})
+	}
+	a.note("Another punchlist on this laptop syncs already; %d changes wait and go out through it.", s.Pending)
+	return nil
+}
+
+func (a *app) syncWatch(ctx context.Context, db *localdb.DB) error {
+	log, closeLog := a.logger()
+	defer closeLog()
+	last := ""
+	s, err := startSync(ctx, db, syncOptions{log: log, onStatus: func(st engine.Status) {
+		line := string(st.Reach)
+		if st.Detail != "" {
+			line += ": " + st.Detail
+		}
+		if line != last {
+			a.note("%s  %s", time.Now().Format("15:04"), line)
+			last = line
+		}
+	}})
+	if err != nil {
+		return err
+	}
+	<-ctx.Done()
+	s.stop()
+	return nil
+}

@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"sync"
+
+	"example.com/punchlist/localdb"
+	"example.com/punchlist/sync/engine"
+	"example.com/punchlist/sync/op"
+	"example.com/punchlist/sync/reach"
+	"example.com/punchlist/sync/wire"
+)
+
+// remotes gives the way to the server as the device stands now, and the same
+// client for as long as it stands so.
+type remotes struct {
+	db        *localdb.DB
+	transport http.RoundTripper
+	mu        sync.Mutex // guards the two below
+	device    localdb.Device
+	client    *wire.Client
+}
+
+func newRemotes(db *localdb.DB, transport http.RoundTripper) *remotes {
+	if transport == nil {
+		transport = wire.NewTransport(wire.TransportOptions{})
+	}
+	return &remotes{db: db, transport: transport}
+}
+
+func (r *remotes) get(ctx context.Context) (engine.Remote, error) {
+	d, err := r.db.Device(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if d.ID == "" {
+		return nil, engine.ErrNotEnrolled
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.client != nil && r.device.ID == d.ID && r.device.Token == d.Token && r.device.ServerURL == d.ServerURL {
+		return r.client, nil
+	}
+	r.client, err = wire.NewClient(wire.ClientOptions{BaseURL: d.ServerURL, ServerID: d.ServerID, ServerKey: d.ServerKey, Token: d.Token, Version: version,
+		Transport: r.transport, Report: r.report})
+	r.device = d
+	if err != nil {
+		return nil, err
+	}
+	return r.client, nil
+}
+
+// report is what the office may see of this laptop.
+func (r *remotes) report(ctx context.Context) wire.Report {
+	n, err := r.db.PendingOps(ctx)
+	if err != nil {
+		return wire.Report{}
+	}
+	d, err := r.db.Device(ctx)
+	if err != nil {
+		return wire.Report{Pending: n}
+	}
+	return wire.Report{Pending: n, Offset: d.ClockOffset, OffsetKnown: d.OffsetKnown}
+}
+
+// syncOptions are what differs between the screen, sync and the demo.
+type syncOptions struct {
+	transport http.RoundTripper // nil: the real network
+	onStatus  func(engine.Status)
+	log       *slog.Logger
+}
+
+func newEngine(db *localdb.DB, o syncOptions, wake, links <-chan struct{}) (*engine.Engine, error) {
+	return engine.New(engine.Options{
+		Local: db, Pending: db.PendingOps, Learn: db.LearnOffset, Remote: newRemotes(db, o.transport).get, Lock: db.TryLock,
+		Rand: rand.Float64, Wake: wake, Links: links, OnStatus: o.onStatus, Log: o.log,
+	})
+}
+
+// syncer is the engine at work beside something else.
+type syncer struct {
+	*engine.Engine
+	stop func()
+}
+
+// startSync starts the engine. stop ends it and waits for all that it started;
+// the database must stay open until then.
+func startSync(ctx context.Context, db *localdb.DB, o syncOptions) (*syncer, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	watcher := reach.Watch(reach.Options{Boot: func() int64 { return op.SystemClock().Boot }})
+	var wg sync.WaitGroup
+	wake := make(chan struct{}, 1)
+	wg.Go(func() { tellNewOps(ctx, db, wake) })
+	e, err := newEngine(db, o, wake, watcher.C())
+	if err != nil {
+		cancel()
+		watcher.Close()
+		wg.Wait()
+		return nil, err
+	}
+	wg.Go(func() {
+		if err := e.Run(ctx); err != nil && ctx.Err() == nil {
+			o.log.Error("sync stopped", "err", err)
+		}
+	})
+	return &syncer{e, sync.OnceFunc(func() { cancel(); wg.Wait(); watcher.Close() })}, nil
+}
+
+// tellNewOps wakes the engine for new ops only: its own writes change the
+// database too, and must not wake it.
+func tellNewOps(ctx context.Context, db *localdb.DB, wake chan<- struct{}) {
+	last, _ := db.LastSeq(ctx)
+	for range db.Changed(ctx) {
+		seq, err := db.LastSeq(ctx)
+		if err != nil || seq == last {
+			continue
+		}
+		last = seq
+		select {
+		case wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// lookAt asks a server once whether it is there, and says in words what is wrong.
+func lookAt(ctx context.Context, remote engine.Remote) (reach.State, string) {
+	pong, err := remote.Ping(ctx)
+	switch {
+	case err != nil:
+		return engine.ReachOf(err), err.Error()
+	case pong.Auth != "ok":
+		return reach.Unauthorised, fmt.Sprintf("the server says that this laptop's sign-in is %s", pong.Auth)
+	}
+	return reach.Online, ""
+}
