@@ -260,6 +260,29 @@ func TestMergeFacts(t *testing.T) {
 	}
 }
 
+// TestMergeCrew: the crew is a register like any other, but it stands beside the
+// record's fields; an INSERT does not move what exists.
+func TestMergeCrew(t *testing.T) {
+	move := func(crew string) fields { return fields{op.CrewField: crew} }
+	tests := []struct {
+		name       string
+		last       step
+		told, crew string
+	}{
+		{"seen", update("B", 2, 30, move("west")), "", "west"},
+		{"unseen and later", update("C", 1, 30, move("west")), "crew C>B later", "west"},
+		{"unseen and earlier", update("C", 1, 15, move("west")), "crew B>C later", "south"},
+		{"the same", update("C", 1, 15, move("south")), "", "south"},
+		{"in an INSERT", insert("C", 30, fields{"title": "t", "status": "PENDING", op.CrewField: "west"}), "", "south"},
+	}
+	for _, tt := range tests {
+		rec, v := play(op.Task, insert("A", 10, born), update("B", 1, 20, move("south")), tt.last)
+		if rec.Crew != tt.crew || told(v[2]) != tt.told || rec.Fields[op.CrewField] != nil {
+			t.Errorf("%s: crew %q, told %q, fields %v; want %q, %q", tt.name, rec.Crew, told(v[2]), rec.Fields, tt.crew, tt.told)
+		}
+	}
+}
+
 // TestMergeConflictIDs: both sides are told under one id, which is the same
 // whenever and wherever the op is merged, and another for each register.
 func TestMergeConflictIDs(t *testing.T) {
