@@ -1,0 +1,110 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+
+	"example.com/punchlist/sync/op"
+	"example.com/punchlist/sync/wire"
+)
+
+var (
+	errNoToken = errors.New("no token that this server knows")
+	errRevoked = errors.New("the device was revoked")
+)
+
+// authenticate finds who sends a request. The store is asked every time, so
+// that a revoked device is out at its next request.
+func (s *Server) authenticate(r *http.Request) (Author, error) {
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	token = strings.TrimSpace(token)
+	if !strings.EqualFold(scheme, "Bearer") || !wellFormed(token) {
+		return Author{}, errNoToken
+	}
+	d, u, err := s.store.ByToken(r.Context(), hashOf(token))
+	switch {
+	case errors.Is(err, ErrUnknown):
+		return Author{}, errNoToken
+	case err != nil:
+		return Author{}, err
+	case d.Revoked != 0 || u.Disabled != 0:
+		return Author{}, errRevoked
+	}
+	return Author{Device: d.ID, User: u.Name, Role: u.Role, Crews: u.Crews}, nil
+}
+
+// device lets enrolled devices through and keeps what they report.
+func (s *Server) device(handle func(http.ResponseWriter, *http.Request, Author)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		by, err := s.authenticate(r)
+		switch {
+		case errors.Is(err, errRevoked):
+			s.problem(w, &wire.Problem{Status: http.StatusUnauthorized, Code: wire.CodeRevoked, Message: "this device may no longer sync",
+				Hint: "nothing on it is lost; ask the office for a new invite"})
+			return
+		case errors.Is(err, errNoToken):
+			w.Header().Set("WWW-Authenticate", "Bearer")
+			s.problem(w, &wire.Problem{Status: http.StatusUnauthorized, Code: wire.CodeUnauthorised, Message: "this server does not know the device's token",
+				Hint: "enroll with an invite: punchlist enroll"})
+			return
+		case err != nil:
+			s.fail(w, r, err)
+			return
+		}
+		if err := s.report(r, by.Device); err != nil {
+			s.log.Warn("device report", keyDevice, by.Device, keyError, err) // must not cost the device its sync
+		}
+		handle(w, r, by)
+	}
+}
+
+// reportEvery is how often a device's report is stored at most, ms.
+const reportEvery = 5_000
+
+// reports remembers when each device's report was stored last.
+type reports struct {
+	mu   sync.Mutex // guards last
+	last map[string]int64
+}
+
+func newReports() *reports { return &reports{last: map[string]int64{}} }
+
+// due tells whether it is time to store a device's report again.
+func (r *reports) due(device string, now int64) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if last, ok := r.last[device]; ok && now-last < reportEvery && now >= last {
+		return false
+	}
+	r.last[device] = now
+	return true
+}
+
+func (s *Server) report(r *http.Request, device string) error {
+	now := s.ms()
+	if !s.reports.due(device, now) {
+		return nil
+	}
+	report := Report{Seen: now, Client: clip(r.Header.Get(wire.HeaderClient))}
+	if n, err := strconv.ParseInt(r.Header.Get(wire.HeaderPending), 10, 64); err == nil {
+		report.Pending = max(n, 0)
+	}
+	if ms, err := strconv.ParseInt(r.Header.Get(wire.HeaderOffset), 10, 64); err == nil {
+		report.Offset = &ms
+	}
+	return s.store.Touch(context.WithoutCancel(r.Context()), device, report)
+}
+
+// roles by name, for those who type them.
+func validRole(role op.Role) bool {
+	for _, r := range op.Roles {
+		if r == role {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,77 @@
+package server
+
+import (
+	"fmt"
+	"net/http"
+	"runtime/debug"
+
+	"github.com/klauspost/compress/gzhttp"
+
+	"example.com/punchlist/sync/wire"
+)
+
+// endpoint is one request that the server answers.
+type endpoint struct {
+	method string
+	path   string
+	handle http.HandlerFunc
+}
+
+func (s *Server) endpoints() []endpoint {
+	return []endpoint{
+		{http.MethodGet, wire.PathHealth, s.health},
+		{http.MethodGet, wire.PathReady, s.ready},
+		{http.MethodGet, wire.PathPing, s.ping},
+		{http.MethodPost, wire.PathEnroll, s.enroll},
+		{http.MethodPost, wire.PathSync, s.device(s.single)},
+		{http.MethodPost, wire.PathBatch, s.device(s.batch)},
+		{http.MethodGet, wire.PathChanges, s.device(s.changes)},
+	}
+}
+
+// Handler answers the protocol's requests.
+func (s *Server) Handler() http.Handler {
+	mux := http.NewServeMux()
+	for _, e := range s.endpoints() {
+		mux.HandleFunc(e.path, s.only(e))
+	}
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		s.problem(w, &wire.Problem{Status: http.StatusNotFound, Code: wire.CodeNoRoute, Message: fmt.Sprintf("there is nothing at %s", clip(r.URL.Path)),
+			Hint: "this is a punchlist sync server; give its address to: punchlist enroll"})
+	})
+	compress, err := gzhttp.NewWrapper(gzhttp.MinSize(1024))
+	if err != nil {
+		panic(err) // the options are constants
+	}
+	packed := compress(mux)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.identified(w.Header())
+		defer s.survive(w, r)
+		packed.ServeHTTP(w, r)
+	})
+}
+
+// only lets the endpoint's own method through.
+func (s *Server) only(e endpoint) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == e.method || r.Method == http.MethodHead && e.method == http.MethodGet {
+			e.handle(w, r)
+			return
+		}
+		w.Header().Set("Allow", e.method)
+		s.problem(w, &wire.Problem{Status: http.StatusMethodNotAllowed, Code: wire.CodeBadRequest, Message: fmt.Sprintf("%s takes %s only", e.path, e.method)})
+	}
+}
+
+// survive turns a panic of one request into a 500 of that request.
+func (s *Server) survive(w http.ResponseWriter, r *http.Request) {
+	p := recover()
+	if p == nil {
+		return
+	}
+	if p == http.ErrAbortHandler {
+		panic(p)
+	}
+	s.log.Error("panic", keyMethod, r.Method, keyPath, r.URL.Path, keyError, fmt.Sprint(p), "stack", string(debug.Stack()))
+	s.problem(w, &wire.Problem{Status: http.StatusInternalServerError, Code: wire.CodeInternal, Message: "internal error", Hint: "the server's log says more"})
+}

@@ -1,0 +1,45 @@
+package server
+
+import (
+	"crypto/ed25519"
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"strings"
+
+	"example.com/punchlist/sync/wire"
+)
+
+// ping proves by a signature that it is this server which answers, and tells
+// the time. It needs no token; with one it says whether that still works.
+func (s *Server) ping(w http.ResponseWriter, r *http.Request) {
+	nonce := r.URL.Query().Get("nonce")
+	if !validNonce(nonce) {
+		s.problem(w, badRequest("a nonce is 1 to %d letters, digits, “-”, “_”, “.” or “~”", wire.MaxNonce))
+		return
+	}
+	now := s.ms()
+	p := wire.Ping{Service: "punchlist", Protocol: 1, ServerID: s.id, Time: now, Nonce: nonce}
+	p.Signature = base64.RawURLEncoding.EncodeToString(ed25519.Sign(s.key, wire.PingText(nonce, s.id, now)))
+	if r.Header.Get("Authorization") != "" {
+		_, err := s.authenticate(r)
+		switch {
+		case err == nil:
+			p.Auth = "ok"
+		case errors.Is(err, errRevoked):
+			p.Auth = "revoked"
+		case errors.Is(err, errNoToken):
+			p.Auth = "expired"
+		default:
+			s.fail(w, r, err)
+			return
+		}
+	}
+	s.ok(w, p)
+}
+
+// validNonce keeps what is signed free of line breaks and the answer short.
+func validNonce(nonce string) bool {
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~"
+	return nonce != "" && len(nonce) <= wire.MaxNonce && strings.Trim(nonce, letters) == ""
+}

@@ -1,0 +1,185 @@
+// Package server holds the rules and the handlers of the sync server, over the
+// small [Store] that it declares.
+//
+// What it promises: an op takes effect once, however often it comes; its effect
+// and the answer to it are one transaction; ops of a group stand or fall
+// together; within a crew the order of versions is the order of commits, so that
+// a cursor steps over nothing; a crew's records are told to its users only, and
+// what the others hold changes no answer. Who wins is decided by op.Merge alone.
+//
+// Limits: those of package wire on every request; a slow caller is cut off by
+// the deadlines of [Server.Serve] and delays nobody else; one write of the
+// embedded store runs at a time.
+package server
+
+import (
+	"context"
+	"crypto/ed25519"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"example.com/punchlist/sync/op"
+	"example.com/punchlist/sync/wire"
+)
+
+// Options are what a server takes from outside.
+type Options struct {
+	Now  func() time.Time // needed: the server's clock
+	Rand io.Reader        // needed: chance for keys, tokens and codes
+	Log  *slog.Logger     // nil: silent
+}
+
+// Server is the sync server over one store. It is safe for concurrent use. It
+// owns no goroutine except while [Server.Serve] runs.
+type Server struct {
+	store Store
+	now   func() time.Time
+	log   *slog.Logger
+	id    string
+	key   ed25519.PrivateKey
+
+	tries   *tries   // failed enrolments
+	reports *reports // what devices said of themselves
+
+	mu   sync.Mutex // guards rand
+	rand io.Reader
+}
+
+// New makes a server over a store, which stays the caller's to close. A store
+// that is new is given its identity, which it keeps for ever.
+func New(ctx context.Context, store Store, o Options) (*Server, error) {
+	if o.Now == nil || o.Rand == nil {
+		return nil, errors.New("a server needs a clock and a source of chance")
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	s := &Server{store: store, now: o.Now, rand: o.Rand, log: o.Log, tries: newTries(), reports: newReports()}
+	if err := s.identify(ctx); err != nil {
+		return nil, fmt.Errorf("server identity: %w", err)
+	}
+	return s, nil
+}
+
+// identity is the setting by which devices know the server.
+type identity struct {
+	ID   string `json:"server_id"`
+	Seed []byte `json:"seed"` // of the Ed25519 key
+}
+
+func (s *Server) identify(ctx context.Context) error {
+	id, err := uuid.NewRandomFromReader(s.rand)
+	if err != nil {
+		return err
+	}
+	fresh := identity{ID: id.String(), Seed: make([]byte, ed25519.SeedSize)}
+	if _, err := io.ReadFull(s.rand, fresh.Seed); err != nil {
+		return err
+	}
+	text, err := json.Marshal(fresh)
+	if err != nil {
+		return err
+	}
+	stored, err := s.store.Setting(ctx, "identity", string(text))
+	if err != nil {
+		return err
+	}
+	var known identity
+	if err := json.Unmarshal([]byte(stored), &known); err != nil || len(known.Seed) != ed25519.SeedSize {
+		return fmt.Errorf("the stored identity is damaged: %w", err)
+	}
+	s.id, s.key = known.ID, ed25519.NewKeyFromSeed(known.Seed)
+	return nil
+}
+
+// ID is the server's UUID.
+func (s *Server) ID() string { return s.id }
+
+// Key is the server's public key; devices pin it at enrolment.
+func (s *Server) Key() ed25519.PublicKey { return s.key.Public().(ed25519.PublicKey) }
+
+func (s *Server) keyText() string { return base64.RawURLEncoding.EncodeToString(s.Key()) }
+
+func (s *Server) ms() int64 { return s.now().UnixMilli() }
+
+// random fills b with chance.
+func (s *Server) random(b []byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, err := io.ReadFull(s.rand, b)
+	return err
+}
+
+func (s *Server) newID() (string, error) {
+	var id uuid.UUID
+	if err := s.random(id[:]); err != nil {
+		return "", err
+	}
+	id[6], id[8] = id[6]&0x0f|0x40, id[8]&0x3f|0x80 // version 4, RFC 9562
+	return id.String(), nil
+}
+
+// Apply decides ops and writes what follows, in one transaction; one result per
+// op, in order. It is the one write path: devices' batches, the plain form and
+// the office's edits all come through here.
+func (s *Server) Apply(ctx context.Context, by Author, ops []op.Op) ([]wire.Result, error) {
+	in := make([]incoming, len(ops))
+	for i, o := range ops {
+		in[i] = receive(o)
+	}
+	return s.apply(ctx, by, in)
+}
+
+func (s *Server) apply(ctx context.Context, by Author, ops []incoming) ([]wire.Result, error) {
+	if len(ops) == 0 {
+		return []wire.Result{}, nil
+	}
+	var results []wire.Result
+	asked := plan(by, ops)
+	err := s.store.Write(ctx, asked, func(loaded Loaded) (Effects, Needs, error) {
+		var effects Effects
+		var more Needs
+		var err error
+		results, effects, more, err = decide(by, s.ms(), ops, asked, loaded)
+		asked = asked.Add(more)
+		return effects, more, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("apply %d changes: %w", len(ops), err)
+	}
+	for i := range results {
+		results[i].OpID = ops[i].raw
+	}
+	return results, nil
+}
+
+// receive checks an op by itself. What is wrong with it is kept beside it: it
+// becomes a result, never an error. Its values are copied first, because they
+// are brought to their normal form.
+func receive(o op.Op) incoming {
+	o.Fields = o.Fields.Clone()
+	in := incoming{Op: o, raw: o.ID}
+	id, err := uuid.Parse(o.ID)
+	switch {
+	case err != nil || len(o.ID) != 36:
+		in.ID, in.refusal = "", refusal(op.CodeBadID, "op_id", "is not a UUID")
+		return in
+	case len(o.Group) > 64:
+		in.refusal = refusal(op.CodeBadID, "group", "is longer than 64 characters")
+		return in
+	}
+	in.ID = id.String()
+	in.Base = max(in.Base, op.BaseUnknown)
+	in.refusal = op.Check(&in.Op)
+	unknown := in.refusal != nil && (in.refusal.Code == op.CodeUnknownField || in.refusal.Code == op.CodeUnknownKind || in.refusal.Code == op.CodeUnknownAction)
+	in.later = unknown && o.Schema > op.Schema
+	return in
+}

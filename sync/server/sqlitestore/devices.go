@@ -1,0 +1,98 @@
+package sqlitestore
+
+import (
+	"context"
+	"database/sql"
+
+	"example.com/punchlist/localdb/sqlite"
+	"example.com/punchlist/sync/server"
+)
+
+// AddInvite stores an invite.
+func (s *Store) AddInvite(ctx context.Context, i server.Invite) error {
+	return s.write(ctx, func(t *sqlite.Tx) error {
+		_, err := t.Exec(`INSERT INTO invites (code_hash, user, expires_at) VALUES (?, ?, ?)`, i.CodeHash, i.User, i.Expires)
+		return err
+	})
+}
+
+// Redeem turns an invite into a device, in one transaction.
+func (s *Store) Redeem(ctx context.Context, codeHash string, decide func(server.Invite, server.User) (server.Invite, server.Device, error)) error {
+	return s.write(ctx, func(t *sqlite.Tx) error {
+		var i server.Invite
+		err := t.Scan([]any{&i.CodeHash, &i.User, &i.Expires, &i.Used, &i.Nonce, &i.Device},
+			`SELECT code_hash, user, expires_at, used_at, nonce, device FROM invites WHERE code_hash = ?`, codeHash)
+		if err != nil {
+			return err
+		}
+		u, err := user(t, i.User)
+		if err != nil {
+			return err
+		}
+		i, d, err := decide(i, u)
+		if err != nil {
+			return err
+		}
+		_, err = t.Exec(`UPDATE invites SET used_at = ?, nonce = ?, device = ? WHERE code_hash = ?`, i.Used, i.Nonce, i.Device, codeHash)
+		if err != nil {
+			return err
+		}
+		_, err = t.Exec(`INSERT INTO devices (id, user, name, token_hash, created_at) VALUES (?, ?, ?, ?, ?)
+			ON CONFLICT (id) DO UPDATE SET name = excluded.name, token_hash = excluded.token_hash`, d.ID, d.User, d.Name, d.TokenHash, d.Created)
+		return err
+	})
+}
+
+const deviceColumns = `id, user, name, token_hash, created_at, revoked_at, last_seen, pending, clock_offset_ms, client`
+
+func deviceFields(d *server.Device) []any {
+	return []any{&d.ID, &d.User, &d.Name, &d.TokenHash, &d.Created, &d.Revoked, &d.Seen, &d.Pending, &d.Offset, &d.Client}
+}
+
+// ByToken finds a device and its user.
+func (s *Store) ByToken(ctx context.Context, tokenHash string) (d server.Device, u server.User, err error) {
+	err = s.read(ctx, func(t *sqlite.Tx) error {
+		if err := t.Scan(deviceFields(&d), `SELECT `+deviceColumns+` FROM devices WHERE token_hash = ?`, tokenHash); err != nil {
+			return err
+		}
+		u, err = user(t, d.User)
+		return err
+	})
+	return d, u, err
+}
+
+// Touch stores what a device reported.
+func (s *Store) Touch(ctx context.Context, id string, r server.Report) error {
+	return s.write(ctx, func(t *sqlite.Tx) error {
+		_, err := t.Exec(`UPDATE devices SET last_seen = ?, pending = ?, clock_offset_ms = coalesce(?, clock_offset_ms), client = ? WHERE id = ?`,
+			r.Seen, r.Pending, r.Offset, r.Client, id)
+		return err
+	})
+}
+
+// Devices lists all devices.
+func (s *Store) Devices(ctx context.Context) (out []server.Device, err error) {
+	err = s.read(ctx, func(t *sqlite.Tx) error {
+		return each(t, func(r *sql.Rows) error {
+			var d server.Device
+			err := r.Scan(deviceFields(&d)...)
+			out = append(out, d)
+			return err
+		}, `SELECT `+deviceColumns+` FROM devices ORDER BY user, name, id`)
+	})
+	return out, err
+}
+
+// Revoke marks a device as revoked.
+func (s *Store) Revoke(ctx context.Context, id string, at int64) error {
+	return s.write(ctx, func(t *sqlite.Tx) error {
+		res, err := t.Exec(`UPDATE devices SET revoked_at = CASE revoked_at WHEN 0 THEN ? ELSE revoked_at END WHERE id = ?`, at, id)
+		if err != nil {
+			return err
+		}
+		if n, err := res.RowsAffected(); err != nil || n > 0 {
+			return err
+		}
+		return server.ErrUnknown
+	})
+}

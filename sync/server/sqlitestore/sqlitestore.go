@@ -1,0 +1,94 @@
+// Package sqlitestore keeps the sync server's rows in one SQLite file: the
+// embedded default store.
+//
+// It promises what server.Store asks for and storetest checks. One write
+// transaction runs at a time, also between processes, so that locking a crew is
+// having the file: the admin commands may work on the file of a running server.
+// It is done when it is on the disk.
+package sqlitestore
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"example.com/punchlist/localdb/sqlite"
+	"example.com/punchlist/sync/server"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// appID is the application_id of a server's file: "PLd" and the form's number.
+const appID = 0x504C6401
+
+// Store is an open file. It is safe for concurrent use.
+type Store struct{ db *sqlite.DB }
+
+var _ server.Store = (*Store)(nil)
+
+// Open opens the file, makes it when it is missing, and brings it to the newest schema.
+func Open(ctx context.Context, path string) (*Store, error) {
+	dir, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return nil, err
+	}
+	db, err := sqlite.Open(ctx, path, sqlite.Options{Migrations: dir, AppID: appID})
+	if err != nil {
+		return nil, fmt.Errorf("open the server's database: %w", err)
+	}
+	return &Store{db}, nil
+}
+
+// Close waits for what runs and closes the file. Closing twice is harmless.
+func (s *Store) Close() error { return s.db.Close() }
+
+// write and read run a transaction and fold its errors into the server's.
+func (s *Store) write(ctx context.Context, fn func(*sqlite.Tx) error) error {
+	return fold(s.db.Write(ctx, fn))
+}
+
+func (s *Store) read(ctx context.Context, fn func(*sqlite.Tx) error) error {
+	return fold(s.db.Read(ctx, fn))
+}
+
+func fold(err error) error {
+	switch {
+	case errors.Is(err, sqlite.ErrLocked):
+		return fmt.Errorf("%w: %w", server.ErrBusy, err)
+	case errors.Is(err, sql.ErrNoRows):
+		return server.ErrUnknown
+	}
+	return err
+}
+
+// list is a list as SQLite reads it, with json_each.
+func list[T any](values []T) string {
+	if len(values) == 0 {
+		return "[]"
+	}
+	b, err := json.Marshal(values)
+	if err != nil {
+		return "[]" // cannot be: lists hold text and numbers
+	}
+	return string(b)
+}
+
+// each runs a query and scans its rows one by one.
+func each(t *sqlite.Tx, scan func(*sql.Rows) error, query string, args ...any) error {
+	rows, err := t.Query(query, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}

@@ -1,0 +1,231 @@
+package server
+
+import (
+	"context"
+	"errors"
+
+	"example.com/punchlist/sync/op"
+)
+
+// Store keeps rows; it knows no protocol rule. Every write is one transaction.
+// The embedded default is package sqlitestore; what any store must do is said,
+// test by test, by package storetest.
+type Store interface {
+	Records
+	Accounts
+	Devices
+}
+
+// Records keeps the crews' records, the outcomes of ops and the conflicts.
+type Records interface {
+	// Write is the one way in. In one transaction it locks the rows of the
+	// needed crews in the order of their names, loads what is needed, asks
+	// decide, and stores the effects. When decide finds that it needs more, the
+	// store loads that too (the locks stay) and asks again. Decide may be called
+	// any number of times and has no effect of its own.
+	Write(ctx context.Context, needs Needs, decide Decide) error
+	// Load reads what is needed from one snapshot, without locks.
+	Load(ctx context.Context, needs Needs) (Loaded, error)
+	// Changes reads, from one snapshot, what is newer than the spans say.
+	Changes(ctx context.Context, q ChangesQuery) (Feed, error)
+	// Tasks reads a page of tasks that are not deleted, ordered by crew and id.
+	Tasks(ctx context.Context, q TaskQuery) ([]Row, error)
+	// Crews lists all crews by name.
+	Crews(ctx context.Context) ([]CrewSize, error)
+}
+
+// Accounts keeps users, crews and the server's own settings.
+type Accounts interface {
+	// Setting returns the stored value of a setting. Where there is none it
+	// stores and returns initial, unless that is empty.
+	Setting(ctx context.Context, name, initial string) (string, error)
+	// SetSetting stores a setting.
+	SetSetting(ctx context.Context, name, value string) error
+	// PutUser stores a user and makes the crews that are missing; it returns
+	// the names of those. With isNew an existing user is [ErrExists].
+	PutUser(ctx context.Context, u User, isNew bool) (made []string, err error)
+	// Users lists all users by name, with their crews in their order.
+	Users(ctx context.Context) ([]User, error)
+	// PutCrew makes a crew unless it is there; it tells whether it made it.
+	PutCrew(ctx context.Context, name string, at int64) (made bool, err error)
+}
+
+// Devices keeps invites and devices.
+type Devices interface {
+	// AddInvite stores an invite.
+	AddInvite(ctx context.Context, i Invite) error
+	// Redeem loads an invite and its user by the hash of its code, asks decide,
+	// and stores the device and the invite that it returns, all in one
+	// transaction. An unknown code is [ErrUnknown]; decide's error is returned
+	// as it is and nothing is stored. Two Redeems of one code never overlap.
+	Redeem(ctx context.Context, codeHash string, decide func(Invite, User) (Invite, Device, error)) error
+	// ByToken finds a device and its user by the hash of its token; [ErrUnknown]
+	// when there is none. Revoked devices are found too.
+	ByToken(ctx context.Context, tokenHash string) (Device, User, error)
+	// Touch stores what a device reported of itself.
+	Touch(ctx context.Context, deviceID string, r Report) error
+	// List lists all devices by user and name.
+	Devices(ctx context.Context) ([]Device, error)
+	// Revoke marks a device as revoked; its first time stays. [ErrUnknown] when there is none.
+	Revoke(ctx context.Context, deviceID string, at int64) error
+}
+
+// Errors that a store returns and callers tell apart with errors.Is.
+var (
+	ErrExists  = errors.New("exists already")
+	ErrUnknown = errors.New("not known")
+	// ErrBusy says that the transaction could not be made now (a lock, a
+	// serialization failure); the same call may succeed later.
+	ErrBusy = errors.New("the database is busy")
+)
+
+// Needs names what a decision has to see. Records are looked for in Crews only.
+type Needs struct {
+	Crews    []string // by name, sorted: the order in which they are locked
+	User     string   // whose outcomes
+	OpIDs    []string // stored outcomes of these ops of the user
+	Device   string   // whose seqs
+	Seqs     []int64  // stored outcomes at these places of the device's queue
+	Records  []Ref    // these records, in whichever of the crews
+	Children []string // every record whose task_id is one of these
+	Refs     []string // every task whose external_ref is one of these
+}
+
+// Ref names a record.
+type Ref struct {
+	Kind op.Kind
+	ID   string
+}
+
+// Loaded is what a store found. Rows of records that left a crew are not in it.
+type Loaded struct {
+	Crews    map[string]Crew
+	Outcomes map[string]Outcome // by op id
+	Seqs     map[int64]string   // the op id that took this place in the queue
+	Rows     []Row              // each at most once
+}
+
+// Decide turns what was loaded into effects, or asks for more to be loaded.
+// It is pure. It gets the sum of all that it asked for.
+type Decide func(Loaded) (Effects, Needs, error)
+
+// Effects are what one transaction writes.
+type Effects struct {
+	Crews     []Crew
+	Rows      []Row // put, by crew, kind and id
+	Outcomes  []Outcome
+	Conflicts []ConflictRow
+}
+
+// Empty tells whether there is nothing to write.
+func (e Effects) Empty() bool { return len(e.Rows)+len(e.Outcomes)+len(e.Conflicts) == 0 }
+
+// Crew is a crew's counters. Both only grow, under the crew's lock, so that
+// their order is the order of commits.
+type Crew struct {
+	Name    string
+	Version int64 // the newest version given
+	Number  int64 // the newest task number given
+}
+
+// CrewSize is a crew for the office.
+type CrewSize struct {
+	Crew
+	Records int64 // those that are not deleted and did not leave
+}
+
+// Outcome is the server's word on one op, kept for ever so that a repeat
+// changes nothing. Its key is (User, OpID).
+type Outcome struct {
+	User    string
+	OpID    string
+	Device  string
+	Seq     int64 // 0: the op had no place in a queue
+	Crew    string
+	Version int64 // the version that it took; 0: none
+	Kind    op.Kind
+	Entity  string
+	At      int64  // the server's time, ms
+	Result  string // the wire's result as JSON, without server_state
+	State   bool   // the answer carried server_state
+}
+
+// ConflictRow is a conflict under the version at which both sides hear of it.
+type ConflictRow struct {
+	Crew    string
+	Version int64
+	ID      string
+	Winner  string // device
+	Loser   string // device
+	Body    string // op.Conflict as JSON
+}
+
+// ChangesQuery asks for what is newer than Spans say.
+type ChangesQuery struct {
+	Spans     []Span // sorted by crew
+	Rows      int    // at most, over all spans together, the first ones by (crew, version)
+	Device    string // conflicts in which this device is a side
+	Conflicts int    // at most, counted in the same way
+}
+
+// Span is a crew and the version from which on it is asked for. From the start
+// (Since 0) rows of deleted records and of such as left the crew are skipped.
+type Span struct {
+	Crew  string
+	Since int64
+}
+
+// Feed is the answer, rows and conflicts each in the order (crew, version).
+type Feed struct {
+	Heads     map[string]int64 // the newest version of each crew asked for
+	Rows      []Row
+	Conflicts []ConflictRow
+}
+
+// TaskQuery asks for tasks in Crews, behind the row After (nil: from the start).
+// With Match only those whose number, external_ref or id is that, or whose id
+// begins with it.
+type TaskQuery struct {
+	Crews []string
+	Match string
+	After *Row
+	Limit int
+}
+
+// User is a person. The name is the key: it stands in records.
+type User struct {
+	Name     string
+	Role     op.Role
+	Crews    []string // the first is where the user's new records go
+	Created  int64    // ms
+	Disabled int64    // ms; 0: may work
+}
+
+// Invite is an open or used invite. The code itself is not kept.
+type Invite struct {
+	CodeHash string
+	User     string
+	Expires  int64
+	Used     int64 // ms; 0: not yet
+	Nonce    string
+	Device   string // the device that it became
+}
+
+// Device is an enrolled device. The token itself is not kept.
+type Device struct {
+	ID        string
+	User      string
+	Name      string
+	TokenHash string
+	Created   int64
+	Revoked   int64 // ms; 0: it may come in
+	Report
+}
+
+// Report is what a device said of itself, last time.
+type Report struct {
+	Seen    int64  // ms; 0: never
+	Pending int64  // ops that waited on it
+	Offset  *int64 // server time − its wall clock, ms; nil: it did not say
+	Client  string // its program's version
+}
