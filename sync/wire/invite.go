@@ -5,8 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/base32"
 	"fmt"
-	"net"
-	"net/url"
 	"strings"
 )
 
@@ -59,11 +57,10 @@ func GroupCode(code string) string {
 // FormatInvite is the invite as one string. It fails when the address is not
 // one that a device may talk to: plain http is for loopback only.
 func FormatInvite(i Invite) (string, error) {
-	base, err := CheckBase(i.URL)
+	host, err := inviteAddress(i.URL)
 	if err != nil {
 		return "", err
 	}
-	host := strings.TrimPrefix(strings.TrimPrefix(base, "https://"), "http://")
 	return InviteScheme + host + "/#" + GroupCode(i.Code) + "." + i.Fingerprint, nil
 }
 
@@ -87,41 +84,31 @@ func ParseInvite(text string) (Invite, error) {
 	if _, err := base32.StdEncoding.DecodeString(fingerprint + "===="); err != nil || len(fingerprint) != FingerprintLength {
 		return Invite{}, fmt.Errorf("the invite's end (the server's fingerprint) must be %d characters; was it cut off when it was copied?", FingerprintLength)
 	}
-	address = strings.TrimRight(address, "/")
-	scheme := "https://"
-	if u, err := url.Parse(scheme + address); err == nil && IsLoopback(u.Hostname()) {
-		scheme = "http://"
-	}
-	base, err := CheckBase(scheme + address)
+	base, err := ParseAddress("https://" + address)
 	if err != nil {
 		return Invite{}, err
 	}
-	return Invite{URL: base, Code: GroupCode(code), Fingerprint: fingerprint}, nil
+	if isLoopback(base.Hostname()) {
+		base.Scheme = "http"
+	}
+	return Invite{URL: base.String(), Code: GroupCode(code), Fingerprint: fingerprint}, nil
 }
 
-// CheckBase refuses an address that a device may not talk to and otherwise
-// returns it without a slash at its end.
-func CheckBase(address string) (string, error) {
-	u, err := url.Parse(strings.TrimRight(address, "/"))
-	if err != nil || u.Host == "" || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return "", fmt.Errorf("%q is not the address of a server; it looks like https://sync.example:8443", address)
+// inviteAddress is an address without its scheme, which an invite does not
+// carry: this machine itself is spoken to without TLS, every other with it.
+func inviteAddress(address string) (string, error) {
+	u, err := ParseAddress(address)
+	if err != nil {
+		return "", err
 	}
-	switch {
-	case u.Scheme == "https" && IsLoopback(u.Hostname()):
-		return "", fmt.Errorf("%q: on this machine itself a server is spoken to over http://, without TLS", address)
-	case u.Scheme == "https", u.Scheme == "http" && IsLoopback(u.Hostname()):
-		return u.String(), nil
-	case u.Scheme == "http":
-		return "", fmt.Errorf("%q would send everything in the clear; anywhere but on this machine itself it must be https://", address)
+	if u.Scheme == "https" && isLoopback(u.Hostname()) {
+		return "", &AddressError{"an invite to this machine itself cannot speak of https", "use http://" + u.Host}
 	}
-	return "", fmt.Errorf("%q is neither http:// nor https://", address)
+	return u.Host + u.Path, nil
 }
 
 // IsLoopback tells whether a host name or address is this machine itself.
-func IsLoopback(host string) bool {
-	ip := net.ParseIP(strings.Trim(host, "[]"))
-	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
-}
+func IsLoopback(host string) bool { return isLoopback(strings.Trim(host, "[]")) }
 
 func cutPrefixFold(s, prefix string) (string, bool) {
 	if len(s) < len(prefix) || !strings.EqualFold(s[:len(prefix)], prefix) {
