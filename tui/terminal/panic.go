@@ -1,0 +1,20 @@
+package terminal
+
+import (
+	"fmt"
+	"runtime/debug"
+)
+
+// PanicError is a panic that was caught, so that the terminal could be restored
+// before anybody reads of it.
+type PanicError struct {
+	Value any
+	Stack []byte
+}
+
+func newPanicError(v any) *PanicError {
+	return &PanicError{Value: v, Stack: debug.Stack()}
+}
+
+// Error says what was thrown; Stack says where.
+func (e *PanicError) Error() string { return fmt.Sprintf("panic: %v", e.Value) }

@@ -1,0 +1,138 @@
+package terminal_test
+
+import (
+	"strings"
+	"testing"
+
+	"example.com/punchlist/tui/terminal"
+	"github.com/charmbracelet/x/ansi"
+	"pgregory.net/rapid"
+)
+
+// words are what frames are made of: plain, wide, combining, right-to-left, and
+// clusters of which terminals disagree how wide they are.
+var (
+	plainWords = []string{"pump", "a", " ", "  ", "T-1042", "BLD22", "—", "é", "漢字", "한", "שלום", "e\u0301", "|", "5/12"}
+	riskyWords = []string{"👷", "👨\u200d👩\u200d👧", "❤\ufe0f", "ﾊﾟ", "🇩🇪", "กำ", "नी", "\u200b", "㊗\ufe0f"}
+	styles     = []string{"\x1b[1m", "\x1b[7m", "\x1b[31m", "\x1b[38;5;200m", "\x1b[48;2;1;2;3m", "\x1b[4;94m", "\x1b[m", "\x1b[0m", "\x1b[22m", "\x1b[39m", "\x1b[27;49m", "\x1b[3;101m"}
+)
+
+// line generates a line; what it starts it also ends, as lipgloss does, most times.
+func line(words []string) *rapid.Generator[string] {
+	return rapid.Custom(func(t *rapid.T) string {
+		var b strings.Builder
+		for range rapid.IntRange(0, 8).Draw(t, "parts") {
+			if rapid.IntRange(0, 2).Draw(t, "kind") == 0 {
+				b.WriteString(rapid.SampledFrom(styles).Draw(t, "style"))
+			} else {
+				b.WriteString(rapid.SampledFrom(words).Draw(t, "word"))
+			}
+		}
+		if rapid.IntRange(0, 9).Draw(t, "open") > 0 {
+			b.WriteString("\x1b[0m")
+		}
+		return b.String()
+	})
+}
+
+// nextFrame changes a frame as a screen does: a line, a move of some lines, or all.
+func nextFrame(t *rapid.T, lines, words []string) []string {
+	next := append([]string(nil), lines...)
+	n := len(next)
+	switch rapid.IntRange(0, 4).Draw(t, "change") {
+	case 0:
+		for i := range next {
+			next[i] = line(words).Draw(t, "line")
+		}
+	case 1, 2:
+		top := rapid.IntRange(0, n-1).Draw(t, "top")
+		bottom := rapid.IntRange(top, n-1).Draw(t, "bottom")
+		by := rapid.IntRange(-3, 3).Draw(t, "by")
+		for y := top; y <= bottom; y++ {
+			if y+by >= top && y+by <= bottom {
+				next[y] = lines[y+by]
+			} else {
+				next[y] = line(words).Draw(t, "line")
+			}
+		}
+	}
+	if rapid.Bool().Draw(t, "edit") {
+		next[rapid.IntRange(0, n-1).Draw(t, "y")] = line(words).Draw(t, "line")
+	}
+	return next
+}
+
+func size(t *rapid.T) (int, int) {
+	return rapid.IntRange(1, 24).Draw(t, "width"), rapid.IntRange(1, 12).Draw(t, "height")
+}
+
+// Whatever was on the screen, after Draw it shows the frame.
+func TestScreenShowsTheFrame(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		width, height := size(rt)
+		words, margin := plainWords, 0
+		if width > 10 && rapid.Bool().Draw(rt, "risky") {
+			words, margin = append(append([]string(nil), plainWords...), riskyWords...), 8
+		}
+		screen, emu := terminal.NewScreen(width, height), newEmulator(rt, width, height)
+		lines := make([]string, height+rapid.IntRange(-min(1, height-1), 1).Draw(rt, "over"))
+		for range rapid.IntRange(1, 8).Draw(rt, "frames") {
+			lines = nextFrame(rt, lines, words)
+			frame := strings.Join(narrower(lines, width-margin), "\n")
+			cur := terminal.Cursor{X: rapid.IntRange(-1, width).Draw(rt, "x"), Y: rapid.IntRange(-1, height).Draw(rt, "cy"), Visible: rapid.Bool().Draw(rt, "visible")}
+			emu.feed(screen.Draw(frame, cur))
+			want := newEmulator(rt, width, height).paint(frame).String()
+			if got := emu.String(); got != want {
+				rt.Fatalf("frame %q\nshown:\n%s\nwant:\n%s", frame, got, want)
+			}
+			checkCursor(rt, emu, cur)
+			if again := screen.Draw(frame, cur); len(again) != 0 {
+				rt.Fatalf("the same frame again sent %q", again)
+			}
+		}
+	})
+}
+
+// narrower cuts the lines: at the edge of the screen clusters of doubtful width
+// are not shown.
+func narrower(lines []string, width int) []string {
+	cut := make([]string, len(lines))
+	for i, l := range lines {
+		cut[i] = ansi.Truncate(l, width, "")
+	}
+	return cut
+}
+
+func checkCursor(t *rapid.T, emu *emulator, cur terminal.Cursor) {
+	if emu.visible != cur.Visible {
+		t.Fatalf("cursor visible %v, want %v", emu.visible, cur.Visible)
+	}
+	if cur.X >= 0 && cur.Y >= 0 {
+		x, y := min(cur.X, emu.width-1), min(cur.Y, emu.height-1)
+		if emu.lost || emu.x != x || emu.y != y {
+			t.Fatalf("cursor at %d,%d (lost %v), want %d,%d", emu.x, emu.y, emu.lost, x, y)
+		}
+	}
+}
+
+// On a terminal that measures text by letters, not by clusters, a frame looks
+// the same whatever was shown before it: a wrong guess heals.
+func TestScreenHealsWhereWidthsDisagree(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		width, height := size(rt)
+		emu := newEmulator(rt, width, height)
+		emu.method = ansi.WcWidth
+		screen := terminal.NewScreen(width, height)
+		lines := make([]string, height)
+		for range rapid.IntRange(1, 6).Draw(rt, "frames") {
+			lines = nextFrame(rt, lines, append(plainWords[:4:4], riskyWords...))
+			emu.feed(screen.Draw(strings.Join(lines, "\n"), terminal.NoCursor))
+		}
+		fresh := newEmulator(rt, width, height)
+		fresh.method = ansi.WcWidth
+		fresh.feed(terminal.NewScreen(width, height).Draw(strings.Join(lines, "\n"), terminal.NoCursor))
+		if got, want := emu.String(), fresh.String(); got != want {
+			rt.Fatalf("shown:\n%s\nfresh:\n%s", got, want)
+		}
+	})
+}

@@ -1,0 +1,114 @@
+package terminal
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	tea "github.com/charmbracelet/bubbletea"
+)
+
+// watchSignals turns signals, and the end of the context, into what they mean,
+// until the terminal is restored. Once the program must end the model has the
+// grace time to let go; then, or at a second SIGINT or SIGTERM, the terminal is
+// restored from here and the process exits.
+func (p *Program) watchSignals(ctx context.Context) {
+	signal.Notify(p.sigs, syscall.SIGHUP, syscall.SIGTERM, syscall.SIGINT,
+		syscall.SIGWINCH, syscall.SIGTSTP, syscall.SIGCONT)
+	defer signal.Stop(p.sigs)
+	cancelled, leaving := ctx.Done(), p.leaving
+	var grace <-chan time.Time
+	for {
+		select {
+		case <-p.ended:
+			return
+		case sig := <-p.sigs:
+			if grace != nil && (sig == syscall.SIGINT || sig == syscall.SIGTERM) {
+				p.exitHard()
+				return
+			}
+			p.signalled(sig)
+		case <-cancelled:
+			cancelled = nil
+			p.leave(context.Cause(ctx))
+		case <-leaving:
+			leaving = nil
+			grace = time.After(p.opts.Grace)
+		case <-grace:
+			p.exitHard()
+			return
+		}
+	}
+}
+
+// signalled does what a signal asks for.
+func (p *Program) signalled(sig os.Signal) {
+	switch sig {
+	case syscall.SIGHUP:
+		p.leave(ErrHangup)
+	case syscall.SIGTERM:
+		p.leave(ErrTerminated)
+	case syscall.SIGINT:
+		if !p.away.Load() { // else it was meant for the other program
+			p.leave(ErrInterrupted)
+		}
+	case syscall.SIGWINCH:
+		p.changedSize()
+	case syscall.SIGTSTP:
+		p.post(tea.SuspendMsg{})
+	case syscall.SIGCONT:
+		if p.stopped.CompareAndSwap(true, false) {
+			p.resumed <- struct{}{}
+			return
+		}
+		p.post(awakeMsg{})
+	}
+}
+
+// post is Send for the goroutine that must not wait: when the model is so far
+// behind, the message is not worth it.
+func (p *Program) post(msg tea.Msg) {
+	select {
+	case p.mail <- msg:
+	default:
+	}
+}
+
+// exitHard ends a process whose model does not let go.
+func (p *Program) exitHard() {
+	_ = p.writer.release(lastWords)
+	_ = p.tty.restore()
+	p.opts.Exit(1)
+}
+
+// stopTime is how long a stop may take to come into effect. Where it never does
+// (a shell that went away this moment), the program goes on after it.
+const stopTime = 500 * time.Millisecond
+
+// suspend stops the process group, as the shell's ctrl+z does, and returns when
+// the shell has continued it.
+func (p *Program) suspend() tea.Msg {
+	if !p.tty.hasJobControl() {
+		return NoJobControlMsg{}
+	}
+	err := p.giveAway(func() error {
+		p.stopped.Store(true)
+		if err := syscall.Kill(0, syscall.SIGTSTP); err != nil {
+			return err
+		}
+		select {
+		case <-p.resumed:
+		case <-time.After(stopTime):
+			if !p.stopped.CompareAndSwap(true, false) {
+				<-p.resumed
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil
+	}
+	return tea.ResumeMsg{}
+}
