@@ -1,0 +1,52 @@
+# punchlist: "make" alone lists what there is to do.
+
+GO      := $(shell command -v go || echo /usr/local/go/bin/go)
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+
+# sqlite_fts5 makes search fast; the programs work without it, and say which it is.
+TAGS     := -tags sqlite_fts5
+PACKAGES := ./...
+
+# Without cgo the SQLite driver compiles to one that refuses every file.
+export CGO_ENABLED := 1
+export PATH := $(PATH):/usr/local/go/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check build bench race lint tools deps
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+demo: build ## three minutes: work offline, come back, sync (without a terminal: as a script)
+	@bin/punchlist demo $(ARGS)
+
+test: deps ## run every test under the race detector
+	$(GO) test -race $(TAGS) -timeout 15m $(PACKAGES)
+
+check: lint test ## what must hold before a commit: format, vet, staticcheck, modules, tests
+
+build: tools ## build bin/punchlist and bin/punchlistd
+	@echo "building (the first time takes a minute or two: SQLite is compiled too)"
+	@$(GO) build -trimpath $(TAGS) -ldflags "-X main.version=$(VERSION)" -o bin/ ./cmd/punchlist ./cmd/punchlistd
+
+bench: tools ## measure, each figure beside its reference
+	$(GO) test $(TAGS) -run '^$$' -bench . -benchmem -timeout 60m $(PACKAGES)
+
+race: tools ## the tests three times over, in random order
+	$(GO) test -race $(TAGS) -count 3 -shuffle on -timeout 60m $(PACKAGES)
+
+lint: tools
+	@unformatted=$$("$$($(GO) env GOROOT)/bin/gofmt" -l cmd tui localdb sync); \
+	if [ -n "$$unformatted" ]; then echo "not in gofmt's form:"; echo "$$unformatted"; exit 1; fi
+	$(GO) build ./...
+	$(GO) vet $(TAGS) ./...
+	$(GO) tool staticcheck $(TAGS) ./...
+	$(GO) mod verify
+	$(GO) mod tidy -diff
+
+# tools is what a build needs (a C compiler for SQLite), deps what the tests
+# need beside it. Both install it when they can and say what is missing when not.
+tools:
+	@.ci/install build
+deps:
+	@.ci/install
