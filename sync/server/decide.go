@@ -124,7 +124,7 @@ func decide(by Author, now int64, ops []incoming, asked Needs, loaded Loaded) ([
 			return nil, Effects{}, Needs{}, err
 		}
 		d.recs[key{row.Crew, Ref{row.Kind, row.ID}}] = rec
-		if row.Ref != "" {
+		if row.Ref != "" && row.Kind == op.Task {
 			d.refs[crewRef{row.Crew, row.Ref}] = row.ID
 		}
 	}

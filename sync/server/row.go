@@ -20,7 +20,8 @@ type Row struct {
 	Deleted bool
 	Gone    bool
 	// TaskID, Ref and Number are copies of the fields by which rows are looked
-	// for; "" where there is none. A deleted task holds no Ref.
+	// for; "" where there is none. Ref is a task's external_ref, unique in a
+	// crew, or a site's code, which is not. A deleted record holds no Ref.
 	TaskID string
 	Ref    string
 	Number string
@@ -40,7 +41,7 @@ func RowOf(rec *op.Record) (Row, error) {
 		return Row{}, fmt.Errorf("registers of %s: %w", rec.ID, err)
 	}
 	return Row{Crew: rec.Crew, Kind: rec.Kind, ID: rec.ID, Version: rec.Version, Deleted: rec.Deleted,
-		TaskID: parentOf(rec), Ref: refOf(rec), Number: rec.Fields.Text(op.Number),
+		TaskID: parentOf(rec), Ref: cmp.Or(refOf(rec), codeOf(rec)), Number: rec.Fields.Text(op.Number),
 		Fields: string(fields), Registers: string(registers)}, nil
 }
 
@@ -104,4 +105,12 @@ func refOf(rec *op.Record) string {
 		return ""
 	}
 	return rec.Fields.Text(refField)
+}
+
+// codeOf is the code by which a site is looked for.
+func codeOf(rec *op.Record) string {
+	if rec.Kind != op.Site || rec.Deleted {
+		return ""
+	}
+	return rec.Fields.Text("code")
 }

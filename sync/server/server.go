@@ -20,6 +20,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"log/slog"
 	"sync"
 	"time"
@@ -143,22 +144,59 @@ func (s *Server) apply(ctx context.Context, by Author, ops []incoming) ([]wire.R
 		return []wire.Result{}, nil
 	}
 	var results []wire.Result
-	asked := plan(by, ops)
-	err := s.store.Write(ctx, asked, func(loaded Loaded) (Effects, Needs, error) {
-		var effects Effects
-		var more Needs
-		var err error
-		results, effects, more, err = decide(by, s.ms(), ops, asked, loaded)
-		asked = asked.Add(more)
-		return effects, more, err
+	step := s.step(by, ops, func(r []wire.Result) error {
+		results = r
+		return nil
 	})
-	if err != nil {
+	if err := s.store.Write(ctx, func(yield func(Step) bool) { yield(step) }); err != nil {
 		return nil, fmt.Errorf("apply %d changes: %w", len(ops), err)
 	}
 	for i := range results {
 		results[i].OpID = ops[i].raw
 	}
 	return results, nil
+}
+
+// step is the decision over one batch; accept may refuse its results.
+func (s *Server) step(by Author, ops []incoming, accept func([]wire.Result) error) Step {
+	return Step{plan(by, ops), func(asked Needs, loaded Loaded) (Effects, Needs, error) {
+		results, effects, more, err := decide(by, s.ms(), ops, asked, loaded)
+		if err == nil && more.Empty() {
+			err = accept(results)
+		}
+		return effects, more, err
+	}}
+}
+
+// portion is how many ops of a long list are decided at once: few enough to
+// hold them, their records and their rows in memory.
+const portion = 500
+
+// ApplyAll applies any number of ops in one transaction: all of them, or none
+// when a single one does not take full effect. Then the error says which.
+func (s *Server) ApplyAll(ctx context.Context, by Author, ops iter.Seq[op.Op]) error {
+	accept := func(results []wire.Result) error {
+		for _, r := range results {
+			if r.Outcome != op.Applied {
+				return fmt.Errorf("change %s: %s: %w", r.OpID, r.Outcome, &op.Refusal{Code: r.Code, Field: r.Field, Message: r.Message})
+			}
+		}
+		return nil
+	}
+	return s.store.Write(ctx, func(yield func(Step) bool) {
+		batch := make([]incoming, 0, portion)
+		for o := range ops {
+			if batch = append(batch, receive(o)); len(batch) == portion {
+				if !yield(s.step(by, batch, accept)) {
+					return
+				}
+				batch = make([]incoming, 0, portion)
+			}
+		}
+		if len(batch) > 0 {
+			yield(s.step(by, batch, accept))
+		}
+	})
 }
 
 // receive checks an op by itself. What is wrong with it is kept beside it: it

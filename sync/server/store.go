@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"iter"
 
 	"example.com/punchlist/sync/op"
 )
@@ -18,12 +19,14 @@ type Store interface {
 
 // Records keeps the crews' records, the outcomes of ops and the conflicts.
 type Records interface {
-	// Write is the one way in. In one transaction it locks the rows of the
-	// needed crews in the order of their names, loads what is needed, asks
+	// Write is the one way in. In one transaction it does the steps, one after
+	// the other, each seeing what the ones before it wrote: it locks the rows of
+	// the needed crews in the order of their names, loads what is needed, asks
 	// decide, and stores the effects. When decide finds that it needs more, the
-	// store loads that too (the locks stay) and asks again. Decide may be called
-	// any number of times and has no effect of its own.
-	Write(ctx context.Context, needs Needs, decide Decide) error
+	// store loads that too (the locks stay) and asks again. An error of decide
+	// is returned as it is, and nothing of any step stays. A store may go through
+	// the steps again from the first, so decide has no effect of its own.
+	Write(ctx context.Context, steps iter.Seq[Step]) error
 	// Load reads what is needed from one snapshot, without locks.
 	Load(ctx context.Context, needs Needs) (Loaded, error)
 	// Changes reads, from one snapshot, what is newer than the spans say.
@@ -88,7 +91,7 @@ type Needs struct {
 	Seqs     []int64  // stored outcomes at these places of the device's queue
 	Records  []Ref    // these records, in whichever of the crews
 	Children []string // every record whose task_id is one of these
-	Refs     []string // every task whose external_ref is one of these
+	Refs     []string // every task whose external_ref, and every site whose code, is one of these
 }
 
 // Ref names a record.
@@ -105,11 +108,17 @@ type Loaded struct {
 	Rows     []Row              // each at most once
 }
 
-// Decide turns what was loaded into effects, or asks for more to be loaded.
-// It is pure. It gets the sum of all that it asked for.
-type Decide func(Loaded) (Effects, Needs, error)
+// Step is one decision of a write. Steps of one write need the same crews.
+type Step struct {
+	Needs  Needs
+	Decide Decide
+}
 
-// Effects are what one transaction writes.
+// Decide turns what was loaded into effects, or asks for more to be loaded: then
+// its effects are void. It is pure. Asked is all that was loaded by.
+type Decide func(asked Needs, loaded Loaded) (effects Effects, more Needs, err error)
+
+// Effects are what one step writes.
 type Effects struct {
 	Crews     []Crew
 	Rows      []Row // put, by crew, kind and id
@@ -132,6 +141,7 @@ type Crew struct {
 type CrewSize struct {
 	Crew
 	Records int64 // those that are not deleted and did not leave
+	Tasks   int64 // the tasks among them
 }
 
 // Outcome is the server's word on one op, kept for ever so that a repeat

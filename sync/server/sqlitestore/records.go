@@ -3,31 +3,42 @@ package sqlitestore
 import (
 	"context"
 	"database/sql"
+	"iter"
 
 	"example.com/punchlist/localdb/sqlite"
 	"example.com/punchlist/sync/op"
 	"example.com/punchlist/sync/server"
 )
 
-// Write loads, decides and stores in one transaction. BEGIN IMMEDIATE locks
-// every crew at once, so there is no order of locks to keep.
-func (s *Store) Write(ctx context.Context, needs server.Needs, decide server.Decide) error {
+// Write does the steps in one transaction. BEGIN IMMEDIATE locks every crew at
+// once, so there is no order of locks to keep.
+func (s *Store) Write(ctx context.Context, steps iter.Seq[server.Step]) error {
 	return s.write(ctx, func(t *sqlite.Tx) error {
-		for {
-			loaded, err := load(t, needs)
-			if err != nil {
+		for step := range steps {
+			if err := do(t, step); err != nil {
 				return err
 			}
-			effects, more, err := decide(loaded)
-			if err != nil {
-				return err
-			}
-			if more.Empty() {
-				return store(t, effects)
-			}
-			needs = needs.Add(more)
 		}
+		return nil
 	})
+}
+
+func do(t *sqlite.Tx, step server.Step) error {
+	needs := step.Needs
+	for {
+		loaded, err := load(t, needs)
+		if err != nil {
+			return err
+		}
+		effects, more, err := step.Decide(needs, loaded)
+		if err != nil {
+			return err
+		}
+		if more.Empty() {
+			return store(t, effects)
+		}
+		needs = needs.Add(more)
+	}
 }
 
 // Load reads what is needed from one snapshot.

@@ -18,10 +18,21 @@ func row(crew, id string, version int64) server.Row {
 // put writes effects whatever there is.
 func put(t *testing.T, s server.Store, e server.Effects) {
 	t.Helper()
-	err := s.Write(t.Context(), server.Needs{}, func(server.Loaded) (server.Effects, server.Needs, error) { return e, server.Needs{}, nil })
+	err := write(t, s, server.Needs{}, func(server.Needs, server.Loaded) (server.Effects, server.Needs, error) { return e, server.Needs{}, nil })
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// write is a write of steps with the same needs.
+func write(t *testing.T, s server.Store, needs server.Needs, steps ...server.Decide) error {
+	return s.Write(t.Context(), func(yield func(server.Step) bool) {
+		for _, decide := range steps {
+			if !yield(server.Step{Needs: needs, Decide: decide}) {
+				return
+			}
+		}
+	})
 }
 
 func crew(t *testing.T, s server.Store, names ...string) {
@@ -45,14 +56,14 @@ func load(t *testing.T, s server.Store, n server.Needs) server.Loaded {
 func testWriteAllOrNone(t *testing.T, s server.Store) {
 	crew(t, s, "north")
 	stop := errors.New("stop")
-	err := s.Write(t.Context(), server.Needs{Crews: []string{"north"}}, func(server.Loaded) (server.Effects, server.Needs, error) {
+	err := write(t, s, server.Needs{Crews: []string{"north"}}, func(server.Needs, server.Loaded) (server.Effects, server.Needs, error) {
 		return server.Effects{Rows: []server.Row{row("north", NewID(), 1)}}, server.Needs{}, stop
 	})
 	if !errors.Is(err, stop) {
 		t.Errorf("decide's error came back as %v", err)
 	}
 	a, b := row("north", NewID(), 1), row("north", NewID(), 1) // two rows at one version: the second is refused
-	err = s.Write(t.Context(), server.Needs{}, func(server.Loaded) (server.Effects, server.Needs, error) {
+	err = write(t, s, server.Needs{}, func(server.Needs, server.Loaded) (server.Effects, server.Needs, error) {
 		return server.Effects{Crews: []server.Crew{{Name: "north", Version: 1}}, Rows: []server.Row{a, b}}, server.Needs{}, nil
 	})
 	if err == nil {
@@ -69,8 +80,10 @@ func testWriteAsksAgain(t *testing.T, s server.Store) {
 	r := row("north", NewID(), 1)
 	put(t, s, server.Effects{Crews: []server.Crew{{Name: "north", Version: 1}}, Rows: []server.Row{r}})
 	var seen []int
-	err := s.Write(t.Context(), server.Needs{Crews: []string{"north"}}, func(l server.Loaded) (server.Effects, server.Needs, error) {
-		seen = append(seen, len(l.Rows))
+	err := write(t, s, server.Needs{Crews: []string{"north"}}, func(asked server.Needs, l server.Loaded) (server.Effects, server.Needs, error) {
+		if seen = append(seen, len(l.Rows)); len(asked.Records) != len(l.Rows) {
+			t.Errorf("asked says %v; %d rows were loaded", asked.Records, len(l.Rows))
+		}
 		if len(l.Rows) == 0 {
 			return server.Effects{Rows: []server.Row{row("north", NewID(), 9)}}, server.Needs{Records: []server.Ref{{Kind: op.Task, ID: r.ID}}}, nil
 		}
@@ -81,6 +94,35 @@ func testWriteAsksAgain(t *testing.T, s server.Store) {
 	}
 	if rows, err := s.Tasks(t.Context(), server.TaskQuery{Crews: []string{"north"}, Limit: 9}); err != nil || len(rows) != 1 {
 		t.Errorf("the effects of a decision that wanted more were written: %+v, %v", rows, err)
+	}
+}
+
+// testWriteSteps: later steps see what earlier ones wrote, and an error of the
+// last leaves nothing of any.
+func testWriteSteps(t *testing.T, s server.Store) {
+	crew(t, s, "north")
+	id, stop := NewID(), errors.New("stop")
+	needs := server.Needs{Crews: []string{"north"}, Records: []server.Ref{{Kind: op.Task, ID: id}}}
+	var seen []int64
+	step := func(server.Needs, server.Loaded) (server.Effects, server.Needs, error) {
+		return server.Effects{}, server.Needs{}, nil
+	}
+	count := func(_ server.Needs, l server.Loaded) (server.Effects, server.Needs, error) {
+		version := l.Crews["north"].Version
+		seen = append(seen, version, int64(len(l.Rows)))
+		return server.Effects{Crews: []server.Crew{{Name: "north", Version: version + 1}}, Rows: []server.Row{row("north", id, version+1)}}, server.Needs{}, nil
+	}
+	fail := func(server.Needs, server.Loaded) (server.Effects, server.Needs, error) {
+		return server.Effects{}, server.Needs{}, stop
+	}
+	if err := write(t, s, needs, count, step, count, fail); !errors.Is(err, stop) {
+		t.Errorf("the last step's error came back as %v", err)
+	}
+	if err := write(t, s, needs, count, count); err != nil {
+		t.Fatal(err)
+	}
+	if want := []int64{0, 0, 1, 1, 0, 0, 1, 1}; !reflect.DeepEqual(seen, want) {
+		t.Errorf("steps saw versions and rows %v; want %v", seen, want)
 	}
 }
 
@@ -217,7 +259,7 @@ func testTasks(t *testing.T, s server.Store) {
 		}
 	}
 	crews, err := s.Crews(t.Context())
-	if err != nil || len(crews) != 2 || crews[0].Records != 3 || crews[1].Records != 1 {
+	if err != nil || len(crews) != 2 || crews[0].Records != 3 || crews[0].Tasks != 3 || crews[1].Records != 1 {
 		t.Errorf("crews: %+v, %v", crews, err)
 	}
 }

@@ -23,6 +23,7 @@ func Run(t *testing.T, open func(testing.TB) server.Store) {
 		"Devices":        testDevices,
 		"WriteAllOrNone": testWriteAllOrNone,
 		"WriteAsksAgain": testWriteAsksAgain,
+		"WriteSteps":     testWriteSteps,
 		"WriteReadsBack": testWriteReadsBack,
 		"Changes":        testChanges,
 		"Tasks":          testTasks,

@@ -48,7 +48,8 @@ CREATE TABLE records (
 
 CREATE UNIQUE INDEX records_feed ON records (crew, version);
 CREATE INDEX records_task ON records (crew, task_id) WHERE task_id <> '';
-CREATE UNIQUE INDEX records_ref ON records (crew, ref) WHERE ref <> '';
+CREATE INDEX records_ref ON records (crew, ref) WHERE ref <> '';
+CREATE UNIQUE INDEX records_task_ref ON records (crew, ref) WHERE ref <> '' AND kind = 'task';
 CREATE UNIQUE INDEX records_number ON records (crew, number) WHERE number <> '';
 
 -- The server's word on every op it ever settled.
