@@ -112,14 +112,14 @@ func (r *leashed) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// errTooBig is an answer over MaxExpanded.
-var errTooBig = errors.New("the answer is larger than 8 MiB")
+// ErrTooBig is inside the NotOurServer of an answer over MaxExpanded: ask for less.
+var ErrTooBig = errors.New("the answer is larger than 8 MiB")
 
 // readAll reads to the end, or to one byte over the limit.
 func readAll(r io.Reader) ([]byte, error) {
 	b, err := io.ReadAll(io.LimitReader(r, MaxExpanded+1))
 	if err == nil && len(b) > MaxExpanded {
-		return nil, errTooBig
+		return nil, ErrTooBig
 	}
 	return b, err
 }

@@ -20,11 +20,15 @@ type NotOurServer struct {
 	Host   string // who answered, as far as it can be told
 	Status int    // the HTTP status of that answer
 	What   string // what was wrong with it
+	Err    error  // its cause, where there is one
 }
 
 func (e *NotOurServer) Error() string {
 	return e.Host + " answers instead of the server: " + e.What
 }
+
+// Unwrap is the cause, where there is one.
+func (e *NotOurServer) Unwrap() error { return e.Err }
 
 // Hint is the next step for a person.
 func (e *NotOurServer) Hint() string {
@@ -69,6 +73,8 @@ type Unreachable struct {
 }
 
 func (e *Unreachable) Error() string { return e.What }
+
+// Unwrap is what the network said.
 func (e *Unreachable) Unwrap() error { return e.Err }
 
 // Hint is the next step for a person; often "".

@@ -62,7 +62,7 @@ func (c *Client) exchange(parent context.Context, k call) (answer, error) {
 	case err != nil && (source.cut || errors.Is(err, io.ErrUnexpectedEOF)):
 		return answer{}, c.broken(parent, ctx, err, watch)
 	case err != nil:
-		return answer{}, c.stranger(resp.StatusCode, err.Error())
+		return answer{}, &NotOurServer{Host: hostOnly(c.base.Host), Status: resp.StatusCode, What: line(err.Error()), Err: err}
 	case resp.StatusCode != http.StatusOK:
 		return answer{}, c.problem(resp, body)
 	}

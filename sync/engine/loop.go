@@ -1,0 +1,282 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"example.com/punchlist/sync/reach"
+)
+
+// loop is one Run: a single goroutine that decides when the next round begins,
+// and at most one other that is in a round. All moments are boot clock, ms.
+//
+//	          wake, links, kick, timer
+//	idle ─────────────────────────────▶ in a round
+//	  ▲  due = now + what the outcome says │
+//	  └────────────────────────────────────┘
+type loop struct {
+	*Engine
+	ctx   context.Context
+	timer *time.Timer
+
+	due    int64 // next round
+	last   int64 // start of the last one
+	floor  int64 // the server asked for quiet until then
+	fails  int   // rounds that failed since something gave hope
+	failed bool  // whether the last round did
+	known  int   // ops that the loop knows to wait
+	paused bool
+
+	release func() // of the sender's lock; nil: another process sends
+	lockDue int64  // next try to become the sender
+
+	done   chan outcome
+	cancel context.CancelFunc // of the round that runs; nil: none does
+	again  bool               // something called for a new round while one ran
+	woken  bool               // local data changed while one ran
+	links  bool               // links changed since the last round began
+	kicked bool               // a person asked since the last round began
+}
+
+// Run syncs until ctx ends; then it returns nil, after all that it started has ended.
+func (e *Engine) Run(ctx context.Context) error {
+	if !e.begin() {
+		return ErrRunning
+	}
+	defer e.end()
+	defer e.board.publish(e.o.OnStatus)()
+	l := &loop{Engine: e, ctx: ctx, timer: time.NewTimer(0), done: make(chan outcome, 1), due: e.o.Clock().Boot}
+	l.last, l.lockDue = l.due-minGap.Milliseconds(), l.due
+	defer l.stop()
+	l.obey()
+	wake, links := e.o.Wake, e.o.Links
+	for {
+		l.arm()
+		select {
+		case <-ctx.Done():
+			return nil
+		case _, open := <-wake:
+			if !open {
+				wake = nil
+				continue
+			}
+			l.onWake()
+		case _, open := <-links:
+			if !open {
+				links = nil
+				continue
+			}
+			l.onLinks()
+		case <-e.ctl:
+			l.obey()
+		case <-l.timer.C:
+			l.onTimer()
+		case out := <-l.done:
+			l.finished(out)
+		}
+	}
+}
+
+// stop ends the round that runs, waits for it and gives the lock back.
+func (l *loop) stop() {
+	l.timer.Stop()
+	if l.cancel != nil {
+		l.cancel()
+		<-l.done
+	}
+	if l.release != nil {
+		l.release()
+	}
+	l.board.update(func(s *Status) { s.Activity, s.Sender, s.NextTry = Idle, false, 0 })
+}
+
+func (l *loop) now() int64 { return l.o.Clock().Boot }
+
+// soon is the earliest moment for a round that something calls for after delay.
+// Tries that fail, or that a person asks for, keep their distance.
+func (l *loop) soon(delay time.Duration, distance bool) int64 {
+	t := l.now() + delay.Milliseconds()
+	if distance {
+		t = max(t, l.last+minGap.Milliseconds())
+	}
+	return max(t, l.floor)
+}
+
+// arm sets the timer to the next thing to do and shows when that is.
+func (l *loop) arm() {
+	next := l.due
+	if l.release == nil {
+		next = min(next, l.lockDue)
+	}
+	if l.cancel != nil || l.paused {
+		l.timer.Stop()
+	} else {
+		l.timer.Reset(l.wait(next))
+	}
+	if l.cancel != nil {
+		return
+	}
+	wall := l.o.Clock().Wall + l.wait(l.due).Milliseconds()
+	l.board.update(func(s *Status) {
+		if s.Activity != Waiting {
+			s.NextTry = 0
+		} else if d := s.NextTry - wall; d > 100 || d < -100 { // not for each ms by which two looks differ
+			s.NextTry = wall
+		}
+	})
+}
+
+// onWake looks whether a change of the local data is a new op: the engine's
+// own writes wake it too, and must not set it off again.
+func (l *loop) onWake() {
+	if l.cancel != nil {
+		l.woken = true
+		return
+	}
+	if l.paused || l.release == nil {
+		return
+	}
+	switch l.board.get().Reach {
+	case reach.NotEnrolled:
+		l.due = min(l.due, l.soon(wakeDelay, true))
+		return
+	case reach.Unauthorised, reach.Outdated:
+		if r, err := l.o.Remote(l.ctx); err == nil && r != l.line.remote {
+			l.fails = 0
+			l.due = min(l.due, l.soon(0, true)) // enrolled anew
+		}
+		return
+	}
+	n, err := l.o.Pending(l.ctx)
+	if err != nil {
+		return // the next round meets the same error and reports it
+	}
+	if n > l.known {
+		l.due = min(l.due, l.soon(wakeDelay, l.failed))
+	}
+	l.known = n
+}
+
+func (l *loop) onLinks() {
+	l.links, l.fails = true, 0
+	l.hurry(false)
+}
+
+// hurry begins a round now, or makes one follow the one that runs. A request
+// that hangs is given up: after a change of links its connection may be dead.
+func (l *loop) hurry(person bool) {
+	if person {
+		l.floor = 0
+	}
+	if l.cancel == nil {
+		l.due = min(l.due, l.soon(0, true))
+		return
+	}
+	l.again = true
+	if began := l.calling.Load(); began != 0 && l.now()-began >= stuckAfter.Milliseconds() {
+		l.cancel()
+	}
+}
+
+// obey does what Kick and Pause asked for.
+func (l *loop) obey() {
+	paused, kicked := l.controls()
+	switch {
+	case paused && !l.paused:
+		l.paused = true
+		if l.cancel != nil {
+			l.cancel()
+		}
+		l.board.reach(reach.Paused, "", l.o.Clock().Wall)
+		l.board.update(func(s *Status) { s.Activity = Idle })
+	case !paused && l.paused:
+		l.paused = false
+		l.board.reach(reach.Offline, "", l.o.Clock().Wall)
+	}
+	if kicked && !l.paused {
+		l.fails, l.kicked = 0, true
+		l.hurry(true)
+	}
+}
+
+func (l *loop) onTimer() {
+	now := l.now()
+	if l.release == nil && now >= l.lockDue {
+		l.lockDue = now + lockEvery.Milliseconds()
+		l.tryLock()
+	}
+	if now >= l.due {
+		l.start()
+	}
+}
+
+func (l *loop) tryLock() {
+	release, ok, err := l.o.Lock()
+	if err != nil {
+		l.board.update(func(s *Status) { s.Detail = err.Error() })
+		return
+	}
+	if !ok {
+		return
+	}
+	l.release, l.due = release, max(l.now(), l.floor)
+	l.board.update(func(s *Status) { s.Sender = true })
+}
+
+// start begins a round.
+func (l *loop) start() {
+	ctx, cancel := context.WithCancel(l.ctx)
+	l.cancel, l.last = cancel, l.now()
+	if l.links {
+		l.line.stale = true
+	}
+	if l.kicked {
+		l.outbox.forgive()
+	}
+	l.again, l.woken, l.links, l.kicked = false, false, false, false
+	sender := l.release != nil
+	go func() { l.done <- l.round(ctx, sender) }()
+}
+
+// finished decides when the next round begins.
+func (l *loop) finished(out outcome) {
+	l.cancel() // gives the context's memory back
+	l.cancel = nil
+	l.known = out.known
+	f := out.fault
+	if !out.cancelled {
+		l.failed = f != nil
+	}
+	switch {
+	case out.cancelled: // says nothing
+	case f == nil:
+		l.fails = 0
+	case out.progress:
+		l.fails = 1
+	default:
+		l.fails++
+	}
+	if f != nil && f.wait > 0 {
+		l.floor = l.now() + f.wait.Milliseconds()
+	}
+	l.due = l.now() + l.afterRound(f, l.fails).Milliseconds()
+	if t := l.outbox.soonest(l.now()); t != 0 && f == nil {
+		l.due = min(l.due, max(t, l.last+minGap.Milliseconds()))
+	}
+	l.board.update(func(s *Status) {
+		s.Activity = Idle
+		if f != nil && !errors.Is(f.err, ErrNotEnrolled) && !l.paused {
+			s.Activity = Waiting
+		}
+	})
+	if l.paused { // an answer may have come at the last moment
+		l.board.reach(reach.Paused, "", l.o.Clock().Wall)
+	}
+	if l.again || out.cancelled {
+		l.due = min(l.due, l.soon(0, true))
+	}
+	if l.woken {
+		l.onWake()
+	}
+}

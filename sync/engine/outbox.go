@@ -1,0 +1,238 @@
+package engine
+
+import (
+	"context"
+	"time"
+
+	"example.com/punchlist/sync/op"
+	"example.com/punchlist/sync/wire"
+)
+
+const (
+	maxOps   = 200
+	maxBytes = 96 << 10 // of JSON before packing: little is sent twice when a line is cut
+	minBytes = 4 << 10
+	// oftenFailed is how many failures of its own, while other ops went through,
+	// make an op wait long between tries.
+	oftenFailed = 10
+	longDelay   = time.Hour
+)
+
+// outbox decides which ops the next batch holds.
+type outbox struct {
+	ops, bytes int             // a batch's limits now
+	narrow     bool            // looking for the op that a server fails on
+	failed     string          // first op of the batch that failed last …
+	failedLen  int             // … and its length
+	held       map[string]held // ops that wait longer than the rest, by op id
+	wins       int             // batches that went through
+}
+
+// held is an op that others may overtake. Ops that build on it wait with it.
+type held struct {
+	due   int64 // boot clock, ms
+	tries int
+	alone bool // the server failed on it: it goes in a batch of its own
+	wins  int  // outbox.wins at the last try
+}
+
+func newOutbox() outbox {
+	return outbox{ops: maxOps, bytes: maxBytes, held: map[string]held{}}
+}
+
+// next reads the batch to send now; none when all that may be sent is sent.
+func (b *outbox) next(ctx context.Context, l Local, now int64) ([]op.Op, error) {
+	if len(b.held) == 0 {
+		return l.NextBatch(ctx, b.ops, b.bytes)
+	}
+	ops, err := l.NextBatch(ctx, maxOps, maxBytes)
+	if err != nil {
+		return nil, err
+	}
+	b.forget(ops)
+	if free := independent(ops, func(id string) bool { return b.waits(id, now) }); len(free) > 0 {
+		return firstUnits(free, b.ops), nil
+	}
+	return b.dueAlone(ops, now), nil
+}
+
+// waits tells whether an op is left out of the common batches now.
+func (b *outbox) waits(id string, now int64) bool {
+	h, ok := b.held[id]
+	return ok && (h.alone || h.due > now)
+}
+
+// forget drops what is held of ops that left the queue by another way. queue is
+// its front; all of it when shorter than maxOps.
+func (b *outbox) forget(queue []op.Op) {
+	if len(queue) >= maxOps {
+		return
+	}
+	there := map[string]bool{}
+	for _, o := range queue {
+		there[o.ID] = true
+	}
+	for id := range b.held {
+		if !there[id] {
+			delete(b.held, id)
+		}
+	}
+}
+
+// dueAlone is the first op (with its group) that failed alone and may try again.
+func (b *outbox) dueAlone(ops []op.Op, now int64) []op.Op {
+	for _, o := range ops {
+		h, ok := b.held[o.ID]
+		if !ok || h.due > now {
+			continue
+		}
+		inUnit := func(x op.Op) bool { return x.ID == o.ID || o.Group != "" && x.Group == o.Group }
+		unit := map[string]bool{}
+		for _, x := range ops {
+			unit[x.ID] = inUnit(x)
+		}
+		free := independent(ops, func(id string) bool { return b.waits(id, now) && !unit[id] })
+		var out []op.Op
+		for _, x := range free {
+			if unit[x.ID] {
+				out = append(out, x)
+			}
+		}
+		if len(out) > 0 {
+			return out
+		}
+	}
+	return nil
+}
+
+// soonest is when the next held op becomes due, boot clock, ms; 0: none will.
+func (b *outbox) soonest(now int64) int64 {
+	var t int64
+	for _, h := range b.held {
+		if h.due > now && (t == 0 || h.due < t) {
+			t = h.due
+		}
+	}
+	return t
+}
+
+// sent notes a batch that got its results.
+func (b *outbox) sent(ops []op.Op, results []wire.Result, now int64) {
+	b.wins++
+	b.failed, b.failedLen = "", 0
+	if !b.narrow {
+		b.ops, b.bytes = min(b.ops*2, maxOps), min(b.bytes*2, maxBytes)
+	}
+	for i, o := range ops {
+		if results[i].Outcome != op.Retry {
+			delete(b.held, o.ID)
+			continue
+		}
+		h := b.held[o.ID]
+		h.tries++
+		h.due = now + backoff(h.tries, 1).Milliseconds()
+		h.alone = false
+		b.held[o.ID] = h
+	}
+}
+
+// shrink makes the next batch half as large as the one that did not get through.
+func (b *outbox) shrink(n int) {
+	b.ops, b.bytes = max(1, min(b.ops, n)/2), max(minBytes, b.bytes/2)
+}
+
+// bad notes a batch that the server itself failed on. The same batch twice, and
+// it is halved from try to try; what fails alone is held back.
+func (b *outbox) bad(ops []op.Op, now int64) {
+	again := b.failed == ops[0].ID && b.failedLen == len(ops)
+	b.failed, b.failedLen = ops[0].ID, len(ops)
+	switch {
+	case isUnit(ops):
+		b.narrow = false
+		for _, o := range ops {
+			b.hold(o.ID, now)
+		}
+	case again || b.narrow:
+		b.narrow = true
+		b.ops = max(1, len(ops)/2)
+	}
+}
+
+// hold counts a failure only when something else went through since the last:
+// while the whole server is down no op is to blame.
+func (b *outbox) hold(id string, now int64) {
+	h, known := b.held[id]
+	if !known || b.wins != h.wins {
+		h.tries++
+	}
+	wait := backoff(h.tries, 1)
+	if h.tries >= oftenFailed {
+		wait = longDelay
+	}
+	b.held[id] = held{due: now + wait.Milliseconds(), tries: h.tries, alone: true, wins: b.wins}
+}
+
+// forgive lets everything that is held try again now.
+func (b *outbox) forgive() {
+	for id, h := range b.held {
+		h.due = 0
+		b.held[id] = h
+	}
+}
+
+// isUnit tells one op, or one group, from a batch that can be cut.
+func isUnit(ops []op.Op) bool {
+	for _, o := range ops[1:] {
+		if o.Group == "" || o.Group != ops[0].Group {
+			return false
+		}
+	}
+	return true
+}
+
+// firstUnits is at most n ops from the front, groups whole, at least one unit.
+func firstUnits(ops []op.Op, n int) []op.Op {
+	if len(ops) <= n {
+		return ops
+	}
+	for n > 0 && ops[n].Group != "" && ops[n].Group == ops[n-1].Group {
+		n--
+	}
+	if n > 0 {
+		return ops[:n]
+	}
+	for n = 1; n < len(ops) && ops[n].Group != "" && ops[n].Group == ops[0].Group; n++ {
+	}
+	return ops[:n]
+}
+
+// independent leaves out the held ops and all that must not overtake them: ops
+// on the same record, on records that hang on it, and of the same group.
+func independent(ops []op.Op, isHeld func(id string) bool) []op.Op {
+	waits := make([]bool, len(ops))
+	blocked := map[string]bool{} // records and groups; UUIDs never clash
+	stops := func(o op.Op) bool {
+		return isHeld(o.ID) || blocked[o.Entity] || o.Group != "" && blocked[o.Group] ||
+			blocked[o.Fields.Text("task_id")] || blocked[o.Fields.Text("site_id")] || blocked[o.Fields.Text("parent_id")]
+	}
+	for changed := true; changed; { // a group can reach back to earlier ops
+		changed = false
+		for i, o := range ops {
+			if waits[i] || !stops(o) {
+				continue
+			}
+			waits[i], changed = true, true
+			blocked[o.Entity] = true
+			if o.Group != "" {
+				blocked[o.Group] = true
+			}
+		}
+	}
+	var free []op.Op
+	for i, o := range ops {
+		if !waits[i] {
+			free = append(free, o)
+		}
+	}
+	return free
+}

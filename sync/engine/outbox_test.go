@@ -1,0 +1,198 @@
+package engine_test
+
+import (
+	"slices"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"example.com/punchlist/sync/op"
+	"example.com/punchlist/sync/reach"
+	"example.com/punchlist/sync/wire"
+)
+
+// holds tells whether a batch has one of these ops.
+func holds(ops []op.Op, ids ...string) bool {
+	return slices.ContainsFunc(ops, func(o op.Op) bool { return slices.Contains(ids, o.ID) })
+}
+
+func TestF42AnOpThatTheServerFailsOnBlocksNoOther(t *testing.T) {
+	inBench(t, func(b *bench) {
+		b.l.add(76)
+		poison := b.l.addOp(op.Op{Kind: op.Task, Entity: "P", Action: op.Insert})
+		later := b.l.addOp(op.Op{Kind: op.Task, Entity: "P", Action: op.Update})
+		hangs := b.l.addOp(op.Op{Kind: op.Note, Entity: "N", Action: op.Insert, Fields: op.Fields{"task_id": "P"}})
+		b.l.add(300)
+		b.s.fail = func(what string, ops []op.Op) error {
+			if what == "push" && holds(ops, poison) {
+				return refusal(500, wire.CodeInternal, 0)
+			}
+			return nil
+		}
+		b.start()
+		b.pass(6 * time.Minute)
+		if n, settled, _ := b.l.counts(); n != 3 || settled != 376 {
+			b.Fatalf("after 6 minutes %d wait, %d are settled", n, settled)
+		}
+		for _, r := range b.s.seen("push", time.Time{}) {
+			if holds(r.ops, later, hangs) && !holds(r.ops, poison) {
+				b.Error("an op overtook the one it builds on")
+			}
+		}
+		begin := time.Now()
+		ids := b.l.add(1)
+		b.pass(2 * time.Second)
+		if !slices.Contains(b.l.order(), ids[0]) {
+			b.Error("a new op waits behind the bad one")
+		}
+		for range 100 { // others go through now and then; the bad one is left to later
+			b.l.add(1)
+			b.pass(time.Minute)
+		}
+		alone := 0
+		for _, r := range b.s.seen("push", begin) {
+			if holds(r.ops, poison) {
+				alone++
+			}
+		}
+		if alone > 20 || alone < 5 {
+			b.Errorf("%d tries of the bad op in 100 minutes", alone)
+		}
+		if s := b.e.Status(); s.Reach != reach.Online {
+			b.Errorf("one bad op made it %+v", s)
+		}
+		b.s.set(func(s *remote) { s.fail = nil }) // the server is mended
+		b.e.Kick()
+		b.pass(5 * time.Second)
+		got := b.l.order()
+		tail := got[len(got)-3:]
+		if n, _, _ := b.l.counts(); n != 0 || !slices.Equal(tail, []string{poison, later, hangs}) {
+			b.Errorf("mended: %d wait, the last were %v", n, tail)
+		}
+	})
+}
+
+func TestI29AfterALongFailureOfTheWholeServerAllGoesSoon(t *testing.T) {
+	inBench(t, func(b *bench) {
+		ids := b.l.add(300)
+		b.s.fail = func(what string, _ []op.Op) error {
+			if what == "push" {
+				return refusal(500, wire.CodeInternal, 0)
+			}
+			return nil
+		}
+		b.start()
+		b.pass(10 * time.Hour)
+		if n := len(b.s.seen("push", time.Time{})); n > 3600 {
+			b.Errorf("%d pushes in ten hours of failure", n)
+		}
+		b.s.set(func(s *remote) { s.fail = nil })
+		b.pass(3 * time.Minute)
+		if n, settled, _ := b.l.counts(); n != 0 || settled != len(ids) {
+			b.Errorf("three minutes after the server came back %d wait", n)
+		}
+	})
+}
+
+func TestF39ABatchThatIsTooLargeIsHalvedAndASingleOneIsParked(t *testing.T) {
+	inBench(t, func(b *bench) {
+		b.l.add(100)
+		giant := b.l.addOp(op.Op{Kind: op.Task, Entity: "G", Action: op.Insert})
+		b.l.add(100)
+		b.s.fail = func(what string, ops []op.Op) error {
+			if what == "push" && (len(ops) > 60 || holds(ops, giant)) {
+				return refusal(413, wire.CodeTooLarge, 0)
+			}
+			return nil
+		}
+		b.make()
+		got, err := b.e.Round(b.Context())
+		if err != nil || got.Pushed != 200 || got.Parked != 1 || got.Pending != 0 {
+			b.Fatalf("%+v, %v", got, err)
+		}
+		if b.l.parked[0].ID != giant {
+			b.Errorf("parked %s", b.l.parked[0].ID)
+		}
+	})
+}
+
+func TestAfterACutLessIsSentAtOnce(t *testing.T) {
+	inBench(t, func(b *bench) {
+		ids := b.l.add(1000)
+		b.s.fail = func(what string, ops []op.Op) error {
+			if what == "push" && len(ops) > 30 { // the line never lasts for more
+				return &wire.Unreachable{Host: "h", What: "the connection to h was cut", Sent: true, Err: syscall.ECONNRESET}
+			}
+			return nil
+		}
+		b.start()
+		b.pass(10 * time.Minute)
+		if got := b.l.order(); !slices.Equal(got, ids) {
+			b.Fatalf("%d of %d arrived", len(got), len(ids))
+		}
+	})
+}
+
+func TestAnOpPutOffByTheServerWaitsAndGoesLater(t *testing.T) {
+	inBench(t, func(b *bench) {
+		ids := b.l.add(50)
+		var open atomic.Bool
+		b.s.verdict = func(o op.Op) wire.Result {
+			if o.ID == ids[10] && !open.Load() {
+				return wire.Result{Outcome: op.Retry, Message: "not now"}
+			}
+			return wire.Result{Outcome: op.Applied}
+		}
+		b.start()
+		b.pass(5 * time.Minute)
+		if n, settled, _ := b.l.counts(); n != 1 || settled != 49 {
+			b.Errorf("%d wait, %d settled", n, settled)
+		}
+		if n := b.l.triesOf(ids[10]); n < 5 || n > 15 {
+			b.Errorf("%d tries in five minutes", n)
+		}
+		open.Store(true)
+		b.pass(65 * time.Second)
+		if n, _, _ := b.l.counts(); n != 0 {
+			b.Errorf("%d still wait", n)
+		}
+	})
+}
+
+func TestAGroupIsNeverSplit(t *testing.T) {
+	inBench(t, func(b *bench) {
+		b.l.add(3)
+		for range 5 {
+			b.l.addOp(op.Op{Group: "g1", Kind: op.Task, Entity: "A", Action: op.Update})
+		}
+		for _, e := range []string{"B", "C", "D"} {
+			b.l.addOp(op.Op{Group: "g2", Kind: op.Task, Entity: e, Action: op.Update})
+		}
+		b.l.add(3)
+		b.s.fail = func(what string, ops []op.Op) error {
+			if what == "push" && slices.ContainsFunc(ops, func(o op.Op) bool { return o.Group == "g2" }) {
+				return refusal(500, wire.CodeInternal, 0)
+			}
+			return nil
+		}
+		b.start()
+		b.pass(5 * time.Minute)
+		for _, r := range b.s.seen("push", time.Time{}) {
+			for group, size := range map[string]int{"g1": 5, "g2": 3} {
+				n := 0
+				for _, o := range r.ops {
+					if o.Group == group {
+						n++
+					}
+				}
+				if n != 0 && n != size {
+					b.Fatalf("a batch held %d of the %d ops of %s", n, size, group)
+				}
+			}
+		}
+		if n, settled, _ := b.l.counts(); n != 3 || settled != 11 {
+			b.Errorf("%d wait, %d settled", n, settled)
+		}
+	})
+}

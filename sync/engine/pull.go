@@ -1,0 +1,107 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+
+	"example.com/punchlist/sync/wire"
+)
+
+const (
+	maxPage = 500
+	minPage = 10
+)
+
+// pager bounds a page of changes: less after a cut, so that a line that breaks
+// again and again still gets pages through.
+type pager struct{ limit int }
+
+func newPager() pager      { return pager{maxPage} }
+func (p *pager) grow()     { p.limit = min(maxPage, p.limit*2) }
+func (p *pager) shrink()   { p.limit = max(minPage, p.limit/2) }
+func (p *pager) min() bool { return p.limit == minPage }
+
+// pull hears page after page until there is no more. Changes made here
+// meanwhile are sent between two pages.
+func (r *round) pull(ctx context.Context) *fault {
+	cursor, err := r.o.Local.Cursor(ctx)
+	if err != nil {
+		return diagnose(err)
+	}
+	for again := true; ; {
+		page, f := r.page(ctx, cursor)
+		if f != nil && again && cursor != "" && lostCursor(f.err) {
+			r.o.Log.Info("the server does not know this laptop's cursor; hearing everything again")
+			cursor, again = "", false
+			continue
+		}
+		if f != nil {
+			return f
+		}
+		if f := r.apply(ctx, cursor, page); f != nil || !page.More {
+			return f
+		}
+		cursor = page.Cursor
+		if r.pushed != nil {
+			continue // pushing failed in this round; the next one tries again
+		}
+		if f := r.push(ctx); f != nil {
+			if f.line {
+				return f
+			}
+			r.pushed = f
+		}
+	}
+}
+
+// page fetches one page, halving it while it is larger than a client accepts.
+func (r *round) page(ctx context.Context, cursor string) (wire.Changes, *fault) {
+	for {
+		var page wire.Changes
+		err := r.call(func(s Remote) (err error) { page, err = s.Changes(ctx, cursor, r.pages.limit); return err })
+		if err == nil {
+			r.pages.grow()
+			r.online()
+			return page, nil
+		}
+		if errors.Is(err, wire.ErrTooBig) && !r.pages.min() {
+			r.pages.shrink()
+			continue
+		}
+		f := diagnose(err)
+		if f.cut {
+			r.pages.shrink()
+		}
+		return page, f
+	}
+}
+
+// apply takes a page over. One that says nothing new is not written: a look
+// each few seconds must not cost a disk write.
+func (r *round) apply(ctx context.Context, cursor string, page wire.Changes) *fault {
+	who := page.User + " " + string(page.Role) + " " + strings.Join(page.Crews, " ")
+	if len(page.Changes)+len(page.Conflicts) == 0 && page.Cursor == cursor && who == r.line.crews {
+		return nil
+	}
+	if len(page.Changes) > 0 {
+		r.board.update(func(s *Status) { s.Activity = Receiving })
+	}
+	n, err := r.o.Local.ApplyChanges(ctx, page)
+	if err != nil {
+		return diagnose(err)
+	}
+	r.line.crews = who
+	r.out.result.Pulled += n
+	r.out.progress = r.out.progress || n > 0
+	r.conflicts(page.Conflicts)
+	return nil
+}
+
+// lostCursor: the server kept too little, or does not know the cursor. The
+// queue is not touched by hearing everything again.
+func lostCursor(err error) bool {
+	var refused *wire.ServerError
+	return errors.As(err, &refused) && (refused.Problem.Code == wire.CodeBadCursor || refused.Status() == http.StatusGone)
+}

@@ -1,0 +1,303 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"example.com/punchlist/sync/op"
+	"example.com/punchlist/sync/reach"
+	"example.com/punchlist/sync/wire"
+)
+
+// outcome is how a round ended.
+type outcome struct {
+	result    RoundResult
+	fault     *fault // nil: it did all that could be done, or was cancelled
+	cancelled bool
+	progress  bool // something was sent or heard
+	known     int  // ops that waited when the queue was last looked at
+}
+
+// line is what is known of the way to the server from one round to the next.
+type line struct {
+	remote Remote
+	stale  bool   // idle connections may be dead
+	ponged int64  // boot clock, ms, of the last pong …
+	boot   string // … and the boot it was in
+	noted  int64  // boot clock, ms, of the last RoundDone
+	crews  string // what the last applied page said of the device's user
+}
+
+func (l *line) hangup() {
+	if l.remote != nil {
+		l.remote.Hangup()
+	}
+}
+
+// round is one push and pull until dry.
+type round struct {
+	*Engine
+	out    outcome
+	pushed *fault // why pushing stopped in this round, when the way itself was fine
+	told   map[string]bool
+}
+
+// round makes one round, or, for an engine that is not the sender, looks
+// whether the server answers.
+func (e *Engine) round(ctx context.Context, sender bool) outcome {
+	r := &round{Engine: e, told: map[string]bool{}}
+	f := r.run(ctx, sender)
+	if ctx.Err() != nil {
+		f, r.out.cancelled = nil, true
+	}
+	r.out.fault = f
+	switch {
+	case f != nil && f.state != "":
+		e.board.reach(f.state, f.err.Error(), e.o.Clock().Wall)
+	case f != nil:
+		e.board.update(func(s *Status) { s.Detail = f.err.Error() })
+		e.o.Log.Error("round failed on this side", "error", f.err)
+	}
+	if f != nil && f.line {
+		e.line.stale = true
+	}
+	return r.out
+}
+
+func (r *round) run(ctx context.Context, sender bool) *fault {
+	if n, err := r.o.Pending(ctx); err == nil {
+		r.out.known = n
+	}
+	if f := r.open(ctx); f != nil {
+		return f
+	}
+	if f := r.ping(ctx, sender); f != nil {
+		return f
+	}
+	if !sender {
+		return nil
+	}
+	if f := r.push(ctx); f != nil {
+		if f.line {
+			return f
+		}
+		r.pushed = f
+	}
+	if f := r.pull(ctx); f != nil {
+		return f
+	}
+	if r.pushed != nil {
+		r.pushed.state = reach.Online // it did answer; what it refuses stands in the detail
+		return r.pushed
+	}
+	return r.dry(ctx)
+}
+
+// open gets the way to the server as the device stands now.
+func (r *round) open(ctx context.Context) *fault {
+	remote, err := r.o.Remote(ctx)
+	if err != nil {
+		return diagnose(err)
+	}
+	if remote != r.line.remote {
+		r.line.hangup()
+		r.line.remote, r.line.ponged = remote, 0
+	}
+	if r.line.stale {
+		r.line.stale = false
+		remote.Hangup()
+	}
+	return nil
+}
+
+// call marks the time that a request takes, so that one which hangs can be told.
+func (r *round) call(f func(Remote) error) error {
+	r.calling.Store(max(1, r.o.Clock().Boot))
+	defer r.calling.Store(0)
+	return f(r.line.remote)
+}
+
+// online notes a true answer.
+func (r *round) online() {
+	r.board.reach(reach.Online, "", r.o.Clock().Wall)
+}
+
+// ping asks whether the server is there, unless that was heard just now. It
+// comes first because ops are timed with the offset that it teaches.
+func (r *round) ping(ctx context.Context, sender bool) *fault {
+	now := r.o.Clock()
+	fresh := r.line.ponged != 0 && r.line.boot == now.BootID && now.Boot-r.line.ponged < pingEvery.Milliseconds()
+	if sender && fresh && r.board.get().Reach == reach.Online {
+		return nil
+	}
+	var pong wire.Pong
+	err := r.call(func(s Remote) (err error) { pong, err = s.Ping(ctx); return err })
+	if err == nil && pong.Auth != "" && pong.Auth != "ok" {
+		err = &wire.ServerError{Problem: wire.Problem{Status: http.StatusUnauthorized, Code: wire.CodeUnauthorised,
+			Message: "the server does not take this laptop's sign-in any more (" + op.Clean(pong.Auth, false) + ")",
+			Hint:    "ask the office for an invite and enroll again; all work stays on this laptop"}}
+	}
+	if err != nil {
+		f := diagnose(err)
+		if sender && ctx.Err() == nil {
+			r.markQueue(ctx, f)
+		}
+		return f
+	}
+	if err := r.o.Learn(ctx, pong.Time, pong.Before, pong.After); err != nil {
+		return diagnose(err)
+	}
+	r.line.ponged, r.line.boot = max(1, now.Boot), now.BootID
+	r.online()
+	return nil
+}
+
+// markQueue counts a try for the ops that would have gone.
+func (r *round) markQueue(ctx context.Context, f *fault) {
+	ops, err := r.outbox.next(ctx, r.o.Local, r.o.Clock().Boot)
+	if err == nil {
+		r.mark(ctx, ops, f)
+	}
+}
+
+func (r *round) mark(ctx context.Context, ops []op.Op, f *fault) {
+	if len(ops) == 0 || !f.touches() {
+		return
+	}
+	ids := make([]string, len(ops))
+	for i, o := range ops {
+		ids[i] = o.ID
+	}
+	if err := r.o.Local.MarkTried(ctx, ids, f.err.Error()); err != nil && ctx.Err() == nil {
+		r.o.Log.Error("mark tried", "error", err)
+	}
+}
+
+// push sends batch after batch until nothing more may go.
+func (r *round) push(ctx context.Context) *fault {
+	defer r.board.update(func(s *Status) {
+		if s.Done, s.Total = 0, 0; s.Activity == Sending {
+			s.Activity = Idle
+		}
+	})
+	for done := 0; ; {
+		// Counted before the queue is read: an op that comes between the two is
+		// sent, one that comes later makes the count grow.
+		n, err := r.o.Pending(ctx)
+		if err != nil {
+			return diagnose(err)
+		}
+		r.out.known = n
+		ops, err := r.outbox.next(ctx, r.o.Local, r.o.Clock().Boot)
+		if err != nil {
+			return diagnose(err)
+		}
+		if len(ops) == 0 {
+			return nil
+		}
+		r.board.update(func(s *Status) { s.Activity, s.Done, s.Total = Sending, done, done+n })
+		settled, f := r.pushBatch(ctx, ops)
+		if f != nil {
+			return f
+		}
+		done += settled
+	}
+}
+
+// pushBatch sends one batch and settles it. It returns how many ops left the queue.
+func (r *round) pushBatch(ctx context.Context, ops []op.Op) (int, *fault) {
+	var results []wire.Result
+	err := r.call(func(s Remote) (err error) { results, err = s.Push(ctx, ops); return err })
+	if err != nil && ctx.Err() != nil {
+		return 0, diagnose(err)
+	}
+	if tooLarge(err) {
+		if !isUnit(ops) {
+			r.outbox.shrink(len(ops))
+			return 0, nil
+		}
+		results, err = tooLargeForGood(ops), nil
+	}
+	if err != nil {
+		f := diagnose(err)
+		r.mark(ctx, ops, f)
+		switch {
+		case f.cut:
+			r.outbox.shrink(len(ops))
+		case f.bad:
+			r.outbox.bad(ops, r.o.Clock().Boot)
+		}
+		return 0, f
+	}
+	r.online()
+	return r.settle(ctx, ops, results)
+}
+
+func (r *round) settle(ctx context.Context, ops []op.Op, results []wire.Result) (int, *fault) {
+	// The server's word is kept even when the engine is being stopped: it is
+	// here, and asking again costs a round trip.
+	s, err := r.o.Local.Settle(context.WithoutCancel(ctx), ops, results)
+	if err != nil {
+		return 0, diagnose(err)
+	}
+	r.outbox.sent(ops, results, r.o.Clock().Boot)
+	r.out.progress = r.out.progress || s.Acked+s.Parked > 0
+	for _, res := range results {
+		r.conflicts(res.Lost)
+		r.conflicts(res.Overrode)
+	}
+	r.out.result.Pushed += s.Acked
+	r.out.result.Parked += s.Parked
+	return s.Acked + s.Parked, nil
+}
+
+// conflicts counts each conflict once, whether push or pull brings it.
+func (r *round) conflicts(list []wire.Conflict) {
+	for _, c := range list {
+		if !r.told[c.ID] {
+			r.told[c.ID] = true
+			r.out.result.Conflicts++
+		}
+	}
+}
+
+func tooLarge(err error) bool {
+	var refused *wire.ServerError
+	return errors.As(err, &refused) && refused.Status() == http.StatusRequestEntityTooLarge
+}
+
+// tooLargeForGood is the verdict on an op, or a group, that alone is more than
+// the server takes: it is parked and shown, and the others go on.
+func tooLargeForGood(ops []op.Op) []wire.Result {
+	out := make([]wire.Result, len(ops))
+	for i, o := range ops {
+		out[i] = wire.Result{OpID: o.ID, Outcome: op.Rejected, Code: op.CodeTooLarge, Message: "the change is larger than the server takes"}
+	}
+	return out
+}
+
+// dry notes that all was sent and heard. To write that down each few seconds
+// would wear the disk for nothing.
+func (r *round) dry(ctx context.Context) *fault {
+	now := r.o.Clock()
+	if len(r.outbox.held) > 0 {
+		return nil
+	}
+	res := r.out.result
+	moved := res.Pushed+res.Parked+res.Pulled+res.Conflicts > 0
+	if moved || r.line.noted == 0 || now.Boot-r.line.noted >= noteEvery.Milliseconds() {
+		if err := r.o.Local.RoundDone(ctx); err != nil {
+			return diagnose(err)
+		}
+		r.line.noted = max(1, now.Boot)
+		r.board.update(func(s *Status) { s.LastSync = now.Wall })
+	}
+	return nil
+}
+
+// wait is how far off a boot clock moment is.
+func (e *Engine) wait(due int64) time.Duration {
+	return time.Duration(max(0, due-e.o.Clock().Boot)) * time.Millisecond
+}
