@@ -50,16 +50,16 @@ func decode(raw []byte, name string) ([]byte, error) {
 	if !ok {
 		return nil, cure("use one of "+encodingNames, "the encoding %q is not known", name)
 	}
+	if !strings.HasPrefix(name, "utf-16") && utf8.Valid(raw) && len(raw)-utf8.RuneCount(raw) > 2 {
+		// Text of another encoding is never UTF-8 by accident beyond a letter or two.
+		return nil, cure("leave --encoding out", "the file is UTF-8, not %s", name)
+	}
 	text, err := enc.NewDecoder().Bytes(raw)
 	if err != nil {
 		return nil, fmt.Errorf("decode the file as %s: %w", name, err)
 	}
 	if at := bytes.IndexRune(text, utf8.RuneError); at >= 0 {
-		hint := "try another one of " + encodingNames
-		if utf8.Valid(raw) {
-			hint = "leave --encoding out: the file is UTF-8"
-		}
-		return nil, cure(hint, "line %d holds bytes that are not %s", lineAt(text, at), name)
+		return nil, cure("try another one of "+encodingNames, "line %d holds bytes that are not %s", lineAt(text, at), name)
 	}
 	return bytes.TrimPrefix(text, []byte("\uFEFF")), nil
 }

@@ -257,7 +257,8 @@ func findColumn(header []string, name string) (int, error) {
 				continue
 			}
 			if found >= 0 {
-				return 0, cure("give the columns different names", "the columns %d and %d are both called %s", found+1, i+1, quote(h))
+				return 0, cure("write the name just as it stands, or give the columns different names",
+					"%s fits two columns: %d (%s) and %d (%s)", quote(name), found+1, clip(header[found]), i+1, clip(h))
 			}
 			found = i
 		}

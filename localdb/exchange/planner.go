@@ -169,7 +169,7 @@ func (p *planner) match(e *entry, k known) (m match, why string) {
 		if !ok {
 			continue
 		}
-		if m.have != nil && e.id != "" {
+		if m.have != nil && m.id != id && e.id != "" {
 			return m, fmt.Sprintf("its id and its external_ref %s belong to two tasks", quote(e.task.Text("external_ref")))
 		}
 		if m.have == nil {
