@@ -293,14 +293,6 @@ func (db *DB) Cursor(ctx context.Context) (cursor string, err error) {
 	return cursor, err
 }
 
-// LastSeq is the place of the newest op ever queued: it grows with each new one.
-func (db *DB) LastSeq(ctx context.Context) (seq int64, err error) {
-	err = db.sql.Read(ctx, func(tx *sqlite.Tx) error {
-		return tx.Scan([]any{&seq}, "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'sync_queue'")
-	})
-	return seq, err
-}
-
 // PendingOps counts the ops that wait to be sent; parked ones and what waits
 // behind them do not.
 func (db *DB) PendingOps(ctx context.Context) (n int, err error) {

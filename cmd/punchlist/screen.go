@@ -2,8 +2,84 @@ package main
 
 import (
 	"context"
+	"errors"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	tea "github.com/charmbracelet/bubbletea"
+
+	"example.com/punchlist/localdb"
+	"example.com/punchlist/sync/engine"
+	"example.com/punchlist/tui"
+	"example.com/punchlist/tui/terminal"
 )
 
-func (a *app) screen(ctx context.Context) error { return nil }
+// screenOptions are what differs between the screen and the demo's.
+type screenOptions struct {
+	transport http.RoundTripper        // nil: the real network
+	offline   func(s *syncer, on bool) // what ctrl+n does
+	banner    string
+}
 
-func (a *app) demoScreen(ctx context.Context, reset bool) error { return nil }
+// screen opens the screen on this laptop's database and syncs beside it.
+func (a *app) screen(ctx context.Context) error {
+	if !a.onTerminal() {
+		return &localdb.Error{Message: "the screen needs a terminal at both ends", Hint: "punchlist list, punchlist show TASK, punchlist --help"}
+	}
+	db, err := a.open(ctx)
+	if err != nil {
+		return err
+	}
+	err = a.show1(ctx, db, screenOptions{offline: func(s *syncer, on bool) { s.Pause(on) }})
+	return errors.Join(err, db.Close())
+}
+
+// show1 runs one screen. Order of stopping: the screen, the engine, and then
+// the caller closes the database.
+func (a *app) show1(ctx context.Context, db *localdb.DB, o screenOptions) error {
+	log, closeLog := a.logger()
+	defer closeLog()
+	var s *syncer
+	program, err := tui.NewProgram(ctx, tui.Options{
+		DB: db, Now: time.Now, Banner: o.banner,
+		Sync:    func() { s.Kick() },
+		Offline: func(on bool) { o.offline(s, on) },
+		ASCII:   !a.unicode(), NoColor: a.getenv("NO_COLOR") != "",
+	}, a.terminal)
+	if err != nil {
+		return err
+	}
+	if s, err = startSync(ctx, db, syncOptions{transport: o.transport, log: log, onStatus: func(st engine.Status) { program.Status(st) }}); err != nil {
+		return err
+	}
+	defer s.stop()
+	err = program.Run(ctx)
+	if errors.Is(err, terminal.ErrHangup) || errors.Is(err, terminal.ErrTerminated) || errors.Is(err, terminal.ErrInterrupted) {
+		log.Info("screen ended", "why", err)
+		return nil // a dropped session is no fault: everything is saved
+	}
+	return err
+}
+
+// terminal is our own layer under Bubble Tea.
+func (a *app) terminal(m tea.Model) (tui.Terminal, error) {
+	in, inOK := a.in.(*os.File)
+	out, outOK := a.out.(*os.File)
+	if !inOK || !outOK {
+		return nil, errors.New("stdin and stdout are no terminal")
+	}
+	return terminal.New(m, terminal.Options{In: in, Out: out, Now: time.Now, Getenv: a.getenv})
+}
+
+// unicode tells whether the locale can show more than ASCII.
+func (a *app) unicode() bool {
+	for _, name := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
+		if v := a.getenv(name); v != "" {
+			v = strings.ToLower(v)
+			return strings.Contains(v, "utf-8") || strings.Contains(v, "utf8")
+		}
+	}
+	return false
+}

@@ -93,13 +93,10 @@ func startSync(ctx context.Context, db *localdb.DB, o syncOptions) (*syncer, err
 	ctx, cancel := context.WithCancel(ctx)
 	watcher := reach.Watch(reach.Options{Boot: func() int64 { return op.SystemClock().Boot }})
 	var wg sync.WaitGroup
-	wake := make(chan struct{}, 1)
-	wg.Go(func() { tellNewOps(ctx, db, wake) })
-	e, err := newEngine(db, o, wake, watcher.C())
+	e, err := newEngine(db, o, db.Changed(ctx), watcher.C())
 	if err != nil {
 		cancel()
 		watcher.Close()
-		wg.Wait()
 		return nil, err
 	}
 	wg.Go(func() {
@@ -108,23 +105,6 @@ func startSync(ctx context.Context, db *localdb.DB, o syncOptions) (*syncer, err
 		}
 	})
 	return &syncer{e, sync.OnceFunc(func() { cancel(); wg.Wait(); watcher.Close() })}, nil
-}
-
-// tellNewOps wakes the engine for new ops only: its own writes change the
-// database too, and must not wake it.
-func tellNewOps(ctx context.Context, db *localdb.DB, wake chan<- struct{}) {
-	last, _ := db.LastSeq(ctx)
-	for range db.Changed(ctx) {
-		seq, err := db.LastSeq(ctx)
-		if err != nil || seq == last {
-			continue
-		}
-		last = seq
-		select {
-		case wake <- struct{}{}:
-		default:
-		}
-	}
 }
 
 // lookAt asks a server once whether it is there, and says in words what is wrong.

@@ -1,0 +1,130 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"example.com/punchlist/localdb"
+	"example.com/punchlist/sync/op"
+)
+
+// demoScreen shows the demo's laptop, with a dispatcher at work on the server
+// and a cable that ctrl+n pulls.
+func (a *app) demoScreen(ctx context.Context, reset bool) error {
+	dir, err := a.demoDir()
+	if err != nil {
+		return err
+	}
+	if reset {
+		if err := resetDemo(ctx, dir); err != nil {
+			return err
+		}
+	}
+	d, err := newDemo(ctx, dir, time.Now())
+	if err != nil {
+		return err
+	}
+	working, goHome := context.WithCancel(ctx)
+	var office sync.WaitGroup
+	office.Go(func() { (&dispatcher{demo: d, seen: map[string]bool{}}).work(working) })
+	err = a.show1(ctx, d.db, screenOptions{transport: d.cable, banner: "DEMO  ctrl+n pulls the cable",
+		offline: func(s *syncer, on bool) { d.cable.pull(on); s.Kick() }})
+	goHome()
+	office.Wait()
+	return errors.Join(err, d.close())
+}
+
+// resetDemo removes the demo's world, unless a demo still runs in it.
+func resetDemo(ctx context.Context, dir string) error {
+	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	db, err := localdb.Open(ctx, dir+"/laptop.db", localdb.Options{})
+	if err == nil {
+		release, free, lockErr := db.TryLock()
+		closeErr := db.Close()
+		if lockErr != nil || closeErr != nil {
+			return errors.Join(lockErr, closeErr)
+		}
+		if !free {
+			return &localdb.Error{Message: "a demo is still running in another window", Hint: "close it first (q), then punchlist demo --reset"}
+		}
+		release()
+	}
+	return os.RemoveAll(dir)
+}
+
+// dispatcher is Dora at the office. While the cable is pulled she cannot know
+// what Ann does, and changes just those tasks that Ann has changed: the first
+// in another field, the second in the same one, and so on in turn.
+type dispatcher struct {
+	*demo
+	seen map[string]bool // ops she has answered already
+	n    int
+}
+
+func (o *dispatcher) work(ctx context.Context) {
+	for range o.db.Changed(ctx) {
+		if !o.cable.pulled.Load() {
+			continue
+		}
+		rows, err := o.db.Queue(ctx, 0, 200)
+		if err != nil {
+			continue // the screen is closing
+		}
+		for _, r := range rows {
+			if o.seen[r.Op.ID] || r.Op.Kind != op.Task || r.Op.Action != op.Update {
+				continue
+			}
+			o.seen[r.Op.ID] = true
+			_ = o.answer(ctx, r.Op) // she finds another task then
+		}
+	}
+}
+
+func (o *dispatcher) answer(ctx context.Context, theirs op.Op) error {
+	fields := o.other(theirs)
+	if o.n%2 == 1 {
+		fields = o.same(theirs)
+	}
+	if fields == nil {
+		return nil
+	}
+	o.n++
+	return o.dispatch(ctx, theirs.Entity, fields)
+}
+
+// other picks a field that Ann left alone: both changes will stand.
+func (o *dispatcher) other(theirs op.Op) op.Fields {
+	for _, f := range []op.Fields{{"contact_phone": "+1 416 555 0142"}, {"priority": "high"}, {"estimate_minutes": int64(60)}} {
+		for name := range f {
+			if _, touched := theirs.Fields[name]; !touched {
+				return f
+			}
+		}
+	}
+	return nil
+}
+
+// same picks a field that Ann changed: the later change will stand, and Ann is told.
+func (o *dispatcher) same(theirs op.Op) op.Fields {
+	if theirs.Fields["status"] != nil {
+		return op.Fields{"status": string(op.OnHold), "reason": "customer", "reason_text": "Owner asks to come later"}
+	}
+	for name, v := range theirs.Fields {
+		switch {
+		case name == op.UpdatedAt:
+		case name == "priority":
+			return op.Fields{name: map[bool]string{true: "low", false: "emergency"}[v == "emergency"]}
+		case name == "title", name == "description", name == "asset", name == "contact_name", name == "contact_phone":
+			return op.Fields{name: fmt.Sprintf("%s (as the office has it)", theirs.Prev.Text(name))}
+		case name == "due_at":
+			return op.Fields{name: time.Now().Add(48 * time.Hour).Truncate(time.Hour).UnixMilli()}
+		}
+	}
+	return nil
+}
