@@ -7,6 +7,7 @@ import (
 
 	"example.com/punchlist/localdb"
 	"example.com/punchlist/sync/reach"
+	"example.com/punchlist/tui/terminal"
 	"github.com/charmbracelet/bubbles/key"
 	tea "github.com/charmbracelet/bubbletea"
 )
@@ -81,9 +82,15 @@ type App struct {
 	gate    int          // commands that keys wait for
 	held    []tea.KeyMsg // the keys that wait
 	leaving bool         // quit as soon as what is under way is saved
+	cursor  terminal.Cursor
 }
 
-var _ tea.Model = (*App)(nil)
+// What the terminal asks of a model.
+var (
+	_ tea.Model             = (*App)(nil)
+	_ terminal.CursorPlacer = (*App)(nil)
+	_ terminal.Leaver       = (*App)(nil)
+)
 
 // New makes the screen. ctx bounds its reads.
 func New(ctx context.Context, o Options) *App {
@@ -121,7 +128,7 @@ func (a *App) handle(msg tea.Msg) tea.Cmd {
 	case tea.WindowSizeMsg:
 		a.w, a.h = msg.Width, msg.Height
 	case StatusMsg:
-		a.status, a.paused = msg, msg.Reach == reach.Paused
+		a.status = msg
 		return nil
 	case ChangedMsg, MinuteMsg:
 		return a.reload(false)
@@ -130,6 +137,9 @@ func (a *App) handle(msg tea.Msg) tea.Cmd {
 		return nil
 	case writtenMsg:
 		return a.written(msg)
+	case terminal.NoJobControlMsg:
+		a.say("There is no shell to come back from; ctrl+c quits, what was saved is safe.")
+		return nil
 	case nil:
 		return nil
 	}
@@ -162,7 +172,11 @@ func (a *App) maybeGated(gate bool, cmd tea.Cmd) tea.Cmd {
 // written tells the person that a write is safe, or why it was not made.
 func (a *App) written(msg writtenMsg) tea.Cmd {
 	if msg.err == nil && !msg.quiet {
-		a.say(strings.TrimSpace(msg.said + " " + a.saved()))
+		said := strings.TrimSpace(msg.said + " " + a.saved())
+		if width(said) > a.w {
+			said = strings.TrimSpace(msg.said + " Saved on this laptop.")
+		}
+		a.say(said)
 	}
 	if msg.err != nil {
 		a.say(explain(msg.err))
@@ -263,6 +277,9 @@ func (a *App) top() screen { return a.stack[len(a.stack)-1] }
 
 // press acts on one key.
 func (a *App) press(k tea.KeyMsg) tea.Cmd {
+	if k.Alt && k.Type == tea.KeyRunes {
+		return a.escaped(k)
+	}
 	a.said = ""
 	top := a.top()
 	modal := top.typing() || top.shape() == sheet
@@ -295,6 +312,15 @@ func (a *App) press(k tea.KeyMsg) tea.Cmd {
 	return top.update(a, k)
 }
 
+// escaped takes esc and a letter apart that came in one packet: no screen has a
+// key with alt, but keys typed ahead over a slow line arrive like that.
+func (a *App) escaped(k tea.KeyMsg) tea.Cmd {
+	k.Alt = false
+	cmd := a.press(tea.KeyMsg{Type: tea.KeyEsc})
+	a.held = append([]tea.KeyMsg{k}, a.held...)
+	return tea.Batch(cmd, a.release())
+}
+
 // leave quits when all that is under way is written; asked twice, at once.
 func (a *App) leave() tea.Cmd {
 	if a.gate > 0 && !a.leaving {
@@ -302,6 +328,13 @@ func (a *App) leave() tea.Cmd {
 		return nil
 	}
 	return tea.Quit
+}
+
+// Leave lets what is being written end before the program does, when it must:
+// the terminal is gone, or a signal has come.
+func (a *App) Leave(error) tea.Cmd {
+	jobs := a.jobs
+	return func() tea.Msg { jobs.finish(); return nil }
 }
 
 func (a *App) push(s screen) tea.Cmd {

@@ -39,5 +39,5 @@ func (s *askScreen) view(a *App, w, _ int) []string {
 	for _, l := range s.lines {
 		out = append(out, wrap(a.text(l), w)...)
 	}
-	return append(out, "y "+s.yes+"   n no, go back")
+	return out
 }

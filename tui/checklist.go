@@ -27,6 +27,8 @@ type checklistScreen struct {
 	warned  string // the value that was found outside its limits; entered again it is a fail
 	advance bool   // the next read moves on
 	offered bool   // completing was offered once
+	failing bool   // the value is typed for an answer that is a fail, whatever its limits
+	failed  string // the step that failed last: what a follow-up is about
 }
 
 // asking is what the line at the bottom is typed for.
@@ -183,7 +185,7 @@ func (s *checklistScreen) key(a *App, k tea.KeyMsg) tea.Cmd {
 	case key.Matches(k, a.keys.Comment):
 		return s.ask(a, theComment, s.item().Text("comment"))
 	case key.Matches(k, a.keys.FollowUp):
-		return a.push(newFollowUpForm(a, s.row, s.item().Text("label")))
+		return s.followUp(a)
 	case key.Matches(k, a.keys.Status):
 		return a.openStatus(s.row)
 	default:
@@ -197,6 +199,10 @@ func (s *checklistScreen) answerKey(a *App, k tea.KeyMsg) tea.Cmd {
 	kind := s.item().Text("kind")
 	wantsValue := kind == "number" || kind == "text" || kind == "choice"
 	switch {
+	case key.Matches(k, a.keys.Fail) && (kind == "number" || kind == "choice") && s.item()["value"] == nil:
+		s.failing = true
+		a.say("What was found? It is recorded as failed.")
+		return s.ask(a, theValue, "")
 	case key.Matches(k, a.keys.Fail):
 		return s.answer(a, localdb.Answer{Outcome: "fail", Value: s.item()["value"]})
 	case key.Matches(k, a.keys.NA):
@@ -231,11 +237,26 @@ func (s *checklistScreen) answer(a *App, ans localdb.Answer) tea.Cmd {
 	id := s.items[s.cur].ID
 	said := ""
 	if ans.Outcome == "fail" {
-		said = "Failed; F opens a follow-up task, m comments."
+		s.failed = s.item().Text("label")
+		said = "Failed: F opens a follow-up."
 	}
 	return a.write(writing{from: s, said: said, work: func(ctx context.Context, db *localdb.DB) (string, error) {
 		return "", db.AnswerItem(ctx, id, ans)
 	}})
+}
+
+// followUp opens a form for what a failed step left to do: the selected one,
+// else the one that failed last, for an answer moves on to the next step.
+func (s *checklistScreen) followUp(a *App) tea.Cmd {
+	what := s.failed
+	if s.item().Text("outcome") == "fail" {
+		what = s.item().Text("label")
+	}
+	if what == "" {
+		a.say("A follow-up comes from a step that failed; go to one, or answer f first.")
+		return nil
+	}
+	return a.push(newFollowUpForm(a, s.row, what))
 }
 
 func (s *checklistScreen) ask(a *App, what asking, text string) tea.Cmd {
@@ -250,7 +271,7 @@ func (s *checklistScreen) ask(a *App, what asking, text string) tea.Cmd {
 }
 
 func (s *checklistScreen) stopAsking() {
-	s.asking, s.warned = nothing, ""
+	s.asking, s.warned, s.failing = nothing, "", false
 	s.input.Blur()
 }
 
@@ -315,6 +336,9 @@ func (s *checklistScreen) enteredNumber(a *App, text string) tea.Cmd {
 		return nil
 	}
 	outcome := "pass"
+	if s.failing {
+		return s.answer(a, localdb.Answer{Outcome: "fail", Value: x})
+	}
 	if limits, ok := within(x, s.item()); !ok {
 		if s.warned != text {
 			s.warned = text
@@ -328,13 +352,16 @@ func (s *checklistScreen) enteredNumber(a *App, text string) tea.Cmd {
 
 // choose takes one of a step's choices, by its number or its words.
 func (s *checklistScreen) choose(a *App, text string) tea.Cmd {
-	choices := choicesOf(s.item())
+	choices, outcome := choicesOf(s.item()), "done"
+	if s.failing {
+		outcome = "fail"
+	}
 	if n, err := strconv.Atoi(text); err == nil && n >= 1 && n <= len(choices) {
-		return s.answer(a, localdb.Answer{Outcome: "done", Value: choices[n-1]})
+		return s.answer(a, localdb.Answer{Outcome: outcome, Value: choices[n-1]})
 	}
 	for _, c := range choices {
 		if text != "" && strings.EqualFold(c, text) {
-			return s.answer(a, localdb.Answer{Outcome: "done", Value: c})
+			return s.answer(a, localdb.Answer{Outcome: outcome, Value: c})
 		}
 	}
 	a.say("Choose one of " + a.text(strings.Join(numbered(choices), "  ")))

@@ -25,14 +25,20 @@ func (s *conflictsScreen) title(*App) string { return "Conflicts" }
 
 func (s *conflictsScreen) help(a *App) []key.Binding {
 	k := a.keys
+	if len(s.rows) == 0 && s.kept == "" {
+		return []key.Binding{k.Back}
+	}
 	if len(s.rows) == 0 {
-		return []key.Binding{k.Back, k.Reopen}
+		return []key.Binding{k.Reopen, k.Back}
 	}
 	mine, theirs := k.TakeMine, k.KeepTheirs
 	if s.rows[s.cur].Kind == "overrode" {
 		mine, theirs = helpOf(mine, "keep mine"), helpOf(theirs, "take theirs back")
 	}
-	return []key.Binding{mine, theirs, k.Reopen, helpOf(k.Open, "open the task"), k.Back}
+	if s.kept != "" {
+		return []key.Binding{mine, theirs, k.Reopen, helpOf(k.Open, "open the task"), k.Back}
+	}
+	return []key.Binding{mine, theirs, helpOf(k.Open, "open the task"), k.Back}
 }
 
 func (s *conflictsScreen) update(a *App, msg tea.Msg) tea.Cmd {
@@ -111,9 +117,6 @@ func (s *conflictsScreen) resolve(a *App, mine bool) tea.Cmd {
 	s.kept = c.ID
 	if mine {
 		said, s.kept = "Yours it is.", ""
-	}
-	if !mine {
-		a.say(said)
 	}
 	return a.write(writing{from: s, said: said, work: func(ctx context.Context, db *localdb.DB) (string, error) {
 		return "", db.ResolveConflict(ctx, c.ID, mine)

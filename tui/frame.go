@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"example.com/punchlist/tui/terminal"
 	"github.com/charmbracelet/bubbles/key"
 )
 
@@ -21,9 +22,27 @@ func (a *App) View() string {
 		return strings.Join(fit([]string{small}, a.w, a.h), "\n")
 	}
 	lines := append([]string{a.headLine()}, fit(a.body(), a.w, a.bodyHeight())...)
-	lines = append(lines, a.sentence(), a.keyLine(), a.truthLine())
-	return strings.Join(fit(lines, a.w, a.h), "\n")
+	lines = fit(append(lines, a.sentence(), a.keyLine(), a.truthLine()), a.w, a.h)
+	a.cursor = placed(lines, a.top().typing())
+	return strings.Join(lines, "\n")
 }
+
+// Cursor is where the terminal's own cursor belongs after [App.View], for the
+// screen readers that follow it: where text is typed, else on the selected row.
+func (a *App) Cursor() terminal.Cursor { return a.cursor }
+
+// placed finds the one thing that a frame shows reversed: the row or the
+// character that the keys act on; with a sheet, the sheet's, which is the lower one.
+func placed(lines []string, typing bool) terminal.Cursor {
+	for y := len(lines) - 1; y >= 0; y-- {
+		if before, _, found := strings.Cut(lines[y], reversed); found {
+			return terminal.Cursor{X: width(before), Y: y, Visible: typing}
+		}
+	}
+	return terminal.NoCursor
+}
+
+const reversed = "\x1b[7m"
 
 func (a *App) bodyHeight() int { return max(1, a.h-aroundBody) }
 
@@ -69,11 +88,14 @@ func (a *App) upper(s screen, h int) []string {
 	if !a.wide() || s.shape() == full && s != screen(a.tasks) {
 		return s.view(a, a.paneWidth(), h)
 	}
-	left := a.tasks.view(a, a.listWidth(), h)
+	left := a.tasks.draw(a, a.listWidth(), h, s == screen(a.tasks))
 	var right []string
-	if s == screen(a.tasks) {
+	switch s.(type) {
+	case *tasksScreen:
 		right = a.tasks.beside(a, a.paneWidth(), h)
-	} else {
+	case *taskScreen: // it begins with its own name, on the line where it stood beside the list
+		right = s.view(a, a.paneWidth(), h)
+	default:
 		right = append([]string{a.st.head.Render(s.title(a)), ""}, s.view(a, a.paneWidth(), h-2)...)
 	}
 	left, right = fit(left, a.listWidth(), h), fit(right, a.paneWidth(), h)

@@ -76,7 +76,7 @@ func newKeys() keyMap {
 		TakeMine:   bind("m", "take mine", "m"),
 		KeepTheirs: bind("t", "keep theirs", "t"),
 		Reopen:     bind("u", "undo keep theirs", "u"),
-		Yes:        bind("y", "yes", "y", "enter"),
+		Yes:        bind("y", "yes", "y", "Y"),
 		No:         bind("n", "no", "n", "esc", "q"),
 	}
 }

@@ -152,7 +152,7 @@ func (s *queueScreen) view(a *App, w, h int) []string {
 		return nil
 	}
 	if len(s.rows) == 0 {
-		return []string{"", "  Nothing waits: everything on this laptop was sent.", "", "  esc   back to the tasks"}
+		return []string{"", "  Nothing waits to be sent.", "", "  esc   back to the tasks"}
 	}
 	low := s.detail(a, w)
 	h -= len(low) + 1

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"example.com/punchlist/sync/engine"
+	"example.com/punchlist/tui/terminal"
 	tea "github.com/charmbracelet/bubbletea"
 )
 
@@ -32,8 +33,11 @@ type Program struct {
 	wake   chan struct{} // newest was set
 }
 
-// NewProgram makes a program on the terminal that on makes for its model.
-// cmd decides which; [Stock] is Bubble Tea's own.
+// NewProgram makes a program on the terminal that on makes for its model:
+//
+//	func(m tea.Model) (tui.Terminal, error) {
+//		return terminal.New(m, terminal.Options{In: os.Stdin, Out: os.Stdout, Now: time.Now})
+//	}
 func NewProgram(ctx context.Context, o Options, on func(tea.Model) (Terminal, error)) (*Program, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	p := &Program{o: o, app: New(ctx, o), cancel: cancel, wake: make(chan struct{}, 1)}
@@ -69,7 +73,12 @@ func (p *Program) Run(ctx context.Context) error {
 	done.Wait()
 	p.app.jobs.finish()
 	p.cancel()
-	if err != nil && !errors.Is(err, context.Canceled) {
+	for _, calm := range []error{context.Canceled, terminal.ErrHangup, terminal.ErrTerminated, terminal.ErrInterrupted} {
+		if errors.Is(err, calm) {
+			return nil
+		}
+	}
+	if err != nil {
 		return fmt.Errorf("screen: %w", err)
 	}
 	return nil
@@ -104,23 +113,4 @@ func (p *Program) pump(ctx context.Context) {
 
 func untilMinute(now time.Time) time.Duration {
 	return now.Truncate(time.Minute).Add(time.Minute).Sub(now) + 10*time.Millisecond
-}
-
-// stock is Bubble Tea's own terminal.
-type stock struct{ prog *tea.Program }
-
-// Stock runs a model on Bubble Tea's own renderer and reader.
-func Stock(m tea.Model, o ...tea.ProgramOption) Terminal {
-	return stock{tea.NewProgram(m, append([]tea.ProgramOption{tea.WithAltScreen()}, o...)...)}
-}
-
-// Send hands the model a message.
-func (s stock) Send(msg tea.Msg) { s.prog.Send(msg) }
-
-// Run shows the model until it quits or ctx ends.
-func (s stock) Run(ctx context.Context) error {
-	stop := context.AfterFunc(ctx, s.prog.Quit)
-	defer stop()
-	_, err := s.prog.Run()
-	return err
 }

@@ -10,7 +10,7 @@ type taskScreen struct{ taskPane }
 
 func (s *taskScreen) shape() shape        { return pane }
 func (s *taskScreen) typing() bool        { return false }
-func (s *taskScreen) title(a *App) string { return "Task " + a.name(s.row) }
+func (s *taskScreen) title(a *App) string { return "Task " + a.text(s.row.Number) }
 
 func (s *taskScreen) help(a *App) []key.Binding {
 	k := a.keys

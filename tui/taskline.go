@@ -14,7 +14,7 @@ type columns struct {
 }
 
 func newColumns(w int) columns {
-	c := columns{number: 9, site: 8, when: 11, priority: 9, steps: 5, notes: 3}
+	c := columns{number: 8, site: 8, when: 11, priority: 9, steps: 5, notes: 3}
 	switch {
 	case w < 52:
 		c.site, c.when, c.priority, c.notes = 0, 0, 0, 0
@@ -33,8 +33,27 @@ func newColumns(w int) columns {
 	return c
 }
 
+// marking is how much a line stands out.
+type marking int
+
+const (
+	unmarked marking = iota
+	marked           // selected, but the keys go elsewhere
+	focused          // selected
+)
+
+func mark(selected, focus bool) marking {
+	switch {
+	case selected && focus:
+		return focused
+	case selected:
+		return marked
+	}
+	return unmarked
+}
+
 // taskLine is one task: number, site, title, when, priority, steps, notes and badge.
-func (a *App) taskLine(r localdb.TaskRow, c columns, selected bool) string {
+func (a *App) taskLine(r localdb.TaskRow, c columns, m marking) string {
 	var b strings.Builder
 	add := func(s string, w int) {
 		if w > 0 {
@@ -55,8 +74,10 @@ func (a *App) taskLine(r localdb.TaskRow, c columns, selected bool) string {
 	b.WriteString(a.badge(r.Sync))
 	line := strings.TrimRight(b.String(), " ")
 	switch {
-	case selected:
+	case m == focused:
 		return "> " + a.st.selected.Render(line)
+	case m == marked:
+		return "> " + a.st.head.Render(line)
 	case r.Priority == op.Priorities[0] && !r.Status.Ended():
 		return "  " + a.st.bad.Render(line)
 	}

@@ -80,17 +80,33 @@ func (p *taskPane) facts(a *App, w int) []string {
 		prio = a.st.bad.Render(strings.ToUpper(prio))
 	}
 	out = append(out, a.cut(a.label("status", state), w))
-	for _, pair := range [][2]string{
-		{"priority", prio}, {"type", r.Type}, {"window", a.windowWords(r.WindowStart, r.WindowEnd)}, {"due", a.dueWords(r.DueAt)},
-		{"for", a.text(r.Assignee)}, {"asset", a.text(r.Asset)},
-		{"contact", strings.TrimSpace(a.text(f.Text("contact_name")) + "  " + a.text(f.Text("contact_phone")))},
+	out = append(out, a.pairs(w, [][2]string{
+		{"priority", prio}, {"type", r.Type}, {"due", a.dueWords(r.DueAt)}, {"window", a.windowWords(r.WindowStart, r.WindowEnd)},
+		{"for", a.text(r.Assignee)}, {"asset", a.text(r.Asset)}, {"contact", a.text(f.Text("contact_name"))}, {"phone", a.text(f.Text("contact_phone"))},
 		{"tags", a.text(tags(f))}, {"ref", a.text(f.Text("external_ref"))},
-	} {
-		if pair[1] != "" {
-			out = append(out, a.cut(a.label(pair[0], pair[1]), w))
-		}
-	}
+	})...)
 	return append(out, a.cut(a.label("sync", a.fate(r)), w))
+}
+
+// pairs are labelled values, two a line where there is room; empty ones are left out.
+func (a *App) pairs(w int, pairs [][2]string) []string {
+	const column = 36
+	var out []string
+	open := false // the last line has room for a second one
+	for _, p := range pairs {
+		if p[1] == "" {
+			continue
+		}
+		l := a.label(p[0], p[1])
+		if open && 2*column <= w && width(l) <= w-column {
+			out[len(out)-1] = a.cell(out[len(out)-1], column) + l
+			open = false
+			continue
+		}
+		out = append(out, a.cut(l, w))
+		open = width(l) < column
+	}
+	return out
 }
 
 func tags(f op.Fields) string {

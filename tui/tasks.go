@@ -43,10 +43,14 @@ func (s *tasksScreen) help(a *App) []key.Binding {
 	if s.searching {
 		return []key.Binding{helpOf(k.Accept, "keep"), helpOf(k.Cancel, "clear"), bind("up/down", "move", "up", "down")}
 	}
-	if len(s.list.rows) == 0 && s.filtered == "" {
-		return []key.Binding{k.Add, k.Sync, k.Quit}
-	}
-	if s.filtered != "" {
+	switch {
+	case len(s.list.rows) == 0 && s.filtered != "":
+		return []key.Binding{helpOf(k.Cancel, "all tasks"), k.Search, k.Add}
+	case len(s.list.rows) == 0 && a.sum.Device.ID == "":
+		return []key.Binding{k.Add, helpOf(k.Quit, "quit")}
+	case len(s.list.rows) == 0:
+		return []key.Binding{k.Add, k.Sync, helpOf(k.Quit, "quit")}
+	case s.filtered != "":
 		return []key.Binding{k.Open, k.Status, k.Note, k.Checklist, helpOf(k.Cancel, "all tasks"), k.Search, k.Add, k.Edit, k.Delete}
 	}
 	return []key.Binding{k.Open, k.Status, k.Checklist, k.Note, k.Add, k.Edit, k.Search, k.Delete}
@@ -106,6 +110,9 @@ func (s *tasksScreen) taken(a *App, msg pageMsg) tea.Cmd {
 	}
 	if !s.list.take(msg) {
 		return nil
+	}
+	if row := s.list.selected(); s.filtered != "" && msg.want.keep != "" && (row == nil || row.ID != msg.want.keep) {
+		a.say(a.said + " It is not in this search; esc shows all.")
 	}
 	if len(s.list.rows) == 0 && !s.list.head { // the window's rows are all gone
 		return a.loadPage(s.list.ask(fromStart))
@@ -234,7 +241,11 @@ func (s *tasksScreen) obey(a *App, text string, gate bool) tea.Cmd {
 	return a.maybeGated(gate, a.loadPage(s.list.ask(fromStart)))
 }
 
-func (s *tasksScreen) view(a *App, w, h int) []string {
+func (s *tasksScreen) view(a *App, w, h int) []string { return s.draw(a, w, h, true) }
+
+// draw draws the list; without focus the keys go to the pane beside it, and the
+// task it shows is marked by its sign alone.
+func (s *tasksScreen) draw(a *App, w, h int, focus bool) []string {
 	var lines []string
 	if s.searching {
 		s.search.Width = max(10, w-12)
@@ -250,7 +261,7 @@ func (s *tasksScreen) view(a *App, w, h int) []string {
 		if s.list.opens(i, top) {
 			lines = append(lines, a.sectionLine(r.Section))
 		}
-		lines = append(lines, a.taskLine(r, cols, i == s.list.cur))
+		lines = append(lines, a.taskLine(r, cols, mark(i == s.list.cur, focus)))
 	}
 	return lines
 }

@@ -128,7 +128,9 @@ func (a *App) waitingWords() string {
 // detailWords is the engine's own sentence where the state alone says too little.
 func (a *App) detailWords() string {
 	switch a.reachNow() {
-	case reach.Portal, reach.ServerDown, reach.Unauthorised, reach.Outdated, reach.Offline:
+	case reach.Portal: // who answers instead is the news
+		return a.cut(a.text(a.status.Detail), a.w-8)
+	case reach.ServerDown, reach.Unauthorised, reach.Outdated, reach.Offline:
 		return a.cut(a.text(a.status.Detail), max(20, a.w/2))
 	}
 	return ""

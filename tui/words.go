@@ -107,28 +107,38 @@ func (a *App) when(r localdb.TaskRow) string {
 	if r.Section == localdb.Now || r.Status.Ended() || r.Section == localdb.Done {
 		return statusWord(r.Status)
 	}
-	short := func(t time.Time) string {
-		switch days := daysBetween(a.now(), t); {
-		case days == 0:
-			return t.Format("15:04")
-		case days > 0 && days < 7 && !endOfDay(t):
-			return t.Format("Mon 15:04")
-		case days > 0 && days < 7:
-			return t.Format("Mon")
-		}
-		return t.Format("2 Jan")
-	}
 	switch {
 	case r.WindowStart != 0 && r.WindowEnd != 0 && sameDay(a.at(r.WindowStart), a.now()) && sameDay(a.at(r.WindowEnd), a.now()):
 		return a.at(r.WindowStart).Format("15:04") + "-" + a.at(r.WindowEnd).Format("15:04")
 	case r.WindowStart != 0:
-		return short(a.at(r.WindowStart))
+		return a.startShort(a.at(r.WindowStart))
 	case r.DueAt != 0 && endOfDay(a.at(r.DueAt)) && sameDay(a.at(r.DueAt), a.now()):
 		return "due today"
 	case r.DueAt != 0:
-		return "due " + short(a.at(r.DueAt))
+		return "due " + a.dueShort(a.at(r.DueAt))
 	}
 	return ""
+}
+
+// startShort and dueShort name a moment in the few cells of the list.
+func (a *App) startShort(t time.Time) string {
+	switch days := daysBetween(a.now(), t); {
+	case days == 0:
+		return t.Format("15:04")
+	case days > 0 && days < 7:
+		return t.Format("Mon 15:04")
+	}
+	return t.Format("2 Jan")
+}
+
+func (a *App) dueShort(t time.Time) string {
+	switch days := daysBetween(a.now(), t); {
+	case days == 0:
+		return t.Format("15:04")
+	case days > 0 && days < 7:
+		return t.Format("Mon")
+	}
+	return t.Format("2 Jan")
 }
 
 // ago is a span in words, in whole minutes: clocks on the screen show no seconds.

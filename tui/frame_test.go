@@ -1,0 +1,146 @@
+package tui_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"unicode"
+
+	"example.com/punchlist/sync/engine"
+	"example.com/punchlist/sync/op"
+	"example.com/punchlist/sync/reach"
+	"example.com/punchlist/tui"
+	tea "github.com/charmbracelet/bubbletea"
+	"github.com/charmbracelet/x/ansi"
+	"pgregory.net/rapid"
+)
+
+// hostile are texts that break screens which measure in bytes or letters, or
+// which trust what they are sent.
+var hostile = []string{
+	"", "plain", strings.Repeat("long ", 60), "暖房の点検、東棟の地下室にあるボイラーを調べること", "e\u0301\u0302\u0303 combining", "👩‍👩‍👧‍👦 family 🇨🇦 flag 👍🏽",
+	"שלום עולם RTL مرحبا", "ไทย ภาษา ที่นี่", "\ttab\tand\nnewline\r\n", "\x1b[2J\x1b[31mred\x07\x1b]0;title\x07", "\u202eevil\u2066bidi\u2069", "\u200b\u200dzero\ufeffwidth", "\xff\xfe broken \xc3",
+	"﷽﷽﷽", "Ｆｕｌｌｗｉｄｔｈ　ＴＥＸＴ", strings.Repeat("x", 200), "\u0085next\u2028line\u2029para", "a\u0300\u0301\u0302\u0303\u0304\u0305\u0306",
+}
+
+// checkFrame: exactly h lines, none wider than w cells, nothing but colours and
+// attributes that a terminal would obey.
+func checkFrame(t interface{ Fatalf(string, ...any) }, frame string, w, h int) {
+	lines := strings.Split(frame, "\n")
+	if len(lines) != h {
+		t.Fatalf("%d lines on a terminal of %dx%d:\n%s", len(lines), w, h, frame)
+	}
+	for i, l := range lines {
+		if got := ansi.StringWidth(l); got > w {
+			t.Fatalf("line %d is %d cells on a terminal of %dx%d: %q", i+1, got, w, h, l)
+		}
+		for _, r := range stripSGR(l) {
+			if unicode.IsControl(r) || (r >= 0x202a && r <= 0x202e) || (r >= 0x2066 && r <= 0x2069) {
+				t.Fatalf("line %d holds U+%04X: %q", i+1, r, l)
+			}
+		}
+	}
+}
+
+// stripSGR takes out colours and attributes, and nothing else.
+func stripSGR(s string) string {
+	var b strings.Builder
+	for {
+		before, after, found := strings.Cut(s, "\x1b[")
+		b.WriteString(before)
+		if !found {
+			return b.String()
+		}
+		end := strings.IndexFunc(after, func(r rune) bool { return r != ';' && (r < '0' || r > '9') })
+		if end < 0 || after[end] != 'm' {
+			b.WriteString("\x1b[")
+			s = after
+			continue
+		}
+		s = after[end+1:]
+	}
+}
+
+// hostileDay is a list of which every text is out to break the screen. The
+// texts come the way a careless server would send them.
+func (s *story) hostileDay() {
+	s.enrol()
+	site := s.record(op.Site, "", op.Fields{"code": hostile[3], "name": hostile[5], "access_notes": strings.Join(hostile, "\n"), "hazards": hostile[9]})
+	s.hears(site)
+	for i, text := range hostile {
+		c := s.record(op.Task, "", op.Fields{"title": text + fmt.Sprint(i), "status": string(op.Statuses[i%len(op.Statuses)]), "site_id": site.EntityID, "description": strings.Join(hostile, "\n"),
+			"assignee": text, "asset": hostile[(i+1)%len(hostile)], "contact_name": text, "priority": op.Priorities[i%4], "due_at": ms(morning) + int64(i)*7e6, "reason_text": text})
+		s.hears(c,
+			s.record(op.Item, "", op.Fields{"task_id": c.EntityID, "label": text + "?", "kind": op.ItemKinds[i%len(op.ItemKinds)], "section": text, "help": strings.Join(hostile, " "), "choices": strings.Join(hostile, "\n"), "unit": text, "max": 3.0}),
+			s.record(op.Note, "", op.Fields{"task_id": c.EntityID, "body": strings.Join(hostile, "\n"), "author": text + "x", "at": ms(morning)}))
+	}
+}
+
+// TestEveryFrameFits walks at random through the screens of a hostile list, at
+// any size. The database is opened once; what a walk writes stays for the next.
+func TestEveryFrameFits(t *testing.T) {
+	s := newStory(t)
+	s.hostileDay()
+	pool := []string{"j", "k", "G", "g", "enter", "esc", "s", "1", "2", "n", "a", "e", "c", "p", "f", "d", "m", "x", "O", "X", "?", "/", "D", "tab", "down", "up", "right",
+		"ctrl+s", "ctrl+j", "ctrl+d", "ctrl+u", "end", "home", "ctrl+n", "F", "S"}
+	rapid.Check(t, func(rt *rapid.T) {
+		s.o.ASCII, s.o.NoColor = rapid.Bool().Draw(rt, "ascii"), rapid.Bool().Draw(rt, "nocolor")
+		s.o.Banner = rapid.SampledFrom(hostile).Draw(rt, "banner")
+		w, h := rapid.IntRange(1, 220).Draw(rt, "w"), rapid.IntRange(1, 60).Draw(rt, "h")
+		s.open(w, h)
+		for range rapid.IntRange(1, 12).Draw(rt, "keys") {
+			switch rapid.IntRange(0, 9).Draw(rt, "what") {
+			case 0:
+				w, h = rapid.IntRange(1, 220).Draw(rt, "w"), rapid.IntRange(1, 60).Draw(rt, "h")
+				s.send(tea.WindowSizeMsg{Width: w, Height: h})
+			case 1:
+				s.send(tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune(rapid.SampledFrom(hostile).Draw(rt, "paste")), Paste: true})
+			case 2:
+				s.status(engine.Status{Reach: reach.Portal, Detail: rapid.SampledFrom(hostile).Draw(rt, "detail")})
+			default:
+				s.keys(rapid.SampledFrom(pool).Draw(rt, "key"))
+			}
+			checkFrame(rt, s.app.View(), w, h)
+		}
+	})
+}
+
+func TestNothingIsDrawnBeforeTheSizeIsKnown(t *testing.T) {
+	s := newStory(t)
+	s.app = tui.New(t.Context(), s.o)
+	if got := s.app.View(); got != "" {
+		t.Errorf("the first frame is %q", got)
+	}
+}
+
+func TestTooSmallSaysSo(t *testing.T) {
+	s := newStory(t).open(39, 11)
+	if got := s.line(0); got != "Punchlist needs 40x12; this is 39x11." {
+		t.Errorf("it says %q", got)
+	}
+	s.send(tea.WindowSizeMsg{Width: 40, Height: 12})
+	s.sees("No tasks yet")
+}
+
+// TestNoColorKeepsTheSelectionInSight: in text, and reversed.
+func TestNoColorKeepsTheSelectionInSight(t *testing.T) {
+	s := newStory(t)
+	s.day()
+	s.o.NoColor = true
+	s.open(80, 24)
+	frame := s.app.View()
+	if !strings.Contains(frame, "> \x1b[7mT-10398") {
+		t.Errorf("no mark:\n%q", frame)
+	}
+	for _, colour := range []string{"\x1b[3", "\x1b[9", ";3", ";9"} {
+		if strings.Contains(frame, colour) {
+			t.Errorf("a colour in %q", frame)
+		}
+	}
+	if c := s.app.Cursor(); c.X != 2 || c.Y != 2 || c.Visible {
+		t.Errorf("the cursor stands at %+v", c)
+	}
+	if s.keys("n", "Ab").app.View(); !s.app.Cursor().Visible || s.app.Cursor().X != 2 {
+		t.Errorf("the cursor stands at %+v while one types", s.app.Cursor())
+	}
+}

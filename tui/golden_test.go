@@ -1,0 +1,122 @@
+package tui_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"example.com/punchlist/sync/engine"
+	"example.com/punchlist/sync/op"
+	"example.com/punchlist/sync/reach"
+	"example.com/punchlist/sync/wire"
+)
+
+// sizes are the two terminals that every frame is looked at in.
+var sizes = []struct{ w, h int }{{80, 24}, {200, 50}}
+
+// TestFrames shows every screen in its states. The files are for reading: what
+// is wrong there is wrong on a technician's screen.
+func TestFrames(t *testing.T) {
+	frames := []struct {
+		name  string
+		begin func(*story) // before the screen opens
+		then  func(*story)
+	}{
+		{"first-run", func(*story) {}, func(s *story) { s.status(engine.Status{Reach: reach.NotEnrolled}) }},
+		{"empty-enrolled", func(s *story) { s.enrol() }, func(s *story) { s.online() }},
+		{"tasks-online", monday, func(s *story) { s.online() }},
+		{"tasks-offline", monday, func(s *story) {
+			s.offlineFor(12*time.Minute).keys("j", "s", "1").keys("j", "n", "Nobody answers the bell.", "enter")
+		}},
+		{"tasks-working-offline", monday, func(s *story) { s.online().keys("ctrl+n") }},
+		{"tasks-sending", monday, func(s *story) {
+			s.online().keys("j", "n", "On site.", "enter")
+			s.status(engine.Status{Reach: reach.Online, Activity: engine.Sending, Done: 4, Total: 11})
+		}},
+		{"tasks-portal", monday, func(s *story) {
+			s.status(engine.Status{Reach: reach.Portal, Detail: "hotel-wifi.example answers instead of the server"})
+		}},
+		{"tasks-search", monday, func(s *story) { s.online().keys("/", "boiler") }},
+		{"tasks-search-wrong", monday, func(s *story) { s.online().keys("/", "due:someday") }},
+		{"tasks-search-nothing", monday, func(s *story) { s.online().keys("/", "zeppelin", "enter") }},
+		{"status-sheet", monday, func(s *story) { s.online().keys("jj", "s") }},
+		{"status-reason", monday, func(s *story) { s.online().keys("jj", "s", "2") }},
+		{"delete", monday, func(s *story) { s.online().keys("jj", "D") }},
+		{"task", monday, func(s *story) { s.online().keys("jj", "enter") }},
+		{"note", monday, func(s *story) { s.online().keys("jj", "n", "Called at the gate.", "ctrl+j", "Nobody there.") }},
+		{"checklist", monday, func(s *story) { s.online().keys("jj", "c", "p", "d") }},
+		{"checklist-limit", monday, func(s *story) { s.online().keys("jj", "c", "p", "d", "3", "enter") }},
+		{"checklist-empty", monday, func(s *story) { s.online().keys("c") }},
+		{"edit", monday, func(s *story) { s.online().keys("jj", "e") }},
+		{"edit-refused", monday, func(s *story) {
+			s.online().keys("jj", "e", "tab", "tab", "tab", "tab", "ctrl+u", "someday", "ctrl+s")
+		}},
+		{"add", monday, func(s *story) { s.online().keys("a", "Clean the roof drain", "tab", "tab", "tab", "bld") }},
+		{"queue-empty", monday, func(s *story) { s.online().keys("O") }},
+		{"queue-parked", parked, func(s *story) { s.online().keys("O") }},
+		{"tasks-parked", parked, func(s *story) { s.online() }},
+		{"conflicts", conflicted, func(s *story) { s.online().keys("X") }},
+		{"tasks-conflict", conflicted, func(s *story) { s.online() }},
+		{"conflicts-empty", monday, func(s *story) { s.online().keys("X") }},
+		{"help", monday, func(s *story) { s.online().keys("?") }},
+		{"tasks-ascii", asciiConflict, func(s *story) { s.offlineFor(3 * time.Hour) }},
+	}
+	for _, f := range frames {
+		for _, size := range sizes {
+			name := fmt.Sprintf("%s-%dx%d", f.name, size.w, size.h)
+			t.Run(name, func(t *testing.T) {
+				s := newStory(t)
+				f.begin(s)
+				s.open(size.w, size.h)
+				f.then(s)
+				s.golden(name)
+			})
+		}
+	}
+}
+
+func monday(s *story) { s.day() }
+
+// parked is a Monday on which the server refused one change and has not seen another.
+func parked(s *story) {
+	ids := s.day()
+	s.must(s.db.EditTask(s.ctx(), ids["T-10425"], op.Fields{"external_ref": "WO-7"}))
+	s.settle(func(op.Op) wire.Result {
+		return wire.Result{Outcome: op.Rejected, Code: op.CodeDuplicateRef, Field: "external_ref", Message: "WO-7 belongs to T-10377 already."}
+	})
+	_, err := s.db.AddNote(s.ctx(), ids["T-10423"], "Waiting for the key.", "note")
+	s.must(err)
+}
+
+// conflicted is a Monday on which Dora at the office was later, once on a due
+// time and once on a status.
+func conflicted(s *story) {
+	ids := s.day()
+	s.must(s.db.EditTask(s.ctx(), ids["T-10425"], op.Fields{"title": "Fire doors, floors 1 to 9"}))
+	s.settle(func(o op.Op) wire.Result { return s.lost(o, op.Fields{"title": "Fire doors, floors 1 to 6 only"}) })
+	s.must(s.db.EditTask(s.ctx(), ids["T-10426"], op.Fields{"due_at": ms(morning.Add(30 * time.Hour))}))
+	s.settle(func(o op.Op) wire.Result { return s.lost(o, op.Fields{"due_at": ms(morning.Add(50 * time.Hour))}) })
+}
+
+func asciiConflict(s *story) {
+	conflicted(s)
+	s.o.ASCII = true
+}
+
+// lost is the server's word that Dora's values stand.
+func (s *story) lost(o op.Op, theirs op.Fields) wire.Result {
+	s.v++
+	var lost []wire.Conflict
+	for name, v := range theirs {
+		lost = append(lost, wire.Conflict{ID: s.id(), EntityType: o.Kind, EntityID: o.Entity, Side: wire.SideLost, Field: name, Mine: o.Fields[name], Theirs: v,
+			Who: "dora", At: ms(s.now.Add(-5 * time.Minute)), MineAt: ms(s.now.Add(-20 * time.Minute)), Why: op.WhyLater})
+	}
+	rec, err := s.db.Record(s.ctx(), o.Kind, o.Entity)
+	s.must(err)
+	state := rec.Fields.Clone()
+	for name, v := range theirs {
+		state[name] = v
+	}
+	state["id"], state["version"], state["updated_at"], state["deleted"], state["crew"] = o.Entity, s.v, ms(s.now), false, crew
+	return wire.Result{Outcome: op.Conflicted, Version: s.v, ServerState: state, Lost: lost}
+}

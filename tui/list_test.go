@@ -1,0 +1,145 @@
+package tui_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"example.com/punchlist/localdb"
+	"example.com/punchlist/sync/op"
+	"example.com/punchlist/sync/wire"
+	tea "github.com/charmbracelet/bubbletea"
+	"pgregory.net/rapid"
+)
+
+// many brings in n tasks, over all sections, and returns their numbers in the
+// list's order.
+func (s *story) many(n int) []string {
+	s.t.Helper()
+	s.enrol()
+	var changes []wire.Change
+	for i := range n {
+		status := op.Pending
+		switch i % 10 {
+		case 7:
+			status = op.InProgress
+		case 8, 9:
+			status = op.Completed
+		}
+		due := morning.Add(time.Duration((i*7919)%20000-5000) * time.Minute)
+		changes = append(changes, s.record(op.Task, "", op.Fields{"number": fmt.Sprintf("T-%05d", i), "title": fmt.Sprintf("Task %d", i), "status": string(status), "due_at": ms(due)}))
+	}
+	s.hears(changes...)
+	return s.order()
+}
+
+// order is the whole list, read page by page.
+func (s *story) order() []string {
+	s.t.Helper()
+	var out []string
+	q := localdb.Query{Now: s.now, Limit: 500}
+	for {
+		page, err := s.db.Tasks(s.ctx(), q)
+		s.must(err)
+		for _, r := range page.Rows {
+			out = append(out, r.Number)
+		}
+		if !page.More {
+			return out
+		}
+		q.From = &page.Keys[len(page.Keys)-1]
+	}
+}
+
+// at is the number of the task under the cursor.
+func (s *story) at() string {
+	for _, l := range strings.Split(s.frame(), "\n") {
+		if rest, ok := strings.CutPrefix(l, "> "); ok {
+			return strings.Fields(rest)[0]
+		}
+	}
+	return ""
+}
+
+// TestTheListIsTheTable: wherever the keys lead in a list much longer than what
+// is held of it, the task under the cursor is the one that stands there in the table.
+func TestTheListIsTheTable(t *testing.T) {
+	s := newStory(t)
+	order := s.many(1500)
+	rapid.Check(t, func(rt *rapid.T) {
+		w, h := 80, rapid.IntRange(12, 60).Draw(rt, "h")
+		s.open(w, h)
+		half := (h - 4) / 2
+		at := 0
+		for range rapid.IntRange(1, 20).Draw(rt, "moves") {
+			n := rapid.IntRange(1, 12).Draw(rt, "times")
+			key, by := "j", 1
+			switch rapid.IntRange(0, 6).Draw(rt, "key") {
+			case 0:
+				key, by = "k", -1
+			case 1:
+				key, by = "ctrl+d", half
+			case 2:
+				key, by = "ctrl+u", -half
+			case 3:
+				key, by = "G", len(order)
+			case 4:
+				key, by = "g", -len(order)
+			}
+			keys := make([]string, n)
+			for i := range keys {
+				keys[i] = key
+				at = max(0, min(at+by, len(order)-1))
+			}
+			s.ahead(keys...)
+			if got := s.at(); got != order[at] {
+				rt.Fatalf("after %d× %s the cursor is on %s, the table has %s there", n, key, got, order[at])
+			}
+			checkFrame(rt, s.app.View(), w, h)
+		}
+	})
+}
+
+// TestThePlaceIsKept while others change the list, and over a resize.
+func TestThePlaceIsKept(t *testing.T) {
+	s := newStory(t)
+	order := s.many(700)
+	s.open(80, 24)
+	for range 30 {
+		s.keys("ctrl+d")
+	}
+	here := s.at()
+	if here != order[300] {
+		t.Fatalf("the cursor is on %s, not on %s", here, order[300])
+	}
+	id, err := s.db.FindTask(s.ctx(), order[2])
+	s.must(err)
+	s.must(s.db.DeleteTask(s.ctx(), id))
+	_, err = s.db.AddTask(s.ctx(), op.Fields{"title": "A new first one", "due_at": ms(morning.AddDate(-1, 0, 0))})
+	s.must(err)
+	s.changed()
+	if got := s.at(); got != here {
+		t.Errorf("the cursor went from %s to %s", here, got)
+	}
+	s.send(tea.WindowSizeMsg{Width: 60, Height: 14})
+	s.send(tea.WindowSizeMsg{Width: 200, Height: 50})
+	if got := s.at(); got != here {
+		t.Errorf("the resize took the cursor from %s to %s", here, got)
+	}
+}
+
+// TestDoneWithATask: the next one comes under the cursor; one that was begun keeps it.
+func TestDoneWithATask(t *testing.T) {
+	s := newStory(t)
+	s.day()
+	s.open(80, 24).online().keys("jjj", "s", "2")
+	if got := s.at(); got != "T-10425" {
+		t.Fatalf("the begun task is not under the cursor, %s is", got)
+	}
+	s.sees("T-10425 is in progress")
+	s.keys("s", "1").sees("T-10425 is completed")
+	if got := s.at(); got == "T-10425" {
+		t.Error("the cursor followed a task that is done with")
+	}
+}

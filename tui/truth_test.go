@@ -1,0 +1,78 @@
+package tui_test
+
+import (
+	"testing"
+	"time"
+
+	"example.com/punchlist/sync/engine"
+	"example.com/punchlist/sync/op"
+	"example.com/punchlist/sync/reach"
+	"example.com/punchlist/sync/wire"
+)
+
+// TestTruthLine: what the person reads of each state, with work waiting.
+func TestTruthLine(t *testing.T) {
+	ago := ms(morning.Add(-12 * time.Minute))
+	last := ms(morning.Add(-15 * time.Minute))
+	for _, c := range []struct {
+		st   engine.Status
+		want string
+	}{
+		{engine.Status{Reach: reach.Online, LastSync: last}, "ONLINE  2 tasks, 3 changes waiting"},
+		{engine.Status{Reach: reach.Online, Activity: engine.Sending, Done: 4, Total: 11}, "SENDING 4 of 11"},
+		{engine.Status{Reach: reach.Offline, Since: ago, LastSync: last}, "OFFLINE 12 min  2 tasks, 3 changes waiting  last sent 08:45"},
+		{engine.Status{Reach: reach.Offline, Since: ago, LastSync: last, Activity: engine.Waiting, NextTry: ms(morning.Add(5 * time.Minute))},
+			"OFFLINE 12 min  2 tasks, 3 changes waiting  last sent 08:45  next try 09:05"},
+		{engine.Status{Reach: reach.Paused, Since: ago, LastSync: last}, "WORKING OFFLINE 12 min  2 tasks, 3 changes waiting  last sent 08:45"},
+		{engine.Status{Reach: reach.Portal, Detail: "hotel-wifi.example answers instead of the server"}, "PORTAL  hotel-wifi.example answers instead of the server"},
+		{engine.Status{Reach: reach.Unauthorised}, "SIGN IN AGAIN  3 changes safe on this laptop"},
+		{engine.Status{Reach: reach.Outdated}, "UPDATE PUNCHLIST  3 changes safe on this laptop"},
+		{engine.Status{Reach: reach.ServerDown, Since: ago, LastSync: last}, "SERVER DOWN 12 min  2 tasks, 3 changes waiting  last sent 08:45"},
+		{engine.Status{}, "LOOKING FOR THE SERVER  2 tasks, 3 changes waiting"},
+	} {
+		t.Run(string(c.st.Reach)+" "+string(c.st.Activity), func(t *testing.T) {
+			s := newStory(t)
+			s.now = morning.Add(-15 * time.Minute)
+			ids := s.day()
+			s.must(s.db.EditTask(s.ctx(), ids["T-10423"], op.Fields{"asset": "B-3"}))
+			s.must(s.db.EditTask(s.ctx(), ids["T-10423"], op.Fields{"asset": "B-4"}))
+			s.must(s.db.EditTask(s.ctx(), ids["T-10425"], op.Fields{"asset": "D"}))
+			s.now = morning
+			s.open(100, 24).status(c.st)
+			got := s.line(-1)
+			if c.st.LastSync == 0 && len(got) > len(c.want) { // the file knows when all was sent last
+				got = got[:len(c.want)]
+			}
+			if got != c.want {
+				t.Errorf("it says  %q\nnot      %q", got, c.want)
+			}
+		})
+	}
+}
+
+// TestTruthLineNames what needs the person, on any screen.
+func TestTruthLineNamesWhatNeedsThePerson(t *testing.T) {
+	s := newStory(t)
+	parked(s)
+	s.open(80, 24).online()
+	for _, keys := range [][]string{{}, {"enter"}, {"c"}, {"a"}, {"q"}} {
+		s.keys(keys...).sees("1 task needs you (press O)")
+	}
+	s.settle(s.applied)
+	s.changed()
+	s.seesNot("all sent").sees("1 task needs you (press O)")
+}
+
+// TestARefusalIsToldWhenItComes, by a sentence.
+func TestARefusalIsToldWhenItComes(t *testing.T) {
+	s := newStory(t)
+	ids := s.day()
+	s.open(80, 24).online()
+	s.must(s.db.EditTask(s.ctx(), ids["T-10425"], op.Fields{"external_ref": "WO-7"}))
+	s.settle(func(op.Op) wire.Result {
+		return wire.Result{Outcome: op.Rejected, Code: op.CodeDuplicateRef, Message: "WO-7 belongs to T-10377 already."}
+	})
+	s.changed()
+	s.sees("The server refused 1 change: press O to see why.")
+	s.keys("j").seesNot("The server refused")
+}

@@ -1,0 +1,61 @@
+package tui_test
+
+import (
+	"testing"
+	"time"
+
+	"example.com/punchlist/tui"
+)
+
+func TestParseWhen(t *testing.T) {
+	zone, err := time.LoadLocation("America/Toronto")
+	if err != nil {
+		t.Skip("no time zones here")
+	}
+	now := time.Date(2026, 11, 23, 9, 30, 40, 0, zone) // a Monday
+	for text, want := range map[string]string{
+		"today":            "2026-11-23 23:59",
+		"Tomorrow 14:00":   "2026-11-24 14:00",
+		"14:00":            "2026-11-23 14:00",
+		"8.05":             "2026-11-23 08:05",
+		"tue":              "2026-11-24 23:59",
+		"Monday 7:30":      "2026-11-30 07:30",
+		"2026-12-01":       "2026-12-01 23:59",
+		"2026-12-01 09:30": "2026-12-01 09:30",
+		"2026-12-01T09:30": "2026-12-01 09:30",
+		"+2d":              "2026-11-25 23:59",
+		"+1w":              "2026-11-30 23:59",
+		"+90m":             "2026-11-23 11:00",
+		"+3h":              "2026-11-23 12:30",
+	} {
+		got, err := tui.ParseWhen(text, now)
+		if err != nil || got.Format("2006-01-02 15:04") != want || got.Location() != zone {
+			t.Errorf("%q is %v (%v), want %s", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"", "  ", "someday", "25:00", "12:61", "tomorrow noon", "+d", "+", "+-1d", "2026-13-01", "2026-02-30", "to", "+99999999d", "a b c"} {
+		if got, err := tui.ParseWhen(text, now); err == nil {
+			t.Errorf("%q was taken as %v", text, got)
+		}
+	}
+}
+
+func TestParseWindow(t *testing.T) {
+	for text, want := range map[string][2]string{
+		"08:00-10:00":            {"23 08:00", "23 10:00"},
+		"8:00 - 9:30":            {"23 08:00", "23 09:30"},
+		"tomorrow 08:00-10:00":   {"24 08:00", "24 10:00"},
+		"2026-11-30 08:00–10:00": {"30 08:00", "30 10:00"},
+		"fri 22:00 to 02:00":     {"27 22:00", "28 02:00"},
+	} {
+		from, to, err := tui.ParseWindow(text, morning)
+		if err != nil || from.Format("02 15:04") != want[0] || to.Format("02 15:04") != want[1] {
+			t.Errorf("%q is %v to %v (%v)", text, from, to, err)
+		}
+	}
+	for _, text := range []string{"", "08:00", "x 08:00-10:00", "08:00-26:00", "-"} {
+		if _, _, err := tui.ParseWindow(text, morning); err == nil {
+			t.Errorf("%q was taken", text)
+		}
+	}
+}
