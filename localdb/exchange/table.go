@@ -117,7 +117,7 @@ func (f *File) readTable(text []byte, comma rune) (*table, error) {
 		return nil, cure("the first line must name the columns", "the file is empty")
 	}
 	if err != nil {
-		return nil, cure("the first line must name the columns, in plain CSV", "the header: %s", f.broken(err, 0).Error())
+		return nil, cure("the first line must name the columns, in plain CSV", "the header: %s", broken(err).Error())
 	}
 	if len(header) > MaxColumns {
 		return nil, cure("--delimiter says what parts the cells", "the header has %s columns; at most %s", thousands(len(header)), thousands(MaxColumns))
@@ -130,8 +130,7 @@ func (f *File) readTable(text []byte, comma rune) (*table, error) {
 		}
 		f.Rows++
 		if err != nil {
-			line, _ := r.FieldPos(0)
-			f.Bad = append(f.Bad, f.broken(err, line))
+			f.Bad = append(f.Bad, broken(err))
 			continue
 		}
 		line, _ := r.FieldPos(0)
@@ -169,10 +168,10 @@ func (f *File) addRow(t *table, r row) {
 }
 
 // broken says in plain words what the CSV reader stumbled over.
-func (f *File) broken(err error, line int) Bad {
+func broken(err error) Bad {
 	var p *csv.ParseError
 	if !errors.As(err, &p) {
-		return Bad{Line: line, Why: err.Error()}
+		return Bad{Line: 1, Why: err.Error()}
 	}
 	b := Bad{Line: max(p.StartLine, 1), Why: p.Err.Error()}
 	where := ""
