@@ -27,6 +27,7 @@ type incoming struct {
 	refusal *op.Refusal // wrong whatever the server holds
 	later   bool        // made by a newer program: not wrong, but not understood yet
 	derived bool        // the plain form: its id was made from what it says
+	fresh   bool        // made here and now, so that it can never come again
 }
 
 // decision is the protocol's rules over one batch. It works on what a store
@@ -65,7 +66,7 @@ func plan(by Author, ops []incoming) Needs {
 	n := Needs{Crews: slices.Sorted(slices.Values(by.Crews)), User: by.User, Device: by.Device}
 	for i := range ops {
 		o := &ops[i]
-		if o.ID != "" {
+		if o.ID != "" && !o.fresh {
 			n.OpIDs = append(n.OpIDs, o.ID)
 		}
 		if o.Seq > 0 {
@@ -239,7 +240,7 @@ func (d *decision) repeat(o Outcome) wire.Result {
 	if err := json.Unmarshal([]byte(o.Result), &r); err != nil {
 		r = wire.Result{OpID: o.OpID, Outcome: op.Applied, Version: o.Version} // a damaged row still proves that the op was settled
 	}
-	r.Duplicate = true
+	r.OpID, r.Duplicate = o.OpID, true
 	if rec := d.find(Ref{o.Kind, o.Entity}); rec != nil && o.State {
 		r.ServerState = rec.State()
 	}
@@ -248,13 +249,13 @@ func (d *decision) repeat(o Outcome) wire.Result {
 
 // settle keeps the answer to an op for its repeats. A forked op is not settled:
 // it comes again under a new device. Neither is a refused op whose id was made
-// from what it says: it has no other way of being tried again.
+// from what it says: it has no other way of being tried again. Nor a fresh one.
 func (d *decision) settle(in *incoming, r *wire.Result) {
-	if _, twice := d.settled[in.ID]; twice || in.ID == "" || r.Duplicate || r.Outcome == op.Retry || r.Code == op.CodeForked || in.derived && r.Outcome == op.Rejected {
+	if _, twice := d.settled[in.ID]; twice || in.fresh || in.ID == "" || r.Duplicate || r.Outcome == op.Retry || r.Code == op.CodeForked || in.derived && r.Outcome == op.Rejected {
 		return
 	}
 	keep := *r
-	keep.ServerState = nil
+	keep.OpID, keep.ServerState = "", nil // the one is the row's key, the other is as it is when it is asked for
 	text, err := json.Marshal(keep)
 	if err != nil {
 		text = []byte("{}") // cannot be: a result holds scalars

@@ -173,7 +173,8 @@ func (s *Server) step(by Author, ops []incoming, accept func([]wire.Result) erro
 const portion = 500
 
 // ApplyAll applies any number of ops in one transaction: all of them, or none
-// when a single one does not take full effect. Then the error says which.
+// when a single one does not take full effect. Then the error says which. They
+// are made here and now: no outcome is kept for a repeat that cannot come.
 func (s *Server) ApplyAll(ctx context.Context, by Author, ops iter.Seq[op.Op]) error {
 	accept := func(results []wire.Result) error {
 		for _, r := range results {
@@ -186,7 +187,9 @@ func (s *Server) ApplyAll(ctx context.Context, by Author, ops iter.Seq[op.Op]) e
 	return s.store.Write(ctx, func(yield func(Step) bool) {
 		batch := make([]incoming, 0, portion)
 		for o := range ops {
-			if batch = append(batch, receive(o)); len(batch) == portion {
+			in := receive(o)
+			in.fresh = true
+			if batch = append(batch, in); len(batch) == portion {
 				if !yield(s.step(by, batch, accept)) {
 					return
 				}

@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"example.com/punchlist/sync/server"
+	"example.com/punchlist/sync/server/sqlitestore"
+	"example.com/punchlist/sync/wire"
+)
+
+// defaultListen is where the server listens unless told otherwise.
+const defaultListen = "127.0.0.1:8700"
+
+// urlSetting remembers the address that invites name.
+const urlSetting = "url"
+
+// serving is what the flags of serve ask for.
+type serving struct {
+	listen, cert, key, url string
+}
+
+func (a *app) serveCmd() *cobra.Command {
+	var o serving
+	cmd := &cobra.Command{Use: "serve", Short: "Run the sync server until it is stopped",
+		Long: `Run the sync server until it is stopped (Ctrl+C or SIGTERM: requests that run are
+finished first). The database is made or brought to the newest form on start.
+
+Plain http is served to this machine only. For other machines give a certificate,
+or put a proxy that speaks TLS in front and say with --url how devices reach it.`,
+		Example: "  punchlistd serve\n  punchlistd serve --listen :8443 --tls-cert sync.pem --tls-key sync.key --url https://sync.example:8443", Args: a.args(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.with(cmd, func(ctx context.Context, srv *server.Server, store *sqlitestore.Store) error {
+				return a.serve(ctx, srv, store, o)
+			})
+		}}
+	f := cmd.Flags()
+	f.StringVar(&o.listen, "listen", defaultListen, "address to listen on; port 0 takes a free one")
+	f.StringVar(&o.cert, "tls-cert", "", "file of the certificate, with its chain (PEM)")
+	f.StringVar(&o.key, "tls-key", "", "file of its key (PEM)")
+	f.StringVar(&o.url, "url", "", "the address by which devices reach the server (default: made from --listen)")
+	return cmd
+}
+
+func (a *app) serve(ctx context.Context, srv *server.Server, store *sqlitestore.Store, o serving) error {
+	ln, base, err := listen(o)
+	if err != nil {
+		return err
+	}
+	public := base
+	if o.url != "" {
+		public = o.url
+	}
+	if err := errors.Join(checkURL(public, o.url), store.SetSetting(ctx, urlSetting, public)); err != nil {
+		return errors.Join(err, ln.Close())
+	}
+	path, err := a.path()
+	if err != nil {
+		return errors.Join(err, ln.Close())
+	}
+	a.printf("punchlistd: serving %s (database %s, server %s)\n", base, path, srv.ID())
+	users, err := store.Users(ctx)
+	if err != nil {
+		return errors.Join(err, ln.Close())
+	}
+	if len(users) == 0 {
+		a.next("user add NAME --crew CREW")
+	}
+	if err := srv.Serve(ctx, ln); err != nil {
+		return err
+	}
+	a.note("punchlistd: stopped")
+	return nil
+}
+
+// checkURL refuses an address that no invite could name. One made from --listen
+// is let through: it may be for this machine only.
+func checkURL(address, given string) error {
+	if given == "" {
+		return nil
+	}
+	_, err := wire.FormatInvite(wire.Invite{URL: address})
+	return err
+}
+
+// listen opens the address and returns it as a URL.
+func listen(o serving) (net.Listener, string, error) {
+	host, port, err := net.SplitHostPort(o.listen)
+	if err != nil {
+		return nil, "", usageError{&server.Fault{Message: fmt.Sprintf("--listen %q is not HOST:PORT", o.listen), Cure: "--listen " + defaultListen}}
+	}
+	var cert tls.Certificate
+	switch {
+	case (o.cert == "") != (o.key == ""):
+		return nil, "", usageError{&server.Fault{Message: "--tls-cert and --tls-key belong together", Cure: "give both"}}
+	case o.cert != "":
+		if cert, err = tls.LoadX509KeyPair(o.cert, o.key); err != nil {
+			return nil, "", &server.Fault{Message: "the certificate cannot be used: " + err.Error(), Cure: "give PEM files that belong together"}
+		}
+	case !wire.IsLoopback(host):
+		return nil, "", &server.Fault{Message: fmt.Sprintf("%s can be reached from other machines, and without TLS everything would be sent in the clear", o.listen),
+			Cure: "--tls-cert FILE --tls-key FILE; or --listen 127.0.0.1:" + port + " behind a proxy that speaks TLS"}
+	}
+	ln, err := net.Listen("tcp", o.listen)
+	if err != nil {
+		return nil, "", listenFault(o.listen, err)
+	}
+	scheme := "http"
+	if o.cert != "" {
+		scheme = "https"
+		ln = tls.NewListener(ln, &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}})
+	}
+	return ln, scheme + "://" + net.JoinHostPort(publicHost(host), fmt.Sprint(ln.Addr().(*net.TCPAddr).Port)), nil
+}
+
+// publicHost is the machine's name where the server listens on all addresses.
+func publicHost(host string) string {
+	if ip := net.ParseIP(host); host != "" && (ip == nil || !ip.IsUnspecified()) {
+		return host
+	}
+	if name, err := os.Hostname(); err == nil {
+		return name
+	}
+	return "localhost"
+}
+
+func listenFault(address string, err error) error {
+	cure := "use another address or port: --listen 127.0.0.1:0 takes a free one"
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return &server.Fault{Message: "another program already listens on " + address, Cure: cure}
+	case errors.Is(err, fs.ErrPermission):
+		return &server.Fault{Message: "you may not listen on " + address, Cure: "use a port above 1023"}
+	}
+	return &server.Fault{Message: err.Error(), Cure: cure}
+}

@@ -1,0 +1,50 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"example.com/punchlist/sync/server"
+	"example.com/punchlist/sync/server/sqlitestore"
+)
+
+// stateJSON is the server as state --json prints it.
+type stateJSON struct {
+	ServerID string     `json:"server_id"`
+	Crews    []crewJSON `json:"crews"`
+}
+
+type crewJSON struct {
+	Name    string `json:"name"`
+	Version int64  `json:"version"`
+	Records int64  `json:"records"`
+	Tasks   int64  `json:"tasks"`
+}
+
+func (a *app) stateCmd() *cobra.Command {
+	return a.jsonFlag(&cobra.Command{Use: "state", Short: "What the server holds", Example: "  punchlistd state --json", Args: a.args(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.with(cmd, func(ctx context.Context, srv *server.Server, store *sqlitestore.Store) error {
+				crews, err := store.Crews(ctx)
+				if err != nil {
+					return err
+				}
+				out := stateJSON{srv.ID(), make([]crewJSON, 0, len(crews))}
+				for _, c := range crews {
+					out.Crews = append(out.Crews, crewJSON{c.Name, c.Version, c.Records, c.Tasks})
+				}
+				if a.json {
+					return a.printJSON(out)
+				}
+				a.printf("server %s\n", out.ServerID)
+				for _, c := range out.Crews {
+					a.printf("%s: %d tasks, %d records, version %d\n", c.Name, c.Tasks, c.Records, c.Version)
+				}
+				if len(crews) == 0 {
+					a.next("user add NAME --crew CREW")
+				}
+				return nil
+			})
+		}})
+}

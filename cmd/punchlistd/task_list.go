@@ -1,0 +1,65 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"example.com/punchlist/sync/server"
+	"example.com/punchlist/sync/server/sqlitestore"
+)
+
+func (a *app) taskListCmd() *cobra.Command {
+	cmd := &cobra.Command{Use: "list", Short: "List the tasks of a crew, or of all", Example: "  punchlistd task list --crew North --json", Args: a.args(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.with(cmd, func(ctx context.Context, srv *server.Server, store *sqlitestore.Store) error {
+				crews, err := a.crews(ctx, store)
+				if err != nil {
+					return err
+				}
+				if a.crew != "" {
+					if _, err := srv.Office(ctx, "", a.crew); err != nil { // says which crews there are
+						return err
+					}
+				}
+				return a.listTasks(ctx, srv, crews)
+			})
+		}}
+	cmd.Flags().StringVar(&a.crew, "crew", "", "one crew only")
+	return a.jsonFlag(cmd)
+}
+
+// listTasks writes the tasks as they are read, page by page.
+func (a *app) listTasks(ctx context.Context, srv *server.Server, crews []string) error {
+	out := bufio.NewWriter(a.out)
+	n := 0
+	for rec, err := range srv.Tasks(ctx, crews) {
+		if err != nil {
+			return errors.Join(err, out.Flush())
+		}
+		if !a.json {
+			fmt.Fprintln(out, plain(taskLine(rec)))
+			n++
+			continue
+		}
+		text, err := json.Marshal(taskJSON(rec))
+		if err != nil {
+			return err
+		}
+		_, _ = io.WriteString(out, map[bool]string{true: "[\n", false: ",\n"}[n == 0]) // Flush tells of errors
+		_, _ = out.Write(text)
+		n++
+	}
+	if a.json {
+		_, _ = io.WriteString(out, map[bool]string{true: "[]\n", false: "\n]\n"}[n == 0])
+	}
+	if n == 0 && !a.json {
+		a.next("task add TITLE --crew CREW")
+	}
+	return out.Flush()
+}

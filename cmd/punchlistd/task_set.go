@@ -1,0 +1,46 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"example.com/punchlist/sync/server"
+	"example.com/punchlist/sync/server/sqlitestore"
+)
+
+func (a *app) taskSetCmd() *cobra.Command {
+	cmd := &cobra.Command{Use: "set TASK FIELD=VALUE…", Short: "Change fields of a task, its status too",
+		Long: `Change fields of a task, all of them in one step. FIELD= empties a field.
+
+TASK is its number, its external_ref, or the beginning of its id.
+status=ON_HOLD, INCOMPLETE and CANCELLED need a reason=….`,
+		Example: "  punchlistd task set T-10423 priority=high assignee=bob\n  punchlistd task set T-10423 status=CANCELLED reason=customer", Args: a.args(2, -1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			fields, err := parseFields(args[1:], time.Now())
+			if err != nil {
+				return err
+			}
+			return a.with(cmd, func(ctx context.Context, srv *server.Server, store *sqlitestore.Store) error {
+				crews, err := a.crews(ctx, store)
+				if err != nil {
+					return err
+				}
+				task, err := srv.FindTask(ctx, crews, args[0])
+				if err != nil {
+					return err
+				}
+				by, err := srv.Office(ctx, a.by, task.Crew)
+				if err != nil {
+					return err
+				}
+				e, err := srv.SetTask(ctx, by, task, fields)
+				if err != nil {
+					return err
+				}
+				return a.toldTask(e)
+			})
+		}}
+	return a.jsonFlag(a.officeFlags(cmd))
+}

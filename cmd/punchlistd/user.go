@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"example.com/punchlist/sync/op"
+	"example.com/punchlist/sync/server"
+	"example.com/punchlist/sync/server/sqlitestore"
+)
+
+func (a *app) userCmd() *cobra.Command {
+	return group("user", "People: add, list, set, disable, enable", a.userAddCmd(), a.userListCmd(), a.userSetCmd(), a.userAbleCmd(true), a.userAbleCmd(false))
+}
+
+// userJSON is a user as --json prints it.
+type userJSON struct {
+	Name     string   `json:"name"`
+	Role     op.Role  `json:"role"`
+	Crews    []string `json:"crews"`
+	Disabled bool     `json:"disabled"`
+	NewCrews []string `json:"new_crews,omitempty"`
+}
+
+func (a *app) userAddCmd() *cobra.Command {
+	u := server.User{Role: op.Technician}
+	cmd := &cobra.Command{Use: "add NAME --crew CREW…", Short: "Add a person; crews that do not exist are made",
+		Example: "  punchlistd user add ann --crew North\n  punchlistd user add dora --crew North --crew South --role dispatcher", Args: a.args(1, 1)}
+	userFlags(cmd, &u)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		return a.with(cmd, func(ctx context.Context, srv *server.Server, _ *sqlitestore.Store) error {
+			u.Name = args[0]
+			made, err := srv.AddUser(ctx, u)
+			if err != nil {
+				return err
+			}
+			return a.toldUser(ctx, srv, u.Name, made)
+		})
+	}
+	return a.jsonFlag(cmd)
+}
+
+func userFlags(cmd *cobra.Command, u *server.User) {
+	cmd.Flags().StringArrayVar(&u.Crews, "crew", nil, "a crew; may be given several times, the first is where the person's new tasks go")
+	cmd.Flags().StringVar((*string)(&u.Role), "role", string(u.Role), "technician, dispatcher or viewer")
+}
+
+// toldUser shows a user as it is now, and what to do next.
+func (a *app) toldUser(ctx context.Context, srv *server.Server, name string, made []string) error {
+	u, err := srv.User(ctx, name)
+	if err != nil {
+		return err
+	}
+	for _, crew := range made {
+		a.note("New crew: %s", crew)
+	}
+	if a.json {
+		return a.printJSON(userJSON{u.Name, u.Role, u.Crews, u.Disabled != 0, made})
+	}
+	a.printf("%s\n", userLine(u))
+	if u.Disabled == 0 {
+		a.next("invite %s", word(u.Name))
+	}
+	return nil
+}
+
+func userLine(u server.User) string {
+	line := u.Name + "  " + string(u.Role) + "  " + strings.Join(u.Crews, ", ")
+	if u.Disabled != 0 {
+		line += "  disabled " + when(u.Disabled)
+	}
+	return line
+}
+
+func (a *app) userListCmd() *cobra.Command {
+	return a.jsonFlag(&cobra.Command{Use: "list", Short: "List all people", Example: "  punchlistd user list", Args: a.args(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.with(cmd, func(ctx context.Context, _ *server.Server, store *sqlitestore.Store) error {
+				users, err := store.Users(ctx)
+				if err != nil {
+					return err
+				}
+				list := make([]userJSON, 0, len(users))
+				for _, u := range users {
+					list = append(list, userJSON{u.Name, u.Role, u.Crews, u.Disabled != 0, nil})
+					if !a.json {
+						a.printf("%s\n", userLine(u))
+					}
+				}
+				if a.json {
+					return a.printJSON(list)
+				}
+				if len(users) == 0 {
+					a.next("user add NAME --crew CREW")
+				}
+				return nil
+			})
+		}})
+}
+
+func (a *app) userSetCmd() *cobra.Command {
+	var to server.User
+	cmd := &cobra.Command{Use: "set NAME [--crew CREW…] [--role ROLE]", Short: "Change a person's crews (all of them) or role",
+		Example: "  punchlistd user set ann --crew North --crew South\n  punchlistd user set ann --role dispatcher", Args: a.args(1, 1)}
+	userFlags(cmd, &to)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		return a.with(cmd, func(ctx context.Context, srv *server.Server, _ *sqlitestore.Store) error {
+			made, err := srv.SetUser(ctx, args[0], func(u *server.User) {
+				if len(to.Crews) > 0 {
+					u.Crews = to.Crews
+				}
+				if to.Role != "" {
+					u.Role = to.Role
+				}
+			})
+			if err != nil {
+				return err
+			}
+			return a.toldUser(ctx, srv, args[0], made)
+		})
+	}
+	return a.jsonFlag(cmd)
+}
+
+func (a *app) userAbleCmd(disable bool) *cobra.Command {
+	use, short := "enable", "Let a person sync again"
+	if disable {
+		use, short = "disable", "Keep a person from syncing, at once and on every device; nothing on them is lost"
+	}
+	return a.jsonFlag(&cobra.Command{Use: use + " NAME", Short: short, Example: "  punchlistd user " + use + " ann", Args: a.args(1, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.with(cmd, func(ctx context.Context, srv *server.Server, _ *sqlitestore.Store) error {
+				if err := srv.DisableUser(ctx, args[0], disable); err != nil {
+					return err
+				}
+				return a.toldUser(ctx, srv, args[0], nil)
+			})
+		}})
+}
