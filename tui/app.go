@@ -24,6 +24,7 @@ type Options struct {
 	// Settle is how long the cursor rests on a row before the task beside the
 	// list is drawn: over a slow line the pane must not follow each key. 0 means 150 ms.
 	Settle time.Duration
+	Views  []View // on the keys 1 to 9; nil: [StandardViews]
 }
 
 // The smallest terminal that the screens can be used on, and the width from
@@ -68,8 +69,9 @@ type App struct {
 	keys keyMap
 	w, h int
 
-	stack []screen
-	tasks *tasksScreen // the one at the bottom of the stack
+	stack    []screen
+	tasks    *tasksScreen       // the one at the bottom of the stack
+	dropPage context.CancelFunc // gives up the list's page that is on its way
 
 	sum      localdb.Summary
 	sumKnown bool
@@ -97,7 +99,10 @@ func New(ctx context.Context, o Options) *App {
 	if o.Settle == 0 {
 		o.Settle = 150 * time.Millisecond
 	}
-	a := &App{o: o, ctx: ctx, jobs: &jobs{}, st: newStyles(o.NoColor, o.ASCII), keys: newKeys()}
+	if o.Views == nil {
+		o.Views = StandardViews()
+	}
+	a := &App{o: o, ctx: ctx, jobs: &jobs{}, st: newStyles(o.NoColor, o.ASCII), keys: newKeys(), dropPage: func() {}}
 	a.tasks = newTasksScreen()
 	a.stack = []screen{a.tasks}
 	return a

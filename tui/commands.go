@@ -93,10 +93,15 @@ func (a *App) loadSummary() tea.Cmd {
 	})
 }
 
+// loadPage reads a page of the list and gives up the one that is still on its
+// way: only the newest keystroke's page is wanted.
 func (a *App) loadPage(want pageWant) tea.Cmd {
 	db := a.o.DB
 	want.query.Now = a.now()
-	return a.run(func(ctx context.Context) tea.Msg {
+	a.dropPage()
+	var ctx context.Context
+	ctx, a.dropPage = context.WithCancel(a.ctx)
+	return a.run(func(context.Context) tea.Msg {
 		page, err := db.Tasks(ctx, want.query)
 		return pageMsg{want: want, page: page, err: err}
 	})

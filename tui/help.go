@@ -51,6 +51,7 @@ func (s *helpScreen) update(a *App, msg tea.Msg) tea.Cmd {
 func (s *helpScreen) view(a *App, w, h int) []string {
 	lines := []string{a.st.section.Render("HERE")}
 	lines = append(lines, a.keyLines(s.keys, nil)...)
+	lines = append(lines, a.viewLines(s.keys)...)
 	lines = append(lines, "", a.st.section.Render("EVERYWHERE"))
 	lines = append(lines, a.keyLines(append(a.keys.everywhere(), a.keys.moving()...), s.keys)...)
 	g := a.st.glyphs
@@ -68,6 +69,20 @@ func (s *helpScreen) view(a *App, w, h int) []string {
 		lines = append(lines[:h-1:h-1], "-- "+plural(len(lines)-h+1, "line", "lines")+" more below: j --")
 	}
 	return lines
+}
+
+// viewLines name the views where they can be opened.
+func (a *App) viewLines(keys []key.Binding) []string {
+	var out []string
+	for _, b := range keys {
+		if b.Help() != a.keys.View.Help() {
+			continue
+		}
+		for i, v := range a.o.Views[:min(9, len(a.o.Views))] {
+			out = append(out, "    "+itoa(i+1)+"          "+a.text(v.Name))
+		}
+	}
+	return out
 }
 
 // keyLines is one line a key, without those whose keys another list has already.

@@ -384,3 +384,13 @@ func TestTheWidePaneFollowsTheCursor(t *testing.T) {
 	s.send(tea.WindowSizeMsg{Width: 80, Height: 24})
 	s.sees("> T-10425").seesNot("HAZARDS")
 }
+
+func TestViewsNarrowTheList(t *testing.T) {
+	s := newStory(t)
+	s.day()
+	s.open(80, 24).online().keys("4").sees("Tasks: urgent, open", "T-10423").seesNot("T-10425")
+	s.keys("1").sees("T-10425", "Tasks  7")
+	s.keys("5").sees("No task matches is:pending.").keys("esc").sees("T-10425")
+	s.keys("9").sees("There is no view 9")
+	s.keys("?").sees("refused or in conflict")
+}

@@ -10,7 +10,7 @@ type keyMap struct {
 	Open, Back, Quit, Leave, Suspend        key.Binding
 	Help, Queue, Conflicts, Sync, Offline   key.Binding
 
-	Status, Note, Add, Edit, Checklist, Delete, Search key.Binding
+	Status, Note, Add, Edit, Checklist, Delete, Search, View key.Binding
 
 	Save, NewLine, NextField, PrevField, Choose, Cancel, Accept key.Binding
 
@@ -51,6 +51,7 @@ func newKeys() keyMap {
 		Checklist: bind("c", "checklist", "c"),
 		Delete:    bind("D", "delete", "D", "delete"),
 		Search:    bind("/", "search", "/"),
+		View:      bind("1-9", "views", "1", "2", "3", "4", "5", "6", "7", "8", "9"),
 
 		Save:      bind("ctrl+s", "save", "ctrl+s"),
 		NewLine:   bind("ctrl+j", "new line", "ctrl+j", "alt+enter"),

@@ -71,8 +71,8 @@ func (p *Program) Run(ctx context.Context) error {
 	err := p.term.Run(ctx)
 	cancel()
 	done.Wait()
+	p.cancel() // reads end now; a write under way runs to its end
 	p.app.jobs.finish()
-	p.cancel()
 	for _, calm := range []error{context.Canceled, terminal.ErrHangup, terminal.ErrTerminated, terminal.ErrInterrupted} {
 		if errors.Is(err, calm) {
 			return nil

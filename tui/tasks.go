@@ -19,6 +19,7 @@ type tasksScreen struct {
 	filtered  string // the filter that the list obeys
 	bad       string // why the search's text is no filter
 	peek      taskPane
+	late      bool   // the list changed while a page was on its way
 	rest      int    // counts the cursor's moves; see settledMsg
 	want      string // select this task when the list is read again
 }
@@ -29,6 +30,11 @@ func (s *tasksScreen) shape() shape { return full }
 func (s *tasksScreen) typing() bool { return s.searching }
 
 func (s *tasksScreen) title(a *App) string {
+	for _, v := range a.o.Views {
+		if s.filtered != "" && v.Filter == s.filtered {
+			return "Tasks: " + a.text(v.Name)
+		}
+	}
 	if s.filtered != "" {
 		return "Tasks matching: " + a.text(s.filtered)
 	}
@@ -51,9 +57,9 @@ func (s *tasksScreen) help(a *App) []key.Binding {
 	case len(s.list.rows) == 0:
 		return []key.Binding{k.Add, k.Sync, helpOf(k.Quit, "quit")}
 	case s.filtered != "":
-		return []key.Binding{k.Open, k.Status, k.Note, k.Checklist, helpOf(k.Cancel, "all tasks"), k.Search, k.Add, k.Edit, k.Delete}
+		return []key.Binding{k.Open, k.Status, k.Note, k.Checklist, helpOf(k.Cancel, "all tasks"), k.Search, k.Add, k.Edit, k.Delete, k.View}
 	}
-	return []key.Binding{k.Open, k.Status, k.Checklist, k.Note, k.Add, k.Edit, k.Search, k.Delete}
+	return []key.Binding{k.Open, k.Status, k.Checklist, k.Note, k.Add, k.Edit, k.Search, k.Delete, k.View}
 }
 
 func (s *tasksScreen) update(a *App, msg tea.Msg) tea.Cmd {
@@ -87,6 +93,10 @@ func (s *tasksScreen) update(a *App, msg tea.Msg) tea.Cmd {
 }
 
 func (s *tasksScreen) reload(a *App, gate bool) tea.Cmd {
+	if s.list.busy && !gate {
+		s.late = true
+		return nil
+	}
 	e := again
 	if len(s.list.rows) == 0 {
 		e = fromStart
@@ -113,6 +123,10 @@ func (s *tasksScreen) taken(a *App, msg pageMsg) tea.Cmd {
 	}
 	if row := s.list.selected(); s.filtered != "" && msg.want.keep != "" && (row == nil || row.ID != msg.want.keep) {
 		a.say(a.said + " It is not in this search; esc shows all.")
+	}
+	if s.late {
+		s.late = false
+		return tea.Batch(s.moved(a), s.reload(a, false))
 	}
 	if len(s.list.rows) == 0 && !s.list.head { // the window's rows are all gone
 		return a.loadPage(s.list.ask(fromStart))
@@ -180,6 +194,8 @@ func (s *tasksScreen) key(a *App, k tea.KeyMsg) tea.Cmd {
 		return a.push(newAddForm(a))
 	case key.Matches(k, a.keys.Back):
 		return s.back(a)
+	case key.Matches(k, a.keys.View):
+		return s.openView(a, int(k.Runes[0]-'1'))
 	}
 	return a.taskKey(k, s.list.selected())
 }
