@@ -12,7 +12,7 @@ export CGO_ENABLED := 1
 export PATH := $(PATH):/usr/local/go/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check build bench race lint tools deps
+.PHONY: help demo test check build bench race golden lint tools deps
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -27,7 +27,7 @@ check: lint test ## what must hold before a commit: format, vet, staticcheck, mo
 
 build: tools ## build bin/punchlist and bin/punchlistd
 	@echo "building (the first time takes a minute or two: SQLite is compiled too)"
-	@$(GO) build -trimpath $(TAGS) -ldflags "-X main.version=$(VERSION)" -o bin/ ./cmd/punchlist ./cmd/punchlistd
+	@$(GO) build -buildvcs=false -trimpath $(TAGS) -ldflags "-X main.version=$(VERSION)" -o bin/ ./cmd/punchlist ./cmd/punchlistd
 
 bench: tools ## measure, each figure beside its reference
 	$(GO) test $(TAGS) -run '^$$' -bench . -benchmem -timeout 60m $(PACKAGES)
@@ -35,10 +35,13 @@ bench: tools ## measure, each figure beside its reference
 race: tools ## the tests three times over, in random order
 	$(GO) test -race $(TAGS) -count 3 -shuffle on -timeout 60m $(PACKAGES)
 
+golden: tools ## draw the screens' golden frames anew; look at the difference before you commit it
+	$(GO) test $(TAGS) ./tui -update
+
 lint: tools
 	@unformatted=$$("$$($(GO) env GOROOT)/bin/gofmt" -l cmd tui localdb sync); \
 	if [ -n "$$unformatted" ]; then echo "not in gofmt's form:"; echo "$$unformatted"; exit 1; fi
-	$(GO) build ./...
+	$(GO) build -buildvcs=false ./...
 	$(GO) vet $(TAGS) ./...
 	$(GO) tool staticcheck $(TAGS) ./...
 	$(GO) mod verify
