@@ -23,7 +23,6 @@ type Field struct {
 	Name     string
 	Type     Type
 	Required bool     // must be given on INSERT, and may not be emptied
-	Max      int      // characters (Text) or bytes (Long); 0: the type's own limit
 	Values   []string // when set, the only values allowed
 	Derived  bool     // made by the server; refused from a device
 	Register string   // the register it belongs to; "" means a register of its own
