@@ -301,6 +301,9 @@ func (a *App) press(k tea.KeyMsg) tea.Cmd {
 	case modal:
 		return top.update(a, k)
 	case key.Matches(k, a.keys.Help):
+		if _, ok := top.(*helpScreen); ok {
+			return a.pop()
+		}
 		return a.push(newHelpScreen(a, top))
 	case key.Matches(k, a.keys.Queue):
 		return a.pushOnce(&queueScreen{})

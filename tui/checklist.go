@@ -371,7 +371,7 @@ func (s *checklistScreen) choose(a *App, text string) tea.Cmd {
 func choicesOf(f op.Fields) []string {
 	var out []string
 	for _, c := range strings.Split(f.Text("choices"), "\n") {
-		if c = strings.TrimSpace(c); c != "" {
+		if c != "" { // as it stands: an answer must be one of them to the letter
 			out = append(out, c)
 		}
 	}

@@ -2,6 +2,7 @@ package tui_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,6 +14,9 @@ import (
 
 // sizes are the two terminals that every frame is looked at in.
 var sizes = []struct{ w, h int }{{80, 24}, {200, 50}}
+
+// narrow is the smallest one that the screens can be used on.
+var narrow = []struct{ w, h int }{{40, 12}}
 
 // TestFrames shows every screen in its states. The files are for reading: what
 // is wrong there is wrong on a technician's screen.
@@ -60,8 +64,15 @@ func TestFrames(t *testing.T) {
 		{"conflicts-empty", monday, func(s *story) { s.online().keys("X") }},
 		{"help", monday, func(s *story) { s.online().keys("?") }},
 		{"tasks-ascii", asciiConflict, func(s *story) { s.offlineFor(3 * time.Hour) }},
+		{"narrow-tasks", parked, func(s *story) { s.offlineFor(12 * time.Minute) }},
+		{"narrow-task", parked, func(s *story) { s.offlineFor(12*time.Minute).keys("jj", "enter") }},
+		{"narrow-checklist", conflicted, func(s *story) { s.offlineFor(12*time.Minute).keys("jj", "c", "p", "d", "1") }},
 	}
 	for _, f := range frames {
+		sizes := sizes
+		if strings.HasPrefix(f.name, "narrow-") {
+			sizes = narrow
+		}
 		for _, size := range sizes {
 			name := fmt.Sprintf("%s-%dx%d", f.name, size.w, size.h)
 			t.Run(name, func(t *testing.T) {

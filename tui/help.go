@@ -13,11 +13,7 @@ type helpScreen struct {
 }
 
 func newHelpScreen(a *App, of screen) *helpScreen {
-	s := &helpScreen{of: of.title(a), keys: of.help(a)}
-	if h, ok := of.(*helpScreen); ok {
-		s.of, s.keys = h.of, h.keys
-	}
-	return s
+	return &helpScreen{of: of.title(a), keys: of.help(a)}
 }
 
 func (s *helpScreen) shape() shape      { return full }

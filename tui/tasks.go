@@ -76,7 +76,9 @@ func (s *tasksScreen) update(a *App, msg tea.Msg) tea.Cmd {
 			s.want = msg.id
 		}
 	case taskMsg:
-		s.peek.take(msg)
+		if row := s.list.selected(); row != nil && row.ID == msg.id {
+			s.peek.take(msg)
+		}
 	case settledMsg:
 		if row := s.list.selected(); row != nil && msg.gen == s.rest && s.peek.id != row.ID {
 			return a.loadTask(row.ID)

@@ -13,36 +13,61 @@ import (
 func (a *App) truthLine() string {
 	state, look := a.stateWords()
 	line, used := look.Render(a.cut(state, a.w)), width(state)
-	for _, part := range a.truthParts() {
-		if part == "" || used+2+width(part) > a.w {
+	parts := a.truthParts()
+	room := a.w - used
+	for i, p := range parts {
+		s := p.long
+		// The short form leaves room for the short forms of all that matter behind it.
+		if width(s)+2+needed(parts[i+1:]) > room && p.short != "" {
+			s = p.short
+		}
+		if s == "" || 2+width(s) > room {
 			continue
 		}
-		line += "  " + part
-		used += 2 + width(part)
+		line += "  " + s
+		room -= 2 + width(s)
 	}
 	return line
 }
 
-func (a *App) truthParts() []string {
-	needs := ""
-	switch {
-	case a.sum.Parked == 1:
-		needs = "1 task needs you (press O)"
-	case a.sum.Parked > 1:
-		needs = plural(a.sum.Parked, "change", "changes") + " need you (press O)"
+// truthPart is one statement of the truth line; one with a short form is never
+// left out for others.
+type truthPart struct{ long, short string }
+
+// needed is the room that the statements which must not fall off take at least.
+func needed(parts []truthPart) int {
+	n := 0
+	for _, p := range parts {
+		if p.short != "" {
+			n += 2 + width(p.short)
+		}
 	}
-	conflicts := ""
-	if a.sum.Conflicts > 0 {
-		conflicts = plural(a.sum.Conflicts, "conflict", "conflicts") + " (press X)"
+	return n
+}
+
+func (a *App) truthParts() []truthPart {
+	var needs, conflicts truthPart
+	switch n := a.sum.Parked; {
+	case n == 1:
+		needs = truthPart{"1 task needs you (press O)", "1 refused (O)"}
+	case n > 1:
+		needs = truthPart{plural(n, "change", "changes") + " need you (press O)", itoa(n) + " refused (O)"}
 	}
-	waiting := a.waitingWords()
+	if n := a.sum.Conflicts; n > 0 {
+		conflicts = truthPart{plural(n, "conflict", "conflicts") + " (press X)", plural(n, "conflict", "conflicts")}
+	}
+	waiting := truthPart{long: a.waitingWords()}
+	if a.sum.Pending > 0 {
+		waiting.short = itoa(a.sum.Pending) + " waiting"
+	}
 	if a.status.Reach == reach.Online && a.status.Activity == engine.Sending && a.sum.Pending > 0 {
-		waiting = "" // the state says it already
+		waiting = truthPart{} // the state says it already
 	}
+	detail := truthPart{long: a.detailWords()}
 	if a.reachNow() == reach.Portal {
-		return []string{a.detailWords(), waiting, needs, conflicts}
+		return []truthPart{detail, waiting, needs, conflicts}
 	}
-	return []string{waiting, needs, conflicts, a.detailWords(), a.lastSentWords(), a.nextTryWords()}
+	return []truthPart{waiting, needs, conflicts, detail, {long: a.lastSentWords()}, {long: a.nextTryWords()}}
 }
 
 // stateWords opens the line.
@@ -125,11 +150,19 @@ func (a *App) waitingWords() string {
 	return plural(sum.PendingTasks, "task", "tasks") + ", " + changes + " waiting"
 }
 
+// stillToSay is what stands behind the news of a portal.
+func (a *App) stillToSay() []truthPart {
+	if a.sum.Pending == 0 {
+		return nil
+	}
+	return []truthPart{{short: itoa(a.sum.Pending) + " waiting"}}
+}
+
 // detailWords is the engine's own sentence where the state alone says too little.
 func (a *App) detailWords() string {
 	switch a.reachNow() {
 	case reach.Portal: // who answers instead is the news
-		return a.cut(a.text(a.status.Detail), a.w-8)
+		return a.cut(a.text(a.status.Detail), max(0, a.w-8-needed(a.stillToSay())))
 	case reach.ServerDown, reach.Unauthorised, reach.Outdated, reach.Offline:
 		return a.cut(a.text(a.status.Detail), max(20, a.w/2))
 	}
