@@ -92,6 +92,7 @@ type realSet struct {
 }
 
 func TestRealSets(t *testing.T) {
+	t.Parallel()
 	yaizu := func(file string, tasks, sites int, m ...string) realSet {
 		return realSet{"yaizu-japan/" + file, exchange.Options{Map: m}, tasks, sites, nil}
 	}
@@ -140,6 +141,7 @@ func TestRealSets(t *testing.T) {
 // A source that lost nearly all of its rows closes nothing, and the days around
 // it change only what they changed.
 func TestTorontoLosesItsRows(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	unpack := func(name string) io.Reader {
 		z, err := gzip.NewReader(shared(t, "toronto-rentsafe/"+name))
@@ -179,6 +181,7 @@ func TestTorontoLosesItsRows(t *testing.T) {
 
 // All the 50-item checklists at once: planned, not written, to keep tests quick.
 func TestTorontoChecklists(t *testing.T) {
+	t.Parallel()
 	d := newDesk(t)
 	f, err := exchange.Read(shared(t, "toronto-rentsafe/evaluations-2026-08-22.csv"), rentsafe())
 	if err != nil {
@@ -204,6 +207,7 @@ func TestTorontoChecklists(t *testing.T) {
 // The same incidents in two dialects: after a trip through a spreadsheet
 // nothing has changed but the way it is written.
 func TestIncidentsInTwoDialects(t *testing.T) {
+	t.Parallel()
 	o := exchange.Options{
 		Map:    []string{"title={u_symptom} / {category} / {subcategory}", "external_ref={number}-{sys_mod_count}", "due_at=opened_at", "priority=priority", "x.active=active", "x.made_sla=made_sla"},
 		Values: []string{"priority:1 - Critical=emergency,2 - High=high,3 - Moderate=normal,4 - Low=low"},

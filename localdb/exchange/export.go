@@ -180,6 +180,9 @@ func fieldColumns(kind op.Kind, families map[string]bool) []column {
 	}
 	columns := make([]column, 0, len(fields))
 	for _, f := range fields {
+		if kind == op.Site && f.Name == op.CrewField {
+			continue // the task's says it
+		}
 		columns = append(columns, fieldColumn(kind, f))
 	}
 	return columns

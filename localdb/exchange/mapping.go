@@ -98,7 +98,7 @@ func (m *mapping) cell(r row, column int) string {
 
 // ownAside are members of punchlist's own exports that an import passes over:
 // the server's or the laptop's to say, never the file's.
-var ownAside = []string{op.UpdatedAt, op.Number, op.CrewField, op.Deleted, "version", "sync", "history"}
+var ownAside = []string{op.UpdatedAt, op.Number, op.CrewField, sitePrefix + op.CrewField, op.Deleted, "version", "sync", "history"}
 
 // aliases are other words for a field, as people head their columns and as the
 // command line itself says them.
@@ -268,7 +268,7 @@ func findColumn(header []string, name string) (int, error) {
 	}
 	hint := "the columns are: " + columnNames(header)
 	if near := nearest(header, name); near != "" {
-		hint = fmt.Sprintf("did you mean %s? ", quote(near)) + hint
+		hint = fmt.Sprintf("did you mean %s?", quote(near))
 	}
 	return 0, cure(hint, "the file has no column %s", quote(name))
 }
@@ -283,15 +283,41 @@ func plain(s string) string {
 	}, s)
 }
 
-// nearest is a column that holds the name or is held by it.
+// nearest is the column that a person most likely meant: one that holds the
+// name or is held by it, or that is a slip or two of the keyboard away.
 func nearest(header []string, name string) string {
+	n := plain(name)
 	for _, h := range header {
-		p, n := plain(h), plain(name)
-		if p != "" && n != "" && (strings.Contains(p, n) || strings.Contains(n, p)) {
+		p := plain(h)
+		if p == "" || n == "" {
+			continue
+		}
+		if strings.Contains(p, n) || strings.Contains(n, p) || len(n) > 3 && slips(p, n) <= 2 {
 			return h
 		}
 	}
 	return ""
+}
+
+// slips counts the letters to add, drop or change between two words.
+func slips(a, b string) int {
+	x, y := []rune(a), []rune(b)
+	row := make([]int, len(y)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range x {
+		before := row[0]
+		row[0] = i + 1
+		for j := range y {
+			cost := before
+			if x[i] != y[j] {
+				cost = 1 + min(before, row[j], row[j+1])
+			}
+			before, row[j+1] = row[j+1], cost
+		}
+	}
+	return row[len(y)]
 }
 
 func columnNames(header []string) string {

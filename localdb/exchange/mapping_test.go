@@ -53,7 +53,7 @@ func TestMappingErrors(t *testing.T) {
 		o    exchange.Options
 		want string
 	}{
-		"no column":         {exchange.Options{Map: []string{"title=SITE ADRESS"}}, `the file has no column "SITE ADRESS"`},
+		"no column":         {exchange.Options{Map: []string{"title=SITE ADRESS"}}, `the file has no column "SITE ADRESS" / Try: did you mean "SITE ADDRESS"?`},
 		"near column":       {exchange.Options{Map: []string{"title=ADDRESS"}}, `did you mean "SITE ADDRESS"?`},
 		"no column in text": {exchange.Options{Map: []string{"title=At {PLACE}"}}, `the file has no column "PLACE"`},
 		"open brace":        {exchange.Options{Map: []string{"title=At {title"}}, "a { is not closed"},

@@ -1,0 +1,169 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// sampleImport is the mapping that testdata/SOURCE.md tells of.
+func sampleImport(more ...string) []string {
+	return append([]string{"import", "testdata/toronto-sample.csv",
+		"--map", "title=Inspect {SITE ADDRESS}", "--map", "external_ref={RSN}-{YEAR EVALUATED}-{EVALUATION COMPLETED ON}",
+		"--map", "type==inspection", "--map", "x.score=CURRENT BUILDING EVAL SCORE",
+		"--map", "site.code=RSN", "--map", "site.name=SITE ADDRESS", "--map", "site.address=SITE ADDRESS", "--map", "site.city==Toronto",
+		"--map", "site.lat=LATITUDE", "--map", "site.lon=LONGITUDE",
+		"--map", "priority=CURRENT BUILDING EVAL SCORE", "--values", "priority:<50=high,<85=normal,*=low",
+		"--items", "NUMBERING OF PROPERTY..TENANT SERVICE REQUEST LOG", "--item-values", "3=pass,2=pass,1=fail,0=fail,N/A=na"}, more...)
+}
+
+// typed runs punchlist on a database and returns what it printed and its exit code.
+func typed(t *testing.T, db, stdin string, args ...string) (out, errs string, code int) {
+	t.Helper()
+	var o, e bytes.Buffer
+	err := run(t.Context(), append(args, "--db", db), streams{strings.NewReader(stdin), &o, &e})
+	code = tell(&e, err)
+	return o.String(), e.String(), code
+}
+
+func wantRun(t *testing.T, what, got string, code, wantCode int, want ...string) {
+	t.Helper()
+	if code != wantCode {
+		t.Errorf("%s: exit code %d, want %d: %s", what, code, wantCode, got)
+	}
+	for _, w := range want {
+		if !strings.Contains(got, w) {
+			t.Errorf("%s: nothing says %q:\n%s", what, w, got)
+		}
+	}
+}
+
+func TestImportSample(t *testing.T) {
+	db := filepath.Join(t.TempDir(), "p.db")
+	out, errs, code := typed(t, db, "", sampleImport("--dry-run")...)
+	wantRun(t, "dry run", out+errs, code, 0, "tasks            24 new", "sites            24 new", "checklist items  1,200 new", "Dry run: nothing was written.")
+	out, _, _ = typed(t, db, "", "list", "--json")
+	if strings.TrimSpace(out) != "[]" {
+		t.Errorf("the dry run wrote %s", out)
+	}
+	out, errs, code = typed(t, db, "", sampleImport()...)
+	wantRun(t, "import", out+errs, code, 0, "tasks            24 new")
+	out, errs, code = typed(t, db, "", sampleImport()...)
+	wantRun(t, "second import", out+errs, code, 0, "tasks            0 new, 0 changed, 24 unchanged")
+	out, _, _ = typed(t, db, "", "list", "priority:high", "--json")
+	if n := strings.Count(out, `"title"`); n != 5 {
+		t.Errorf("%d urgent inspections, want 5", n)
+	}
+}
+
+func TestImportNamesBadRows(t *testing.T) {
+	db := filepath.Join(t.TempDir(), "p.db")
+	const text = "external_ref,title,due_at\nA,One,soon\nB,Two,2026-12-01\nC,,\n"
+	out, errs, code := typed(t, db, text, "import", "-")
+	wantRun(t, "import", errs, code, 1, `line 2, column 3 (due_at): due_at: "soon" is no time`, "line 4, column 2 (title): is empty",
+		"punchlist: nothing was imported: 2 rows are bad", "Try: --skip-bad")
+	if !strings.Contains(out, "3 rows: 2 bad") {
+		t.Errorf("stdout: %s", out)
+	}
+	if _, errs, code := typed(t, db, text, "import", "-", "--dry-run"); code != 1 || !strings.Contains(errs, "Dry run") {
+		t.Errorf("a dry run of it: %d %s", code, errs)
+	}
+	if out, _, _ := typed(t, db, "", "list", "--json"); strings.TrimSpace(out) != "[]" {
+		t.Errorf("a bad file left %s", out)
+	}
+	out, _, code = typed(t, db, text, "import", "-", "--skip-bad", "--json")
+	var said struct {
+		Rows    int
+		Bad     []struct{ Line, Column int }
+		Records map[string]map[string]int
+		Written bool
+	}
+	if err := json.Unmarshal([]byte(out), &said); err != nil || code != 0 {
+		t.Fatalf("%v, exit code %d: %s", err, code, out)
+	}
+	if said.Rows != 3 || len(said.Bad) != 2 || said.Bad[0].Line != 2 || said.Records["task"]["new"] != 1 || !said.Written {
+		t.Errorf("the report is %+v", said)
+	}
+}
+
+func TestImportRefusals(t *testing.T) {
+	dir := t.TempDir()
+	db := filepath.Join(dir, "p.db")
+	for _, c := range []struct {
+		args []string
+		code int
+		want []string
+	}{
+		{[]string{"import"}, 2, []string{"usage: punchlist import FILE", "Try: punchlist import --help"}},
+		{[]string{"import", "none.csv"}, 1, []string{`there is no file "none.csv"`, "Try: name a file"}},
+		{[]string{"import", dir}, 1, []string{"is a folder", "Try:"}},
+		{[]string{"import", "testdata/toronto-sample.csv"}, 1, []string{"nothing is mapped to title", `Try: --map "title=COLUMN"`}},
+		{[]string{"import", "testdata/toronto-sample.csv", "--map", "title=SITE ADRESS"}, 1, []string{`no column "SITE ADRESS"`, `did you mean "SITE ADDRESS"?`}},
+		{[]string{"import", "testdata/toronto-sample.csv", "--format", "ods"}, 1, []string{`cannot read the format "ods"`}},
+		{[]string{"import", "x", "--mapp", "y"}, 2, []string{"unknown flag"}},
+		{[]string{"export", "--format", "ods"}, 2, []string{`there is no format "ods"`}},
+		{[]string{"export", "is:nonsense"}, 1, []string{"nonsense"}},
+		{[]string{"export", "-o", filepath.Join(dir, "no", "x.csv")}, 1, []string{"export to"}},
+	} {
+		_, errs, code := typed(t, db, "", c.args...)
+		wantRun(t, strings.Join(c.args, " "), errs, code, c.code, c.want...)
+	}
+}
+
+func TestExportAndBack(t *testing.T) {
+	dir := t.TempDir()
+	from := filepath.Join(dir, "from.db")
+	if _, errs, code := typed(t, from, "", sampleImport()...); code != 0 {
+		t.Fatal(errs)
+	}
+	for _, file := range []string{"all.json", "all.csv"} {
+		path := filepath.Join(dir, file)
+		if err := os.WriteFile(path, []byte("old"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		_, errs, code := typed(t, from, "", "export", "-o", path)
+		wantRun(t, file, errs, code, 0, "Exported 24 tasks to "+path)
+		info, err := os.Stat(path)
+		if err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: %v, %v", file, info.Mode(), err)
+		}
+		to := filepath.Join(dir, file+".db")
+		out, errs, code := typed(t, to, "", "import", path)
+		wantRun(t, "import "+file, out+errs, code, 0, "tasks            24 new", "sites            24 new")
+		out, _, _ = typed(t, from, "", "import", path)
+		wantRun(t, "import back", out, 0, 0, "tasks            0 new, 0 changed, 24 unchanged")
+	}
+	left, err := filepath.Glob(filepath.Join(dir, ".punchlist-*"))
+	if err != nil || len(left) != 0 {
+		t.Errorf("left behind: %v", left)
+	}
+	out, _, code := typed(t, from, "", "export", "priority:high")
+	if n := strings.Count(out, "\n"); code != 0 || n != 6 {
+		t.Errorf("%d lines for the header and 5 urgent tasks", n)
+	}
+}
+
+// A file that cannot be written whole is left as it was.
+func TestWriteFileKeepsTheOldOne(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.csv")
+	if err := os.WriteFile(path, []byte("old"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	err := writeFile(path, func(w io.Writer) error {
+		if _, err := w.Write([]byte("half")); err != nil {
+			return err
+		}
+		return os.ErrClosed
+	})
+	got, _ := os.ReadFile(path)
+	if err == nil || string(got) != "old" {
+		t.Errorf("%v; the file holds %q", err, got)
+	}
+	if left, _ := filepath.Glob(filepath.Join(filepath.Dir(path), "*")); len(left) != 1 {
+		t.Errorf("left behind: %v", left)
+	}
+}
