@@ -76,7 +76,7 @@ type App struct {
 	sum      localdb.Summary
 	sumKnown bool
 	status   StatusMsg
-	paused   bool // the person chose to work offline
+	switched bool // the person chose to work offline
 
 	said   string // about the last key; until the next one
 	notice string // somebody must see this: until a key is pressed where nothing is typed
@@ -394,7 +394,7 @@ func (a *App) askSync() tea.Cmd {
 	case a.o.Sync == nil || a.status.Reach == reach.NotEnrolled:
 		a.say(noServer)
 		return nil
-	case a.paused:
+	case a.switched:
 		a.say("You work offline; ctrl+n goes online again, then it sends by itself.")
 		return nil
 	}
@@ -409,11 +409,11 @@ func (a *App) toggleOffline() tea.Cmd {
 		a.say(noServer)
 		return nil
 	}
-	a.paused = !a.paused
-	if a.paused {
+	a.switched = !a.switched
+	if a.switched {
 		a.say("Working offline. All you do is saved on this laptop; ctrl+n goes online again.")
 	} else {
 		a.say("Online again: what waits is sent as soon as the server answers.")
 	}
-	return a.switchOffline(a.paused)
+	return a.switchOffline(a.switched)
 }

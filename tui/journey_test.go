@@ -274,6 +274,23 @@ func TestWorkOfflineAndOnlineAgain(t *testing.T) {
 	}
 }
 
+// TestTheSwitchIsThePersons: whatever the engine says of it, the second press
+// goes online again. In the demo it is a cable that is pulled, and the engine
+// finds out by itself.
+func TestTheSwitchIsThePersons(t *testing.T) {
+	s := newStory(t)
+	s.day()
+	s.open(80, 24).online().keys("ctrl+n")
+	s.online().sees("WORKING OFFLINE")
+	s.status(engine.Status{Reach: reach.Offline}).sees("OFFLINE")
+	s.keys("ctrl+n").online().sees("ONLINE")
+	s.keys("ctrl+n").status(engine.Status{Reach: reach.Paused}).sees("WORKING OFFLINE")
+	s.keys("ctrl+n").seesNot("WORKING OFFLINE")
+	if fmt.Sprint(s.offline) != "[true false true false]" {
+		t.Errorf("orders: %v", s.offline)
+	}
+}
+
 // TestAllSentIsReadFromTheQueue: the words stand only while the table is empty,
 // whatever the engine says.
 func TestAllSentIsReadFromTheQueue(t *testing.T) {

@@ -112,8 +112,10 @@ func (a *App) stateWords() (string, lipgloss.Style) {
 // reachNow is the engine's word; before its first one, what the file knows.
 func (a *App) reachNow() reach.State {
 	switch {
-	case a.paused:
+	case a.switched && a.status.Reach == reach.Online: // the engine has not noticed yet
 		return reach.Paused
+	case !a.switched && a.status.Reach == reach.Paused:
+		return ""
 	case a.status.Reach == "" && a.sumKnown && a.sum.Device.ID == "":
 		return reach.NotEnrolled
 	}
@@ -180,7 +182,7 @@ func (a *App) lastSentWords() string {
 }
 
 func (a *App) nextTryWords() string {
-	if a.status.Activity != engine.Waiting || a.status.NextTry == 0 || a.paused {
+	if a.status.Activity != engine.Waiting || a.status.NextTry == 0 || a.switched {
 		return ""
 	}
 	if a.status.NextTry-a.now().UnixMilli() < 60_000 {
