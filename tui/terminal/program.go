@@ -152,8 +152,11 @@ func (p *Program) failed(fault *PanicError) {
 
 // Run shows the model until it quits, the context ends, the terminal goes away
 // or a signal says so, and returns with the terminal as it was. It returns nil
-// when the model wanted to end, else why; it can be called once.
+// when the model wanted to end, else why; it can be called once. After it SIGHUP
+// remains without effect, so that the caller can close what he has open.
 func (p *Program) Run(ctx context.Context) error {
+	p.ownSignals()
+	defer p.disownSignals()
 	if err := p.start(); err != nil {
 		return err
 	}

@@ -2,9 +2,7 @@ package terminal
 
 import (
 	"os/exec"
-	"os/signal"
 	"reflect"
-	"syscall"
 
 	tea "github.com/charmbracelet/bubbletea"
 )
@@ -159,15 +157,12 @@ func (p *Program) exec(msg execMsg) tea.Msg {
 	return msg.done(err)
 }
 
-// giveAway restores the terminal while f runs. Meanwhile a stop stops us too:
-// the shell waits for all of the group.
+// giveAway restores the terminal while f runs.
 func (p *Program) giveAway(f func() error) error {
 	p.reader.Pause()
 	defer p.reader.Resume()
 	p.away.Store(true)
 	defer p.away.Store(false)
-	signal.Reset(syscall.SIGTSTP)
-	defer signal.Notify(p.sigs, syscall.SIGTSTP)
 	_ = p.writer.Release()
 	if err := p.tty.restore(); err != nil {
 		return err

@@ -10,14 +10,26 @@ import (
 	tea "github.com/charmbracelet/bubbletea"
 )
 
+// ownSignals asks for the signals from now on: before the terminal is taken, so
+// that none finds it taken and us not listening.
+func (p *Program) ownSignals() {
+	signal.Notify(p.sigs, syscall.SIGHUP, syscall.SIGTERM, syscall.SIGINT,
+		syscall.SIGWINCH, syscall.SIGTSTP, syscall.SIGCONT)
+}
+
+// disownSignals gives them back, SIGHUP excepted: a terminal that goes away sends
+// it more than once, and what the caller has to close after us would be cut off
+// by the next one.
+func (p *Program) disownSignals() {
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP) // nobody listens
+	signal.Stop(p.sigs)
+}
+
 // watchSignals turns signals, and the end of the context, into what they mean,
 // until the terminal is restored. Once the program must end the model has the
 // grace time to let go; then, or at a second SIGINT or SIGTERM, the terminal is
 // restored from here and the process exits.
 func (p *Program) watchSignals(ctx context.Context) {
-	signal.Notify(p.sigs, syscall.SIGHUP, syscall.SIGTERM, syscall.SIGINT,
-		syscall.SIGWINCH, syscall.SIGTSTP, syscall.SIGCONT)
-	defer signal.Stop(p.sigs)
 	cancelled, leaving := ctx.Done(), p.leaving
 	var grace <-chan time.Time
 	for {
@@ -57,7 +69,11 @@ func (p *Program) signalled(sig os.Signal) {
 	case syscall.SIGWINCH:
 		p.changedSize()
 	case syscall.SIGTSTP:
-		p.post(tea.SuspendMsg{})
+		if !p.away.Load() {
+			p.post(tea.SuspendMsg{})
+		} else if p.tty.hasJobControl() { // the shell waits for all of the group
+			_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+		}
 	case syscall.SIGCONT:
 		if p.stopped.CompareAndSwap(true, false) {
 			p.resumed <- struct{}{}
@@ -88,14 +104,15 @@ func (p *Program) exitHard() {
 const stopTime = 500 * time.Millisecond
 
 // suspend stops the process group, as the shell's ctrl+z does, and returns when
-// the shell has continued it.
+// the shell has continued it. It does so by SIGSTOP: once the runtime has been
+// asked for SIGTSTP, that one never stops us again.
 func (p *Program) suspend() tea.Msg {
 	if !p.tty.hasJobControl() {
 		return NoJobControlMsg{}
 	}
 	err := p.giveAway(func() error {
 		p.stopped.Store(true)
-		if err := syscall.Kill(0, syscall.SIGTSTP); err != nil {
+		if err := syscall.Kill(0, syscall.SIGSTOP); err != nil {
 			return err
 		}
 		select {
