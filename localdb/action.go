@@ -150,9 +150,12 @@ func (a *action) change(c Change) (string, error) {
 	if err := a.allowed(c, cur, exists); err != nil {
 		return "", err
 	}
-	o.Base, o.Prev = cur.Version, op.Fields{}
+	o.Prev = op.Fields{}
 	if c.Action == op.Update && !a.diff(&o, cur) {
 		return c.ID, nil
+	}
+	if o.Base, err = a.base(o, cur.Version); err != nil {
+		return "", err
 	}
 	if exists {
 		if err := keepServerState(a.tx, cur); err != nil {
@@ -191,6 +194,46 @@ func (a *action) allowed(c Change, cur Record, exists bool) error {
 		return fmt.Errorf("task %s: %w", parent, ErrNotFound)
 	}
 	return nil
+}
+
+// base is the version that the person was looking at. Where an unsent change
+// hides what the server said since, the person has seen no more than when that
+// change was made: the oldest base of those that touch the same registers.
+func (a *action) base(o op.Op, version int64) (int64, error) {
+	rows, err := a.tx.Query("SELECT base, action, payload FROM sync_queue WHERE entity_id = ? AND base < ?", o.Entity, version)
+	if err != nil {
+		return 0, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var base int64
+		var action op.Action
+		var payload string
+		if err := rows.Scan(&base, &action, &payload); err != nil {
+			return 0, err
+		}
+		var fields op.Fields
+		if err := json.Unmarshal([]byte(payload), &fields); err != nil {
+			return 0, err
+		}
+		if o.Action == op.Delete || action == op.Delete || shareRegister(o.Kind, o.Fields, fields) {
+			version = min(version, base)
+		}
+	}
+	return version, rows.Err()
+}
+
+func shareRegister(kind op.Kind, a, b op.Fields) bool {
+	touched := map[string]bool{}
+	for name := range a {
+		touched[op.RegisterOf(kind, name)] = name != op.UpdatedAt
+	}
+	for name := range b {
+		if touched[op.RegisterOf(kind, name)] {
+			return true
+		}
+	}
+	return false
 }
 
 // diff takes out of the op what would change nothing, fills in the values it

@@ -355,6 +355,24 @@ func TestPullNeverHidesUnsentWork(t *testing.T) {
 	}
 }
 
+// What an unsent change of one's own hides, the person has not seen.
+func TestBaseIsWhatThePersonSaw(t *testing.T) {
+	f := newFixture(t)
+	f.hear("1", change(state(remote, 5, "asset", "A")))
+	f.must(f.EditTask(f.ctx, remote, op.Fields{"asset": "x"}))
+	f.hear("2", change(state(remote, 9, "asset", "y", "description", "seen")))
+	f.must(f.EditTask(f.ctx, remote, op.Fields{"asset": "z"}))
+	f.must(f.EditTask(f.ctx, remote, op.Fields{"description": "changed"}))
+	f.must(f.DeleteTask(f.ctx, remote))
+	var bases []int64
+	for _, o := range f.batch() {
+		bases = append(bases, o.Base)
+	}
+	if want := []int64{5, 5, 9, 5}; !slices.Equal(bases, want) {
+		t.Errorf("bases %v, want %v", bases, want)
+	}
+}
+
 func TestALostEditIsToldAndCanBeTakenBack(t *testing.T) {
 	f := newFixture(t)
 	f.hear("1", change(state(remote, 5, "asset", "A")))
