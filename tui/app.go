@@ -134,6 +134,9 @@ func (a *App) handle(msg tea.Msg) tea.Cmd {
 		a.w, a.h = msg.Width, msg.Height
 	case StatusMsg:
 		a.status = msg
+		// What the person chose is the person's: an engine that has not noticed
+		// yet, or a demo whose cable is out, says something else meanwhile.
+		a.switched = a.switched || msg.Reach == reach.Paused
 		return nil
 	case ChangedMsg, MinuteMsg:
 		return a.reload(false)
