@@ -277,6 +277,9 @@ func (s *tasksScreen) draw(a *App, w, h int, focus bool) []string {
 	for i := top; i < len(s.list.rows) && len(lines) < h; i++ {
 		r := s.list.rows[i]
 		if s.list.opens(i, top) {
+			if len(lines) == h-1 && i > top {
+				break // a heading with nothing under it
+			}
 			lines = append(lines, a.sectionLine(r.Section))
 		}
 		lines = append(lines, a.taskLine(r, cols, mark(i == s.list.cur, focus)))

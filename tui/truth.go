@@ -67,7 +67,7 @@ func (a *App) truthParts() []truthPart {
 	if a.reachNow() == reach.Portal {
 		return []truthPart{detail, waiting, needs, conflicts}
 	}
-	return []truthPart{waiting, needs, conflicts, detail, {long: a.lastSentWords()}, {long: a.nextTryWords()}}
+	return []truthPart{waiting, needs, conflicts, {long: a.lastSentWords()}, {long: a.nextTryWords()}, detail}
 }
 
 // stateWords opens the line.
