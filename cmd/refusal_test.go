@@ -19,13 +19,7 @@ func TestRefusals(t *testing.T) {
 	w := newWorld(t)
 	id := strings.TrimSpace(w.laptop("a", "add", "Check the pump"))
 	w.office("user", "add", "ann", "--crew", "north", "--role", "technician")
-	file := func(name, text string) string {
-		path := filepath.Join(w.dir, name)
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return path
-	}
+	file := w.file
 	text := file("list.txt", strings.Repeat("milk, eggs\n", 100))
 	newer := filepath.Join(w.dir, "newer.db")
 	w.run("punchlist", "--db", newer, "add", "x")
@@ -45,7 +39,9 @@ func TestRefusals(t *testing.T) {
 	const code = "/#BCDF-GHJK-LMNP.ABCDEFGHIJKLMNOPQRST"
 
 	p := func(args ...string) []string { return append([]string{"punchlist", "--db", "a.db"}, args...) }
-	d := func(args ...string) []string { return append([]string{"punchlistd"}, append(args, "--db", "server.db")...) }
+	d := func(args ...string) []string {
+		return append([]string{"punchlistd"}, append(args, "--db", "server.db")...)
+	}
 	for _, c := range []struct {
 		code  int
 		words []string

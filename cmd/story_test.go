@@ -124,6 +124,16 @@ func (w *world) laptop(name string, args ...string) string {
 	return w.run("punchlist", append([]string{"--db", name + ".db"}, args...)...)
 }
 
+// file writes a file into the world's folder.
+func (w *world) file(name, text string) string {
+	w.t.Helper()
+	path := filepath.Join(w.dir, name)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+	return path
+}
+
 // serve starts the server and waits until it says that it serves.
 func (w *world) serve() {
 	w.t.Helper()
