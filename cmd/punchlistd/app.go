@@ -50,6 +50,13 @@ The first steps:
 		Version:       version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
+		Args:          cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return cmd.Help()
+			}
+			return noCommand(cmd, args[0])
+		},
 	}
 	root.PersistentFlags().StringVar(&a.dbPath, "db", "", "the database file (default $PUNCHLISTD_DB, else "+defaultDB+")")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
@@ -70,14 +77,17 @@ func (a *app) versionCmd() *cobra.Command {
 // group is a command that only holds others.
 func group(use, short string, subs ...*cobra.Command) *cobra.Command {
 	cmd := &cobra.Command{Use: use, Short: short, Example: subs[0].Example, RunE: func(cmd *cobra.Command, args []string) error {
-		message := cmd.CommandPath() + " needs a command behind it"
 		if len(args) > 0 {
-			message = fmt.Sprintf("%q is no command of %s", args[0], cmd.CommandPath())
+			return noCommand(cmd, args[0])
 		}
-		return usageError{&server.Fault{Message: message, Cure: cmd.CommandPath() + " --help"}}
+		return usageError{&server.Fault{Message: cmd.CommandPath() + " needs a command behind it", Cure: cmd.CommandPath() + " --help"}}
 	}}
 	cmd.AddCommand(subs...)
 	return cmd
+}
+
+func noCommand(cmd *cobra.Command, name string) error {
+	return usageError{&server.Fault{Message: fmt.Sprintf("%q is no command of %s", name, cmd.CommandPath()), Cure: cmd.CommandPath() + " --help"}}
 }
 
 // args checks how many arguments there are; most < 0 means any number.

@@ -1,0 +1,351 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"example.com/punchlist/sync/wire"
+)
+
+// program runs commands on one database as main does.
+type program struct {
+	*testing.T
+	db string
+	in string
+}
+
+func newProgram(t *testing.T) *program {
+	return &program{T: t, db: filepath.Join(t.TempDir(), "d.db")}
+}
+
+// run runs one command and returns its exit code and what it printed.
+func (p *program) run(args ...string) (code int, out, errs string) {
+	p.Helper()
+	var o, e bytes.Buffer
+	err := run(p.Context(), append(args, "--db", p.db), streams{strings.NewReader(p.in), &o, &e})
+	code = tell(&e, err)
+	return code, o.String(), e.String()
+}
+
+// ok runs a command that has to succeed and returns its data.
+func (p *program) ok(args ...string) string {
+	p.Helper()
+	code, out, errs := p.run(args...)
+	if code != 0 {
+		p.Fatalf("%q: exit %d\n%s%s", args, code, out, errs)
+	}
+	return out
+}
+
+// json runs a command with --json and decodes its data.
+func (p *program) json(v any, args ...string) {
+	p.Helper()
+	out := p.ok(append(args, "--json")...)
+	if err := json.Unmarshal([]byte(out), v); err != nil {
+		p.Fatalf("%q: %v in %s", args, err, out)
+	}
+}
+
+func TestFirstSteps(t *testing.T) {
+	p := newProgram(t)
+	var user map[string]any
+	p.json(&user, "user", "add", "ann", "--crew", "North", "--crew", "South")
+	if user["name"] != "ann" || user["role"] != "technician" || fmt.Sprint(user["crews"]) != "[North South]" || fmt.Sprint(user["new_crews"]) != "[North South]" {
+		t.Errorf("user %v", user)
+	}
+	code, out, errs := p.run("user", "add", "dora", "--crew", "North", "--role", "dispatcher")
+	if code != 0 || out != "dora  dispatcher  North\n" || !strings.Contains(errs, "Next: punchlistd invite dora --db "+p.db) || strings.Contains(errs, "New crew") {
+		t.Errorf("%d\n%s\n%s", code, out, errs)
+	}
+	var invite struct {
+		Invite  string
+		Expires int64
+	}
+	p.json(&invite, "invite", "ann", "--ttl", "15m")
+	i, err := wire.ParseInvite(invite.Invite)
+	if err != nil || i.URL != "http://127.0.0.1:8700" || time.Until(time.UnixMilli(invite.Expires)) > 15*time.Minute {
+		t.Errorf("%+v, %v, %d", i, err, invite.Expires)
+	}
+	code, out, errs = p.run("invite", "ann", "--url", "https://sync.example:8443")
+	if code != 0 || !strings.HasPrefix(out, "punchlist://sync.example:8443/#") || !strings.Contains(errs, "punchlist enroll 'punchlist://") {
+		t.Errorf("%d\n%s\n%s", code, out, errs)
+	}
+	var state struct {
+		ServerID string `json:"server_id"`
+		Crews    []crewJSON
+	}
+	p.json(&state, "state")
+	if state.ServerID == "" || len(state.Crews) != 2 || state.Crews[0] != (crewJSON{Name: "North"}) {
+		t.Errorf("%+v", state)
+	}
+	if out := p.ok("user", "list"); out != "ann  technician  North, South\ndora  dispatcher  North\n" {
+		t.Error(out)
+	}
+	if out := p.ok("user", "disable", "ann"); !strings.Contains(out, "disabled") {
+		t.Error(out)
+	}
+	if out := p.ok("user", "enable", "ann"); strings.Contains(out, "disabled") {
+		t.Error(out)
+	}
+	if out := p.ok("user", "set", "ann", "--role", "viewer"); out != "ann  viewer  North, South\n" {
+		t.Error(out)
+	}
+}
+
+func TestOfficeTasks(t *testing.T) {
+	p := newProgram(t)
+	p.ok("user", "add", "ann", "--crew", "North")
+	var task map[string]any
+	p.json(&task, "task", "add", "Check the pump", "priority=high", "assignee=ann", "due_at=2026-12-01 14:30", "tag.urgent=true", "estimate_minutes=30")
+	due := time.Date(2026, 12, 1, 14, 30, 0, 0, time.Local).UnixMilli()
+	if task["number"] != "T-10001" || task["crew"] != "North" || fmt.Sprint(task["tags"]) != "[urgent]" || task["due_at"] != float64(due) || task["sync"] != "sent" || task["estimate_minutes"] != 30.0 {
+		t.Errorf("%v", task)
+	}
+	if out := p.ok("task", "set", "T-10001", "status=in_progress", "--by", "ann"); out != "T-10001  North  IN_PROGRESS  Check the pump  (ann)\n" {
+		t.Error(out)
+	}
+	p.ok("task", "set", task["id"].(string)[:8], "assignee=", "due_at=", "tag.urgent=false")
+	var list []map[string]any
+	p.json(&list, "task", "list", "--crew", "North")
+	if len(list) != 1 || list[0]["assignee"] != nil || list[0]["due_at"] != nil || list[0]["completed_at"] != nil || list[0]["started_at"] == nil || fmt.Sprint(list[0]["tags"]) != "[]" {
+		t.Errorf("%v", list)
+	}
+	p.ok("user", "add", "sam", "--crew", "South")
+	p.json(&list, "task", "list", "--crew", "South")
+	if len(list) != 0 {
+		t.Errorf("%v", list)
+	}
+}
+
+func TestMistakes(t *testing.T) {
+	p := newProgram(t)
+	p.ok("user", "add", "ann", "--crew", "North")
+	p.ok("user", "add", "sam", "--crew", "South")
+	p.ok("task", "add", "Pump", "--crew", "North")
+	text := filepath.Join(t.TempDir(), "text.db")
+	if err := os.WriteFile(text, []byte("this is a letter to my landlord about the pump\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		args string
+		code int
+		says string
+	}{
+		{"user add ann --crew North", 1, "already"},
+		{"user add bob", 1, "--crew"},
+		{"user add bob --crew North --role boss", 1, "technician, dispatcher or viewer"},
+		{"user disable eve", 1, "no user"},
+		{"user", 2, "needs a command"},
+		{"user bake", 2, `"bake" is no command`},
+		{"bake", 2, "bake"},
+		{"user add", 2, "usage"},
+		{"user add bob --colour red", 2, "colour"},
+		{"invite eve", 1, "no user"},
+		{"invite ann --url http://sync.example", 1, "https://"},
+		{"invite ann --ttl 0s", 1, "--ttl"},
+		{"device revoke abcdef", 1, "no device"},
+		{"task add Pump", 2, "--crew North"},
+		{"task add Pump --crew East", 1, "North, South"},
+		{"task add Pump --crew North --by sam", 1, "not in the crew"},
+		{"task add Pump --crew North colour=red", 1, "no field"},
+		{"task add Pump --crew North priority=max", 1, "emergency"},
+		{"task add Pump --crew North due_at=soon", 1, "tomorrow"},
+		{"task add Pump --crew North high", 2, "FIELD=VALUE"},
+		{"task add Pump --crew North number=T-1", 1, "given by the server"},
+		{"task add Pump --crew North status=COMPLETED", 1, "PENDING"},
+		{"task set T-9 title=x", 1, "no task"},
+		{"task set T-10001 status=CLOSED", 1, "from there"},
+		{"task set T-10001 status=CANCELLED", 1, "needs one of"},
+		{"task list --crew East", 1, "North, South"},
+		{"import none.csv --crew North", 1, "no file"},
+		{"serve --listen 0.0.0.0:0", 1, "--tls-cert"},
+		{"serve --listen nonsense", 2, "HOST:PORT"},
+		{"serve --listen 127.0.0.1:0 --tls-cert x", 2, "--tls-key"},
+		{"serve --listen 127.0.0.1:0 --url ftp://x", 1, "https://HOST:PORT"},
+		{"state --db postgres://db/punchlist", 1, "embedded store only"},
+		{"state --db " + text, 1, "not a SQLite database"},
+		{"state --db " + t.TempDir(), 1, "folder"},
+	} {
+		var o, e bytes.Buffer
+		args := strings.Fields(c.args)
+		if !strings.Contains(c.args, "--db") {
+			args = append(args, "--db", p.db)
+		}
+		code := tell(&e, run(t.Context(), args, streams{strings.NewReader(""), &o, &e}))
+		if code != c.code || !strings.Contains(e.String(), c.says) || o.Len() != 0 {
+			t.Errorf("%s: exit %d, %q, data %q; want %d and %q", c.args, code, e.String(), o.String(), c.code, c.says)
+		}
+	}
+	if b, err := os.ReadFile(text); err != nil || !strings.HasPrefix(string(b), "this is a letter") {
+		t.Errorf("a file that is no database was changed: %q, %v", b, err)
+	}
+}
+
+// served starts a server and returns its address and how to stop it.
+func (p *program) served() (base string, stop func() error) {
+	p.Helper()
+	ctx, cancel := context.WithCancel(p.Context())
+	r, w := io.Pipe()
+	ended := make(chan error, 1)
+	var errs bytes.Buffer
+	go func() {
+		err := run(ctx, []string{"serve", "--listen", "127.0.0.1:0", "--db", p.db}, streams{strings.NewReader(""), w, &errs})
+		w.CloseWithError(io.EOF)
+		ended <- err
+	}()
+	line := make([]byte, 200)
+	n, err := r.Read(line)
+	m := regexp.MustCompile(`^punchlistd: serving (http://127\.0\.0\.1:\d+) `).FindSubmatch(line[:n])
+	if m == nil {
+		cancel()
+		p.Fatalf("it says %q, %v; %v", line[:n], err, <-ended)
+	}
+	stop = sync.OnceValue(func() error {
+		cancel()
+		return <-ended
+	})
+	p.Cleanup(func() { _ = stop() })
+	return string(m[1]), stop
+}
+
+// TestServeAndAdminister: the commands work beside the running server, an
+// invite names its address, and a device is out as soon as it is revoked.
+func TestServeAndAdminister(t *testing.T) {
+	p := newProgram(t)
+	base, stop := p.served()
+	p.ok("user", "add", "ann", "--crew", "North")
+	i, err := wire.ParseInvite(strings.TrimSpace(p.ok("invite", "ann")))
+	if err != nil || i.URL != base {
+		t.Fatalf("%+v, %v; want it at %s", i, err, base)
+	}
+	ask := func(method, path, token, body string) (int, []byte) {
+		t.Helper()
+		req, err := http.NewRequestWithContext(t.Context(), method, base+path, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+token)
+		req.Header.Set(wire.HeaderPending, "3")
+		res, err := http.DefaultTransport.RoundTrip(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		text, err := io.ReadAll(res.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return res.StatusCode, text
+	}
+	status, body := ask("POST", "/enroll", "", fmt.Sprintf(`{"code":%q,"device_name":"laptop","nonce":"n"}`, i.Code))
+	var e wire.Enrolled
+	if err := json.Unmarshal(body, &e); err != nil || status != 200 {
+		t.Fatalf("%d %s", status, body)
+	}
+	p.ok("task", "add", "Check the pump", "--crew", "North")
+	status, body = ask("GET", "/sync/changes", e.Token, "")
+	var page wire.Changes
+	if err := json.Unmarshal(body, &page); err != nil || status != 200 || len(page.Changes) != 1 || page.Changes[0].ServerState.Text("title") != "Check the pump" {
+		t.Errorf("%d %s", status, body)
+	}
+	var devices []map[string]any
+	p.json(&devices, "device", "list")
+	if len(devices) != 1 || devices[0]["device_id"] != e.DeviceID || devices[0]["pending"] != 3.0 || devices[0]["revoked"] != false || devices[0]["last_seen"] == nil {
+		t.Errorf("%v", devices)
+	}
+	if out := p.ok("device", "revoke", e.DeviceID[:8]); !strings.Contains(out, "revoked") {
+		t.Error(out)
+	}
+	if status, body := ask("GET", "/sync/changes", e.Token, ""); status != 401 || !bytes.Contains(body, []byte(wire.CodeRevoked)) {
+		t.Errorf("%d %s", status, body)
+	}
+	if code, _, errs := p.run("serve", "--listen", strings.TrimPrefix(base, "http://")); code != 1 || !strings.Contains(errs, "already listens") {
+		t.Errorf("a second server on one port: %d %s", code, errs)
+	}
+	begun := time.Now()
+	if err := stop(); err != nil || time.Since(begun) > 5*time.Second {
+		t.Errorf("stopping took %v: %v", time.Since(begun), err)
+	}
+}
+
+func TestImport(t *testing.T) {
+	p := newProgram(t)
+	p.ok("user", "add", "ann", "--crew", "North")
+	file := func(text string) string {
+		path := filepath.Join(t.TempDir(), "in.csv")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	count := func() int64 {
+		var s struct{ Crews []crewJSON }
+		p.json(&s, "state")
+		return s.Crews[0].Version
+	}
+	flags := []string{"--map", "external_ref=NO", "--map", "title=WHAT", "--map", "site.code=SITE", "--item", "ROOF", "--item-values", "ok=pass,bad=fail"}
+	good := file("NO,WHAT,SITE,ROOF\n1,Pump,S1,ok\n2,Fan,S1,bad\n")
+	imports := func(path string, more ...string) (int, string, string) {
+		t.Helper()
+		return p.run(append(append([]string{"import", path}, flags...), more...)...)
+	}
+	if code, _, errs := imports(good, "--dry-run"); code != 0 || count() != 0 || !strings.Contains(errs, "nothing was written") {
+		t.Errorf("dry run: %d, version %d, %s", code, count(), errs)
+	}
+	if code, out, errs := imports(good); code != 0 || count() != 5 { // a site, two tasks, two items
+		t.Errorf("import: %d, version %d\n%s%s", code, count(), out, errs)
+	}
+	if code, _, _ := imports(good); code != 0 || count() != 5 {
+		t.Errorf("the same again: %d, version %d", code, count())
+	}
+	changed := file("NO,WHAT,SITE,ROOF\n1,Pump,S1,bad\n")
+	if code, _, _ := imports(changed); code != 0 || count() != 6 {
+		t.Errorf("one cell changed, one row missing: %d, version %d", code, count())
+	}
+	broken := file("NO,WHAT,SITE,ROOF\n3,,S1,ok\n4,Door,S2,ok\n")
+	if code, _, errs := imports(broken); code != 1 || count() != 6 || !strings.Contains(errs, "line 2") || !strings.Contains(errs, "--skip-bad") {
+		t.Errorf("a bad row: %d, version %d\n%s", code, count(), errs)
+	}
+	if code, _, _ := imports(broken, "--skip-bad"); code != 0 || count() != 9 {
+		t.Errorf("--skip-bad: %d, version %d", code, count())
+	}
+	p.in = "NO,WHAT,SITE,ROOF\n5,Gate,S2,ok\n"
+	if code, out, errs := imports("-"); code != 0 || count() != 11 {
+		t.Errorf("from stdin: %d, version %d\n%s%s", code, count(), out, errs)
+	}
+	p.ok("task", "set", "4", "title=Door of the barn") // by its external_ref
+	if code, _, _ := imports(broken, "--skip-bad"); code != 0 {
+		t.Error("an import over an edited task")
+	}
+}
+
+// TestOutputIsAllOrAnError: what cannot be printed is no success.
+func TestOutputIsAllOrAnError(t *testing.T) {
+	p := newProgram(t)
+	p.ok("user", "add", "ann", "--crew", "North")
+	p.ok("task", "add", "Pump")
+	for _, args := range [][]string{{"task", "list"}, {"task", "list", "--json"}, {"state", "--json"}} {
+		err := run(t.Context(), append(args, "--db", p.db), streams{strings.NewReader(""), full{}, io.Discard})
+		if !errors.Is(err, errFull) {
+			t.Errorf("%v: %v", args, err)
+		}
+	}
+}
+
+type full struct{}
+
+var errFull = errors.New("no space left")
+
+func (full) Write([]byte) (int, error) { return 0, errFull }
