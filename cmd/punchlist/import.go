@@ -28,7 +28,8 @@ const importHelp = `Import tasks, sites and checklists from a CSV or JSON file; 
 
 A row is known again by its external_ref (a site by its code), so importing a
 file twice changes nothing, and a changed row changes only what is different.
-Nothing is ever closed, emptied or deleted because it is missing in the file.
+For what it says the file has the last word (--only-new leaves everything alone
+that is there). Nothing is closed, emptied or deleted because a file lacks it.
 All rows are checked first; with a bad one nothing is imported (--skip-bad takes
 the good ones). What was exported by punchlist needs no --map.
 

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/text/encoding"
@@ -120,26 +119,18 @@ func guess(raw []byte) (label, name string) {
 	return label, name
 }
 
-// kanaShare is the share of full-width kana among the letters beyond ASCII; 0
-// when there are letters that no Japanese text holds.
+// kanaShare is the share of full-width kana among the letters beyond ASCII.
 func kanaShare(text []byte) float64 {
-	var kana, foreign, all float64
+	var kana, all float64
 	for _, r := range string(text) {
-		if r < 0x80 {
-			continue
+		if r >= 0x80 {
+			all++
 		}
-		all++
-		switch {
-		case r >= 0x3041 && r <= 0x30FE:
+		if r >= 0x3041 && r <= 0x30FE {
 			kana++
-		case r == utf8.RuneError || unicode.Is(unicode.Co, r):
-			foreign++
 		}
 	}
-	if all == 0 || foreign > all/100 {
-		return 0
-	}
-	return kana / all
+	return kana / max(all, 1)
 }
 
 func lineAt(text []byte, offset int) int { return 1 + bytes.Count(text[:offset], []byte("\n")) }

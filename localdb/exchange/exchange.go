@@ -12,6 +12,10 @@
 //     cell that is blank or a tag that is gone closes, empties and deletes
 //     nothing, so that a source that suddenly lacks its data does no harm. Only
 //     a JSON null empties a field. What was deleted here stays deleted.
+//   - For what it does say the file has the last word, over a person's edits
+//     too, unless PlanOptions.OnlyNew is set. Constants of a mapping are for new
+//     records alone. Numbers, versions, crews and times of change in a file are
+//     passed over: they are the server's to say.
 //   - The cells that a spreadsheet would run as a formula leave with an
 //     apostrophe in front, and come back without it.
 //

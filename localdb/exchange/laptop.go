@@ -60,10 +60,11 @@ func (l laptop) Write(ctx context.Context, changes iter.Seq[Change]) error {
 
 // Stored hands out a laptop's tasks in the order of the list. Deep ones carry
 // all that hangs on them. It pages as it goes and holds no transaction, so that
-// an export does not stop the work beside it.
+// an export does not stop the work beside it: a task that moves in the list
+// meanwhile is handed out once, or, moved ahead of the page, not at all.
 func Stored(ctx context.Context, db *localdb.DB, filter localdb.Filter, deep bool) Tasks {
 	return func(yield func(Task, error) bool) {
-		sites := map[string]*Record{}
+		sites, seen := map[string]*Record{}, map[string]bool{}
 		q := localdb.Query{Filter: filter, Limit: 500, Now: db.Time()}
 		for {
 			page, err := db.Tasks(ctx, q)
@@ -72,6 +73,10 @@ func Stored(ctx context.Context, db *localdb.DB, filter localdb.Filter, deep boo
 				return
 			}
 			for _, row := range page.Rows {
+				if seen[row.ID] {
+					continue
+				}
+				seen[row.ID] = true
 				t, err := storedTask(ctx, db, row, deep, sites)
 				if errors.Is(err, localdb.ErrNotFound) {
 					continue // deleted since the page was read

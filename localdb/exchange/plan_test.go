@@ -281,6 +281,22 @@ func TestItemsOfOneLabel(t *testing.T) {
 	wantNothing(t, d.take(text, o))
 }
 
+// Items that a person added are known by their label, one after the other.
+func TestItemsAddedByHand(t *testing.T) {
+	d := newDesk(t)
+	d.take("external_ref,title\nA,One\n", exchange.Options{})
+	for range 2 {
+		if _, err := d.db.AddItem(t.Context(), d.task("A").ID, op.Fields{"label": "BOLT"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p := d.take(`[{"external_ref":"A","title":"One","checklist":[{"label":"BOLT","outcome":"pass"},{"label":"BOLT","outcome":"fail"}]}]`, exchange.Options{})
+	wantTally(t, p, op.Item, exchange.Tally{Changed: 2})
+	if list := d.task("A").Checklist; len(list) != 2 || list[0].Fields["outcome"] != "pass" || list[1].Fields["outcome"] != "fail" {
+		t.Errorf("the checklist is %v", list)
+	}
+}
+
 func TestItemCellsWithoutATable(t *testing.T) {
 	d := newDesk(t)
 	o := exchange.Options{Map: []string{"title=title"}, Item: []string{"ROOF"}}
