@@ -219,13 +219,14 @@ func (s *Screen) eraseTail(y int, old, next *row) {
 	}
 }
 
-// put sends one character at the cursor.
+// put sends one character at the cursor. After the last column terminals differ
+// where the cursor is; x is then the width, which is no column to be found at.
 func (s *Screen) put(c cell) {
 	s.setPen(c.style)
 	s.out = append(s.out, c.text...)
 	s.x += int(c.width)
-	if c.risky || s.x >= s.width {
-		s.x = -1 // in the last column terminals differ where the cursor is
+	if c.risky {
+		s.x = -1
 	}
 }
 

@@ -3,6 +3,8 @@ package terminal_test
 import (
 	"strings"
 	"testing"
+	"unicode"
+	"unicode/utf8"
 
 	"example.com/punchlist/tui/terminal"
 	"github.com/charmbracelet/x/ansi"
@@ -133,6 +135,43 @@ func TestScreenHealsWhereWidthsDisagree(t *testing.T) {
 		fresh.feed(terminal.NewScreen(width, height).Draw(strings.Join(lines, "\n"), terminal.NoCursor))
 		if got, want := emu.String(), fresh.String(); got != want {
 			rt.Fatalf("shown:\n%s\nfresh:\n%s", got, want)
+		}
+	})
+}
+
+// hostile is text that must not reach a terminal as it is.
+var hostile = []string{
+	"\x1b[2J", "\x1b]0;title\a", "\x1b]52;c;aGk=\x1b\\", "\x1bP+q\x1b\\", "\x1b_G\x1b\\", "\x1bc", "\x1b(0", "\x1b[?1049l", "\x1b[6n",
+	"\x1b[1;1H", "\x1b[31", "\x1b", "\x9b31m", "\u009b2J", "\u0085", "\x07", "\b\b", "\r", "\t", "\x7f", "\x00", "\xff", "\xc3", "\xed\xa0\x80",
+	"\u202e", "\u2066", "\u200f", "\ufeff", "\u2028", "e" + strings.Repeat("\u0301", 500), "\x1b[38;5m", "\x1b[38;2;1m", "\x1b[999999999999m", "\x1b[4:3m", "\x1b[>4m",
+}
+
+// Of a frame only text and colours reach the terminal, whatever is in it.
+func TestScreenLetsNothingButTextThrough(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		width, height := size(rt)
+		screen, emu := terminal.NewScreen(width, height), newEmulator(rt, width, height)
+		for range rapid.IntRange(1, 4).Draw(rt, "frames") {
+			var frame strings.Builder
+			for range rapid.IntRange(0, 30).Draw(rt, "parts") {
+				frame.WriteString(rapid.OneOf(
+					rapid.SampledFrom(hostile), rapid.SampledFrom(plainWords), rapid.SampledFrom(styles),
+					rapid.StringN(0, 3, 12), rapid.Just("\n"),
+				).Draw(rt, "part"))
+			}
+			out := screen.Draw(frame.String(), terminal.NoCursor)
+			if !utf8.Valid(out) {
+				rt.Fatalf("not UTF-8: %q", out)
+			}
+			for _, r := range string(out) {
+				if unicode.Is(unicode.Bidi_Control, r) || (unicode.IsControl(r) && r != 0x1b && r != '\n') {
+					rt.Fatalf("%U in %q", r, out)
+				}
+			}
+			if len(out) > (width+20)*height*40+100 {
+				rt.Fatalf("%d bytes for %dx%d", len(out), width, height)
+			}
+			emu.feed(out)
 		}
 	})
 }

@@ -98,9 +98,9 @@ func cost(old, next *row) int {
 
 // scroll sends a move and does it to the lines that are known to be shown. Line
 // feed at the bottom margin and reverse index at the top one are what every
-// terminal has.
+// terminal has. Lines come in with the colour of the pen, which is the default
+// one between frames.
 func (s *Screen) scroll(m move) {
-	s.setPen(style{}) // lines come in with the colour of the pen
 	whole := m.top == 0 && m.bottom == s.height-1
 	if !whole {
 		s.out = append(s.out, "\x1b["...)

@@ -118,6 +118,7 @@ func TestWriterDoesNotWaitForAStalledTerminal(t *testing.T) {
 		w, f := pair(terminal.WriterOptions{Discard: func() { discarded++ }})
 		began := time.Now()
 		w.Acquire()
+		synctest.Wait()
 		for i := range 1000 {
 			w.Frame(fmt.Sprintf("frame %d", i), terminal.NoCursor)
 		}
@@ -168,6 +169,15 @@ func TestWriterGivesAwayAndTakesBack(t *testing.T) {
 		w.Acquire()
 		w.Frame("one", terminal.NoCursor)
 		synctest.Wait()
+		if err := w.Release(); err != nil {
+			t.Fatal(err)
+		}
+		f.take()
+		w.Acquire()
+		time.Sleep(time.Second)
+		if got := f.take(); !strings.HasPrefix(got, enterSeq) || !strings.Contains(got, "one") {
+			t.Errorf("taken back with %q", got)
+		}
 		if err := w.Release(); err != nil {
 			t.Fatal(err)
 		}
