@@ -14,6 +14,7 @@ type AddressError struct {
 	Cure    string
 }
 
+// Error is the sentence for people.
 func (e *AddressError) Error() string { return e.Message }
 
 // Hint is the next step for a person.

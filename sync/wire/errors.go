@@ -23,6 +23,7 @@ type NotOurServer struct {
 	Err    error  // its cause, where there is one
 }
 
+// Error is the sentence for people.
 func (e *NotOurServer) Error() string {
 	return e.Host + " answers instead of the server: " + e.What
 }
@@ -50,6 +51,7 @@ type ServerError struct {
 	RetryAfter time.Duration // how long the server asks to wait; 0: it does not say
 }
 
+// Error is the sentence for people.
 func (e *ServerError) Error() string {
 	if e.Problem.Message != "" {
 		return e.Problem.Message
@@ -72,6 +74,7 @@ type Unreachable struct {
 	Err  error
 }
 
+// Error is the sentence for people.
 func (e *Unreachable) Error() string { return e.What }
 
 // Unwrap is what the network said.
