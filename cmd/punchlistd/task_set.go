@@ -15,7 +15,7 @@ func (a *app) taskSetCmd() *cobra.Command {
 		Long: `Change fields of a task, all of them in one step. FIELD= empties a field.
 
 TASK is its number, its external_ref, or the beginning of its id.
-status=ON_HOLD, INCOMPLETE and CANCELLED need a reason=….`,
+status=ON_HOLD, INCOMPLETE and CANCELLED need a reason=…; crew=… moves the task.`,
 		Example: "  punchlistd task set T-10423 priority=high assignee=bob\n  punchlistd task set T-10423 status=CANCELLED reason=customer", Args: a.args(2, -1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			fields, err := parseFields(args[1:], time.Now())

@@ -19,6 +19,7 @@ import (
 // Fault is an administrator's mistake: a sentence, and the next step.
 type Fault struct{ Message, Cure string }
 
+// Error is the sentence.
 func (f *Fault) Error() string { return f.Message }
 
 // Hint is the next step.

@@ -151,11 +151,11 @@ func TestAnswersArePacked(t *testing.T) {
 func TestPagesAreBounded(t *testing.T) {
 	r := newRig(t)
 	ann := r.Enrol("ann")
-	const tasks = 300
+	const tasks = 270
 	long := strings.Repeat("x", op.MaxLong)
-	for i := 0; i < tasks; i += 50 {
+	for i := 0; i < tasks; i += 54 {
 		var ops []op.Op
-		for range 50 {
+		for range 54 {
 			insert := ann.NewTask(storetest.NewID(), "Boiler")
 			insert.Fields["description"] = long
 			ops = append(ops, insert)

@@ -26,9 +26,13 @@ func (s *Server) AddTask(ctx context.Context, by Author, fields op.Fields) (Edit
 	if f["status"] != string(op.Pending) {
 		return Edited{}, fault("add it, then set its status", "a new task is %s", op.Pending)
 	}
-	if len(by.Crews) > 0 {
-		f[op.CrewField] = by.Crews[0]
+	if len(by.Crews) == 0 {
+		return Edited{}, fault("", "%s is in no crew", by.User)
 	}
+	if crew := f.Text(op.CrewField); crew != "" && crew != by.Crews[0] {
+		return Edited{}, fault("use --crew "+clip(crew), "the task would belong to the crew %s and to %s", by.Crews[0], clip(crew))
+	}
+	f[op.CrewField] = by.Crews[0]
 	id, err := s.newID()
 	if err != nil {
 		return Edited{}, err
@@ -37,9 +41,17 @@ func (s *Server) AddTask(ctx context.Context, by Author, fields op.Fields) (Edit
 }
 
 // SetTask changes fields of a task. A change of status is checked as any
-// person's is; one that ends the task stops the clocks that run on it.
+// person's is; one that ends the task stops the clocks that run on it. With
+// another crew the task moves there, if the author may work in that one too.
 func (s *Server) SetTask(ctx context.Context, by Author, task *op.Record, fields op.Fields) (Edited, error) {
 	f := fields.Clone()
+	if crew := f.Text(op.CrewField); crew != "" && crew != task.Crew {
+		there, err := s.Office(ctx, by.User, crew)
+		if err != nil {
+			return Edited{}, err
+		}
+		by.Crews = append(slices.Clone(by.Crews), there.Crews...)
+	}
 	ops := []op.Op{{Kind: op.Task, Entity: task.ID, Action: op.Update, Fields: f, Base: task.Version}}
 	if status, ok := f["status"].(string); ok && status != task.Fields.Text("status") {
 		hanging, err := s.Hanging(ctx, task)

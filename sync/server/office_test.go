@@ -76,6 +76,36 @@ func TestOfficeEdits(t *testing.T) {
 	}
 }
 
+// TestOfficeMoves: the office may move a task to any crew, a person in whose
+// name it acts only to that person's.
+func TestOfficeMoves(t *testing.T) {
+	r := newRig(t)
+	r.User("sam", op.Technician, "South")
+	by := func(name string) server.Author {
+		t.Helper()
+		a, err := r.Server.Office(t.Context(), name, "North")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a
+	}
+	e, err := r.Server.AddTask(t.Context(), by(""), op.Fields{"title": "Boiler"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ who, crew string }{{"", "East"}, {"ann", "South"}} {
+		if _, err := r.Server.SetTask(t.Context(), by(c.who), e.Task, op.Fields{"crew": c.crew}); err == nil {
+			t.Errorf("%q moves a task to %s", c.who, c.crew)
+		}
+	}
+	if e, err = r.Server.SetTask(t.Context(), by(""), e.Task, op.Fields{"crew": "South", "title": "Boiler 2"}); err != nil || e.Task.Crew != "South" || e.Task.Fields.Text("title") != "Boiler 2" {
+		t.Errorf("%+v, %v", e.Task, err)
+	}
+	if _, err := r.Server.AddTask(t.Context(), by(""), op.Fields{"title": "Pump", "crew": "South"}); err == nil {
+		t.Error("a task for two crews at once")
+	}
+}
+
 // TestOfficeOverrides: an edit made on an old look that wins is told what it replaced.
 func TestOfficeOverrides(t *testing.T) {
 	r := newRig(t)
