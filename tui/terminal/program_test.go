@@ -167,8 +167,13 @@ type session struct {
 	arrived chan struct{}
 }
 
-// limit is when a test that waits gives up.
-const limit = 10 * time.Second
+// How long an end may take on a busy machine: a second of it goes to a terminal
+// that takes nothing, two to a model that does not let go. limit is when a test
+// that waits gives up.
+const (
+	quick, stalled, stuck = time.Second, 2 * time.Second, 3500 * time.Millisecond
+	limit                 = 10 * time.Second
+)
 
 // start runs a command line on a terminal of 60 columns; without one, the app.
 func start(t *testing.T, env []string, argv ...string) *session {
@@ -355,7 +360,19 @@ func TestProgramShowsKeysAndQuits(t *testing.T) {
 	s.expect("40x5 keys: j j k up esc 漢 [a")
 	s.send("q")
 	s.expect(modesRestored)
-	s.end(time.Second, 0, "ended: <nil>")
+	s.end(quick, 0, "ended: <nil>")
+}
+
+// Over SSH the rest of a sequence may come later.
+func TestProgramWaitsLongerOverSSH(t *testing.T) {
+	s := start(t, []string{"SSH_CONNECTION=10.0.0.1 1 10.0.0.2 22"}).watch()
+	s.expect("keys:")
+	began := time.Now()
+	s.send("\x1b")
+	s.expect("esc")
+	if took := time.Since(began); took < terminal.RemoteWait {
+		t.Errorf("the escape key after %v, want %v at least", took, terminal.RemoteWait)
+	}
 }
 
 func TestProgramLeavesOnSignals(t *testing.T) {
@@ -368,7 +385,7 @@ func TestProgramLeavesOnSignals(t *testing.T) {
 				t.Fatal(err)
 			}
 			s.expect(modesRestored)
-			s.end(time.Second, 1, fmt.Sprintf("saved: %v", why), fmt.Sprintf("ended: %v", why))
+			s.end(quick, 1, fmt.Sprintf("saved: %v", why), fmt.Sprintf("ended: %v", why))
 		})
 	}
 }
@@ -381,7 +398,7 @@ func TestProgramLeavesWhenTheTerminalIsGone(t *testing.T) {
 	if err := s.master.Close(); err != nil {
 		t.Fatal(err)
 	}
-	s.end(time.Second, 1, "saved: the terminal is gone", "ended: the terminal is gone")
+	s.end(quick, 1, "saved: the terminal is gone", "ended: the terminal is gone")
 }
 
 // With SIGHUP ignored, as under nohup, the end of the input is what tells.
@@ -391,7 +408,7 @@ func TestProgramLeavesAtTheEndOfInput(t *testing.T) {
 	if err := errors.Join(s.tty.Close(), s.master.Close()); err != nil {
 		t.Fatal(err)
 	}
-	s.end(time.Second, 1, "saved: the terminal is gone")
+	s.end(quick, 1, "saved: the terminal is gone")
 }
 
 func TestProgramSurvivesPanics(t *testing.T) {
@@ -400,7 +417,7 @@ func TestProgramSurvivesPanics(t *testing.T) {
 			s := ready(t)
 			s.send(key)
 			s.expect(modesRestored)
-			s.end(time.Second, 1, "ended: panic: "+where)
+			s.end(quick, 1, "ended: panic: "+where)
 		})
 	}
 }
@@ -412,7 +429,7 @@ func TestProgramIsNotHeldUpByAStalledTerminal(t *testing.T) {
 	s.send("F")
 	s.await("flooded")
 	s.send("q")
-	s.end(1500*time.Millisecond, 0, "ended: <nil>")
+	s.end(stalled, 0, "ended: <nil>")
 }
 
 func TestProgramEndsStalledOnSignal(t *testing.T) {
@@ -422,7 +439,7 @@ func TestProgramEndsStalledOnSignal(t *testing.T) {
 	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	s.end(1500*time.Millisecond, 1, "saved: told to end", "ended: told to end")
+	s.end(stalled, 1, "saved: told to end", "ended: told to end")
 }
 
 func TestProgramEndsThoughTheModelIsStuck(t *testing.T) {
@@ -433,7 +450,7 @@ func TestProgramEndsThoughTheModelIsStuck(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.expect(modesRestored)
-	s.end(2500*time.Millisecond, 1)
+	s.end(stuck, 1)
 }
 
 func TestProgramEndsAtOnceAtTheSecondSignal(t *testing.T) {
@@ -459,7 +476,7 @@ func TestProgramEndsAtOnceAtTheSecondSignal(t *testing.T) {
 		break
 	}
 	s.expect(modesRestored)
-	s.end(time.Second, 1)
+	s.end(quick, 1)
 }
 
 func TestProgramWithoutJobControlDoesNotStop(t *testing.T) {
@@ -470,7 +487,7 @@ func TestProgramWithoutJobControlDoesNotStop(t *testing.T) {
 	s.expect("no-job-control")
 	s.send("q")
 	s.expect(modesRestored)
-	s.end(time.Second, 0)
+	s.end(quick, 0)
 }
 
 func TestProgramStopsAndGoesOnUnderAShell(t *testing.T) {
@@ -498,7 +515,7 @@ func TestProgramStopsAndGoesOnUnderAShell(t *testing.T) {
 		s.expect("42$ ")
 	}
 	s.send("exit\n")
-	s.end(time.Second, 0)
+	s.end(quick, 0)
 }
 
 // signalApp signals the child of the session's shell.
@@ -529,13 +546,13 @@ func TestProgramLeavesTheTerminalToAnEditor(t *testing.T) {
 	s.expect("edited:<nil>")
 	s.send("q")
 	s.expect(modesRestored)
-	s.end(time.Second, 0)
+	s.end(quick, 0)
 }
 
 func TestProgramRefusesWhereNoScreenIs(t *testing.T) {
 	for _, name := range []string{"dumb", ""} {
 		s := start(t, []string{"TERM=" + name}).watch()
-		s.end(time.Second*2, 3, "refused: ", "no terminal that can show a screen")
+		s.end(stalled, 3, "refused: ", "no terminal that can show a screen")
 		if got := s.take(); got != "" {
 			t.Errorf("TERM=%q: sent %q", name, got)
 		}
@@ -570,6 +587,6 @@ func TestProgramSendsNoMoreThanTheTerminalKnows(t *testing.T) {
 			t.Errorf("%s: second screen %v, want %v: %q", name, got, alt, seen)
 		}
 		s.send("q")
-		s.end(2*time.Second, 0)
+		s.end(stalled, 0)
 	}
 }
