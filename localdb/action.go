@@ -23,8 +23,10 @@ type action struct {
 	dev   Device
 	read  op.Reading
 	now   int64 // when it happened, corrected, ms
-	group string
 	saved Saved
+
+	deeds               []deed // what can be undone
+	settled, resolution string // the conflict that the action settles, and how
 }
 
 // Do carries out one action: all its changes and their rows in the queue in one
@@ -60,7 +62,7 @@ func (db *DB) DoEach(ctx context.Context, changes iter.Seq[Change]) error {
 			if _, err := a.change(c); err != nil {
 				return err
 			}
-			a.saved = Saved{}
+			a.saved, a.deeds = Saved{}, nil // there may be a million of them
 		}
 		return nil
 	})
@@ -83,7 +85,7 @@ func (db *DB) act(ctx context.Context, do func(*action) error) (Saved, error) {
 			}
 		}
 		saved = a.saved
-		return nil
+		return a.remember()
 	})
 	if errors.Is(err, sqlite.ErrReadOnly) {
 		err = &Error{Message: "nothing was saved: " + err.Error(), Hint: "check who owns " + db.Path() + " and whether the disk is mounted read-only", Cause: err}
@@ -171,6 +173,9 @@ func (a *action) change(c Change) (string, error) {
 	}
 	a.saved.IDs = append(a.saved.IDs, c.ID)
 	a.saved.OpIDs = append(a.saved.OpIDs, o.ID)
+	kept := o.Fields.Clone()
+	delete(kept, op.UpdatedAt)
+	a.deeds = append(a.deeds, deed{Op: o.ID, Kind: o.Kind, ID: o.Entity, Task: taskOf(cur), Action: o.Action, Fields: kept, Prev: o.Prev})
 	return c.ID, a.enqueue(o, taskOf(cur))
 }
 
