@@ -7,6 +7,7 @@ import (
 
 	"example.com/punchlist/localdb"
 	"example.com/punchlist/sync/op"
+	"example.com/punchlist/sync/wire"
 )
 
 func benchDB(b *testing.B, tasks int) *localdb.DB {
@@ -76,6 +77,31 @@ func BenchmarkSearch(b *testing.B) {
 			}
 		})
 	}
+}
+
+// A fresh laptop: pages of a thousand records, each page one transaction.
+func BenchmarkFirstSync(b *testing.B) {
+	const size = 20_000
+	var pages []wire.Changes
+	for i := range size {
+		if i%1000 == 0 {
+			pages = append(pages, wire.Changes{Cursor: fmt.Sprint(i), User: "ann", Role: op.Technician, Crews: []string{"north"}})
+		}
+		id := fmt.Sprintf("01940000-0000-7000-8000-%012x", i)
+		p := &pages[len(pages)-1]
+		p.Changes = append(p.Changes, change(state(id, int64(i+1), "number", fmt.Sprint("T-", i), "due_at", at(0), "asset", "A")))
+	}
+	for b.Loop() {
+		b.StopTimer()
+		db := benchDB(b, 0)
+		b.StartTimer()
+		for _, p := range pages {
+			if _, err := db.ApplyChanges(b.Context(), p); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	b.ReportMetric(float64(size)*float64(b.N)/b.Elapsed().Seconds(), "records/s")
 }
 
 // What the truth line costs after each change.
