@@ -25,11 +25,14 @@ func (db *DB) Settle(ctx context.Context, ops []op.Op, results []wire.Result) (w
 	}
 	err := db.sql.Write(ctx, func(tx *sqlite.Tx) error {
 		done = wire.Settled{}
-		s := settler{tx: tx, now: db.clock().Wall}
+		s := settler{db: db, tx: tx, now: db.clock().Wall}
 		for i, o := range ops {
 			if err := s.settle(o, results[i], &done); err != nil {
 				return fmt.Errorf("settle op %s: %w", o.ID, err)
 			}
+		}
+		if _, err := tx.Exec("DELETE FROM taken_back WHERE taken_at < ?", s.now-keepSettled); err != nil {
+			return err
 		}
 		_, err := tx.Exec("DELETE FROM sync_sent WHERE settled_at < ?", s.now-keepSettled)
 		return err
@@ -38,6 +41,7 @@ func (db *DB) Settle(ctx context.Context, ops []op.Op, results []wire.Result) (w
 }
 
 type settler struct {
+	db  *DB
 	tx  *sqlite.Tx
 	now int64
 }
@@ -61,6 +65,10 @@ func (s settler) settle(o op.Op, r wire.Result, done *wire.Settled) error {
 	if r.Outcome != op.Applied {
 		done.Conflicts++
 	}
+	late, err := bringBack(s.tx, o.ID) // undone while it was on its way
+	if err != nil {
+		return err
+	}
 	moved, err := s.moveToSent(o, r)
 	if err != nil || !moved {
 		return err // settled before: the answer came twice
@@ -73,7 +81,10 @@ func (s settler) settle(o op.Op, r wire.Result, done *wire.Settled) error {
 			return err
 		}
 	}
-	return rebuild(s.tx, o.Kind, o.Entity)
+	if err := rebuild(s.tx, o.Kind, o.Entity); err != nil || !late {
+		return err
+	}
+	return s.db.undoLate(s.tx, o)
 }
 
 func (s settler) moveToSent(o op.Op, r wire.Result) (bool, error) {

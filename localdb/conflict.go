@@ -124,6 +124,7 @@ func (db *DB) ResolveConflict(ctx context.Context, id string, mine bool) error {
 				return err
 			}
 		}
+		a.settled, a.resolution = c.ID, resolution
 		_, err = a.tx.Exec("UPDATE conflicts SET state = 'resolved', resolution = ? WHERE id = ?", resolution, c.ID)
 		return err
 	})

@@ -82,15 +82,51 @@ func scanOp(rows *sql.Rows, more ...any) (o op.Op, read op.Reading, size int, er
 }
 
 // MarkTried counts a try that never got an answer; every op stays where it is.
+// One that was undone meanwhile may have arrived: it is sent again, and the
+// change back behind it.
 func (db *DB) MarkTried(ctx context.Context, opIDs []string, reason string) error {
 	return db.sql.Write(ctx, func(tx *sqlite.Tx) error {
+		var late []op.Op
 		for _, id := range opIDs {
+			back, err := db.broughtBack(tx, id)
+			if err != nil {
+				return err
+			}
+			late = append(late, back...)
 			if _, err := tx.Exec("UPDATE sync_queue SET retry_count = retry_count + 1, last_error = ? WHERE op_id = ?", op.Clean(reason, false), id); err != nil {
+				return err
+			}
+		}
+		for i := len(late) - 1; i >= 0; i-- {
+			if err := db.undoLate(tx, late[i]); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+}
+
+// broughtBack puts an op that was undone on its way back into the queue; none
+// when it was not.
+func (db *DB) broughtBack(tx *sqlite.Tx, id string) ([]op.Op, error) {
+	late, err := bringBack(tx, id)
+	if err != nil || !late {
+		return nil, err
+	}
+	rows, err := tx.Query("SELECT "+queueColumns+" FROM sync_queue q WHERE q.op_id = ?", id)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	if !rows.Next() {
+		return nil, rows.Err()
+	}
+	o, _, _, err := scanOp(rows)
+	rows.Close()
+	if err != nil {
+		return nil, err
+	}
+	return []op.Op{o}, rebuild(tx, o.Kind, o.Entity)
 }
 
 // Queue lists what waits or was refused, in order, from behind seq after.
