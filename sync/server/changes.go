@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"time"
 
 	"example.com/punchlist/sync/op"
 	"example.com/punchlist/sync/wire"
@@ -35,12 +36,36 @@ func (s *Server) changes(w http.ResponseWriter, r *http.Request, by Author) {
 			Hint: "ask again without since, to get everything from the start"})
 		return
 	}
+	wait, bad := waitOf(q.Get("wait"))
+	if bad != nil {
+		s.problem(w, bad)
+		return
+	}
 	page, err := s.page(r, by, since, limit)
+	if err == nil && wait > 0 && len(page.Changes)+len(page.Conflicts) == 0 && !page.More {
+		if end := s.await(r, by, since, wait); end == endOut || end == endNowhere {
+			s.device(s.changes)(w, r) // who it is now, or why it may not
+			return
+		}
+		page, err = s.page(r, by, since, limit)
+	}
 	if err != nil {
 		s.fail(w, r, err)
 		return
 	}
 	s.ok(w, page)
+}
+
+// waitOf reads how long a device is willing to wait for news, in seconds.
+func waitOf(text string) (time.Duration, *wire.Problem) {
+	if text == "" {
+		return 0, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 0 {
+		return 0, badRequest("wait %q is no number of seconds", text)
+	}
+	return min(time.Duration(n)*time.Second, wire.MaxWait), nil
 }
 
 // page reads and cuts one page. The user's crews are those of now: what the

@@ -26,6 +26,7 @@ func (s *Server) endpoints() []endpoint {
 		{http.MethodPost, wire.PathSync, s.device(s.single)},
 		{http.MethodPost, wire.PathBatch, s.device(s.batch)},
 		{http.MethodGet, wire.PathChanges, s.device(s.changes)},
+		{http.MethodGet, wire.PathEvents, s.device(s.events)},
 	}
 }
 
@@ -47,6 +48,10 @@ func (s *Server) Handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.identified(w.Header())
 		defer s.survive(w, r)
+		if r.URL.Path == wire.PathEvents { // a stream is not packed: it would be held back, and need memory
+			mux.ServeHTTP(w, r)
+			return
+		}
 		packed.ServeHTTP(w, r)
 	})
 }

@@ -28,6 +28,8 @@ const (
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	hs := &http.Server{Handler: s.Handler(), ReadHeaderTimeout: headerTime, ReadTimeout: readTime, WriteTimeout: writeTime,
 		IdleTimeout: idleTime, MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug)}
+	s.hub.drain(false)
+	hs.RegisterOnShutdown(func() { s.hub.drain(true) })
 	stopped := make(chan error, 1)
 	go func() { stopped <- hs.Serve(ln) }()
 	select {

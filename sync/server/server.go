@@ -39,7 +39,7 @@ type Options struct {
 }
 
 // Server is the sync server over one store. It is safe for concurrent use. It
-// owns no goroutine except while [Server.Serve] runs.
+// owns no goroutine except while [Server.Serve] runs or somebody waits for news.
 type Server struct {
 	store Store
 	now   func() time.Time
@@ -49,6 +49,7 @@ type Server struct {
 
 	tries   *tries   // failed enrolments
 	reports *reports // what devices said of themselves
+	hub     *hub     // who waits for news
 
 	mu   sync.Mutex // guards rand
 	rand io.Reader
@@ -63,7 +64,7 @@ func New(ctx context.Context, store Store, o Options) (*Server, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{store: store, now: o.Now, rand: o.Rand, log: o.Log, tries: newTries(), reports: newReports()}
+	s := &Server{store: store, now: o.Now, rand: o.Rand, log: o.Log, tries: newTries(), reports: newReports(), hub: newHub(store)}
 	if err := s.identify(ctx); err != nil {
 		return nil, fmt.Errorf("server identity: %w", err)
 	}

@@ -15,6 +15,7 @@ type Store interface {
 	Records
 	Accounts
 	Devices
+	News
 }
 
 // Records keeps the crews' records, the outcomes of ops and the conflicts.

@@ -10,6 +10,7 @@ package wire
 
 import (
 	"strconv"
+	"time"
 
 	"example.com/punchlist/sync/op"
 )
@@ -36,6 +37,7 @@ const (
 	PathSync    = "/sync"
 	PathBatch   = "/sync/batch"
 	PathChanges = "/sync/changes"
+	PathEvents  = "/sync/events"
 )
 
 // Limits of one request. Over them the server answers 413.
@@ -46,6 +48,22 @@ const (
 	MaxPage     = 1000    // changes in one answer
 	MaxNonce    = 64      // characters
 )
+
+// Times of the two ways to wait for news.
+const (
+	Heartbeat = 20 * time.Second // between two signs of life on a stream that has no news
+	MaxWait   = 25 * time.Second // the longest wait of one long poll
+)
+
+// EventType is the content type of a stream of pokes.
+const EventType = "text/event-stream"
+
+// Poke says that a crew has something newer than was told before. It carries no
+// record: what is new is asked for.
+type Poke struct {
+	Crew    string `json:"crew"`
+	Version int64  `json:"version"`
+}
 
 // Ping is the answer to GET /ping.
 type Ping struct {

@@ -27,6 +27,7 @@ func Run(t *testing.T, open func(testing.TB) server.Store) {
 		"WriteReadsBack": testWriteReadsBack,
 		"Changes":        testChanges,
 		"Tasks":          testTasks,
+		"News":           testNews,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
 	}
