@@ -5,7 +5,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -57,6 +59,23 @@ func (term *terminal) typed(text string) {
 }
 
 func (term *terminal) screen() string { return term.tmux("capture-pane", "-p", "-t", "s") }
+
+// pid is the process on the terminal.
+func (term *terminal) pid() int {
+	term.w.t.Helper()
+	n, err := strconv.Atoi(strings.TrimSpace(term.tmux("display-message", "-p", "-t", "s", "#{pane_pid}")))
+	if err != nil {
+		term.w.t.Fatal(err)
+	}
+	return n
+}
+
+func (w *world) kill9(pid int) {
+	w.t.Helper()
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		w.t.Fatal(err)
+	}
+}
 
 // sees waits until the screen shows all the texts.
 func (term *terminal) sees(texts ...string) string {

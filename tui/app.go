@@ -18,6 +18,7 @@ type Options struct {
 	Now     func() time.Time // its location is the one that times are shown in
 	Sync    func()           // asks the engine for a round now; nil: there is no engine
 	Offline func(on bool)    // work offline, or online again; nil: there is no engine
+	Paused  bool             // work offline from the start
 	ASCII   bool             // the locale cannot show more than ASCII
 	NoColor bool             // NO_COLOR is set
 	Banner  string           // stands at the right of the head line: what the demo says of itself
@@ -102,7 +103,7 @@ func New(ctx context.Context, o Options) *App {
 	if o.Views == nil {
 		o.Views = StandardViews()
 	}
-	a := &App{o: o, ctx: ctx, jobs: &jobs{}, st: newStyles(o.NoColor, o.ASCII), keys: newKeys(), dropPage: func() {}}
+	a := &App{o: o, switched: o.Paused, ctx: ctx, jobs: &jobs{}, st: newStyles(o.NoColor, o.ASCII), keys: newKeys(), dropPage: func() {}}
 	a.tasks = newTasksScreen()
 	a.stack = []screen{a.tasks}
 	return a
@@ -180,17 +181,25 @@ func (a *App) maybeGated(gate bool, cmd tea.Cmd) tea.Cmd {
 // written tells the person that a write is safe, or why it was not made.
 func (a *App) written(msg writtenMsg) tea.Cmd {
 	if msg.err == nil && !msg.quiet {
-		said := strings.TrimSpace(msg.said + " " + a.saved())
-		if width(said) > a.w {
-			said = strings.TrimSpace(msg.said + " Saved on this laptop.")
-		}
-		a.say(said)
+		a.say(a.savedWords(msg))
 	}
 	if msg.err != nil {
 		a.say(explain(msg.err))
 	}
 	cmd := a.broadcast(msg)
 	return tea.Batch(cmd, a.reload(true))
+}
+
+// savedWords are what was done and the promise, as far as there is room.
+func (a *App) savedWords(msg writtenMsg) string {
+	if msg.plain {
+		return msg.said
+	}
+	said := strings.TrimSpace(msg.said + " " + a.saved())
+	if width(said) > a.w {
+		said = strings.TrimSpace(msg.said + " Saved on this laptop.")
+	}
+	return said
 }
 
 // saved is the promise after each save.
@@ -312,6 +321,10 @@ func (a *App) press(k tea.KeyMsg) tea.Cmd {
 		return a.pushOnce(&queueScreen{})
 	case key.Matches(k, a.keys.Conflicts):
 		return a.pushOnce(&conflictsScreen{})
+	case key.Matches(k, a.keys.Undo):
+		return a.undo((*localdb.DB).Undo, "Undone")
+	case key.Matches(k, a.keys.Redo):
+		return a.undo((*localdb.DB).Redo, "Done again")
 	case key.Matches(k, a.keys.Sync):
 		return a.askSync()
 	case key.Matches(k, a.keys.Quit):

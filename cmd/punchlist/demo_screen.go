@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -31,11 +32,28 @@ func (a *app) demoScreen(ctx context.Context, reset bool) error {
 	working, goHome := context.WithCancel(ctx)
 	var office sync.WaitGroup
 	office.Go(func() { (&dispatcher{demo: d, seen: map[string]bool{}}).work(working) })
-	err = a.show1(ctx, d.db, screenOptions{transport: d.cable, banner: "DEMO  ctrl+n pulls the cable",
-		offline: func(s *syncer, on bool) { d.cable.pull(on); s.Kick() }})
+	_, err = os.Stat(d.cableFile())
+	pulled := err == nil
+	d.cable.pull(pulled)
+	err = a.show1(ctx, d.db, screenOptions{transport: d.cable, banner: "DEMO  ctrl+n pulls the cable", paused: pulled,
+		offline: func(s *syncer, on bool) { d.remember(on); d.cable.pull(on); s.Kick() }})
 	goHome()
 	office.Wait()
 	return errors.Join(err, d.close())
+}
+
+// cableFile is there while the cable is pulled: who kills the program offline
+// finds it offline again, with all that waits still waiting.
+func (d *demo) cableFile() string { return filepath.Join(d.dir, "cable-is-pulled") }
+
+// remember is a kindness, no promise: a folder that cannot be written to has
+// stopped the demo before.
+func (d *demo) remember(pulled bool) {
+	if pulled {
+		_ = os.WriteFile(d.cableFile(), nil, 0o600)
+		return
+	}
+	_ = os.Remove(d.cableFile())
 }
 
 // resetDemo removes the demo's world, unless a demo still runs in it.
@@ -43,7 +61,7 @@ func resetDemo(ctx context.Context, dir string) error {
 	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
-	db, err := localdb.Open(ctx, dir+"/laptop.db", localdb.Options{})
+	db, err := localdb.Open(ctx, filepath.Join(dir, "laptop.db"), localdb.Options{})
 	if err == nil {
 		release, free, lockErr := db.TryLock()
 		closeErr := db.Close()

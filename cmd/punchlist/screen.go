@@ -20,6 +20,7 @@ import (
 type screenOptions struct {
 	transport http.RoundTripper        // nil: the real network
 	offline   func(s *syncer, on bool) // what ctrl+n does
+	paused    bool                     // the person worked offline when the screen was last closed
 	banner    string
 }
 
@@ -46,6 +47,7 @@ func (a *app) show1(ctx context.Context, db *localdb.DB, o screenOptions) error 
 		DB: db, Now: time.Now, Banner: o.banner,
 		Sync:    func() { s.Kick() },
 		Offline: func(on bool) { o.offline(s, on) },
+		Paused:  o.paused,
 		ASCII:   !a.unicode(), NoColor: a.getenv("NO_COLOR") != "",
 	}, a.terminal)
 	if err != nil {
