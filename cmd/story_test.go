@@ -48,6 +48,8 @@ type world struct {
 	dir     string
 	address string
 	server  *exec.Cmd
+
+	terminals int
 }
 
 func newWorld(t *testing.T) *world {
