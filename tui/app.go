@@ -80,6 +80,7 @@ type App struct {
 	switched bool // the person chose to work offline
 
 	said   string // about the last key; until the next one
+	undone bool   // the summary that comes next follows an undo
 	notice string // somebody must see this: until a key is pressed where nothing is typed
 
 	gate    int          // commands that keys wait for
@@ -186,6 +187,7 @@ func (a *App) written(msg writtenMsg) tea.Cmd {
 	if msg.err != nil {
 		a.say(explain(msg.err))
 	}
+	a.undone = msg.plain
 	cmd := a.broadcast(msg)
 	return tea.Batch(cmd, a.reload(true))
 }
@@ -221,12 +223,13 @@ func (a *App) heard(msg summaryMsg) {
 	}
 	switch before := a.sum; {
 	case !a.sumKnown:
+	case a.undone: // what stands open again is no news
 	case msg.opened != nil:
 		a.notice = conflictNotice(msg.opened[:min(len(msg.opened), max(1, msg.sum.Conflicts-before.Conflicts))])
 	case msg.sum.Parked > before.Parked:
 		a.notice = "The server refused " + plural(msg.sum.Parked-before.Parked, "change", "changes") + ": press O to see why."
 	}
-	a.sum, a.sumKnown = msg.sum, true
+	a.sum, a.sumKnown, a.undone = msg.sum, true, false
 }
 
 // conflictNotice says in one line what happened to this person's changes.

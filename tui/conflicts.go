@@ -16,7 +16,6 @@ type conflictsScreen struct {
 	loaded bool
 	cur    int
 	top    int
-	kept   string // the last one that was settled by keeping theirs, for undo
 }
 
 func (s *conflictsScreen) shape() shape      { return full }
@@ -25,20 +24,14 @@ func (s *conflictsScreen) title(*App) string { return "Conflicts" }
 
 func (s *conflictsScreen) help(a *App) []key.Binding {
 	k := a.keys
-	if len(s.rows) == 0 && s.kept == "" {
-		return []key.Binding{k.Back}
-	}
 	if len(s.rows) == 0 {
-		return []key.Binding{k.Reopen, k.Back}
+		return []key.Binding{k.Back, k.Undo}
 	}
 	mine, theirs := k.TakeMine, k.KeepTheirs
 	if s.rows[s.cur].Kind == "overrode" {
 		mine, theirs = helpOf(mine, "keep mine"), helpOf(theirs, "take theirs back")
 	}
-	if s.kept != "" {
-		return []key.Binding{mine, theirs, k.Reopen, helpOf(k.Open, "open the task"), k.Back}
-	}
-	return []key.Binding{mine, theirs, helpOf(k.Open, "open the task"), k.Back}
+	return []key.Binding{mine, theirs, k.Undo, helpOf(k.Open, "open the task"), k.Back}
 }
 
 func (s *conflictsScreen) update(a *App, msg tea.Msg) tea.Cmd {
@@ -75,8 +68,6 @@ func (s *conflictsScreen) key(a *App, k tea.KeyMsg) tea.Cmd {
 	switch {
 	case key.Matches(k, a.keys.Back):
 		return a.pop()
-	case key.Matches(k, a.keys.Reopen):
-		return s.reopen(a)
 	case len(s.rows) == 0:
 		a.say("There is no conflict; esc goes back.")
 	case key.Matches(k, a.keys.Down):
@@ -114,24 +105,11 @@ func (s *conflictsScreen) resolve(a *App, mine bool) tea.Cmd {
 		return nil
 	}
 	said := "Theirs stays; u undoes that."
-	s.kept = c.ID
 	if mine {
-		said, s.kept = "Yours it is.", ""
+		said = "Yours it is; u undoes that."
 	}
 	return a.write(writing{from: s, said: said, work: func(ctx context.Context, db *localdb.DB) (string, error) {
 		return "", db.ResolveConflict(ctx, c.ID, mine)
-	}})
-}
-
-func (s *conflictsScreen) reopen(a *App) tea.Cmd {
-	if s.kept == "" {
-		a.say("u undoes the last 'keep theirs' of this visit; there is none.")
-		return nil
-	}
-	id := s.kept
-	s.kept = ""
-	return a.write(writing{from: s, said: "The conflict is open again.", work: func(ctx context.Context, db *localdb.DB) (string, error) {
-		return "", db.ReopenConflict(ctx, id)
 	}})
 }
 

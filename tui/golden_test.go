@@ -62,6 +62,13 @@ func TestFrames(t *testing.T) {
 		{"conflicts", conflicted, func(s *story) { s.online().keys("X") }},
 		{"tasks-conflict", conflicted, func(s *story) { s.online() }},
 		{"conflicts-empty", monday, func(s *story) { s.online().keys("X") }},
+		{"undone", monday, func(s *story) { s.online().keys("jj", "s", "2", "4", "u") }},
+		{"undone-sent", monday, func(s *story) {
+			s.online().keys("jj", "s", "2", "4")
+			s.settle(s.applied)
+			s.changed()
+			s.keys("u")
+		}},
 		{"help", monday, func(s *story) { s.online().keys("?") }},
 		{"tasks-ascii", asciiConflict, func(s *story) { s.offlineFor(3 * time.Hour) }},
 		{"narrow-tasks", parked, func(s *story) { s.offlineFor(12 * time.Minute) }},

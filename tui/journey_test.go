@@ -326,7 +326,10 @@ func TestAConflictIsToldOnWhateverScreen(t *testing.T) {
 	if s.summary().Pending != 1 || s.summary().Conflicts != 0 {
 		t.Errorf("%+v", s.summary())
 	}
-	s.keys("u").sees("there is none")
+	s.keys("u").sees("Undone: Changed title of T-10425", "1 conflict (press X)").seesNot("lost to a newer one")
+	if got := s.task(ids["T-10425"]).Title; got != "Fire doors, ground floor" {
+		t.Errorf("undone, the title is %q", got)
+	}
 }
 
 func TestARefusalIsToldAndSettled(t *testing.T) {

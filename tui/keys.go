@@ -9,6 +9,7 @@ type keyMap struct {
 	Up, Down, PageUp, PageDown, Top, Bottom key.Binding
 	Open, Back, Quit, Leave, Suspend        key.Binding
 	Help, Queue, Conflicts, Sync, Offline   key.Binding
+	Undo, Redo                              key.Binding
 
 	Status, Note, Add, Edit, Checklist, Delete, Search, View key.Binding
 
@@ -16,9 +17,9 @@ type keyMap struct {
 
 	Pass, Fail, NA, Done, Answer, Comment, Clear, AddItem, FollowUp key.Binding
 
-	SendNow, Retry, Discard      key.Binding
-	TakeMine, KeepTheirs, Reopen key.Binding
-	Yes, No                      key.Binding
+	SendNow, Retry, Discard key.Binding
+	TakeMine, KeepTheirs    key.Binding
+	Yes, No                 key.Binding
 }
 
 func bind(help, does string, keys ...string) key.Binding {
@@ -43,6 +44,9 @@ func newKeys() keyMap {
 		Conflicts: bind("X", "conflicts", "X"),
 		Sync:      bind("S", "sync now", "S"),
 		Offline:   bind("ctrl+n", "work offline / online again", "ctrl+n"),
+
+		Undo: bind("u", "undo", "u"),
+		Redo: bind("ctrl+r", "redo", "ctrl+r"),
 
 		Status:    bind("s", "status", "s"),
 		Note:      bind("n", "note", "n"),
@@ -76,7 +80,6 @@ func newKeys() keyMap {
 		Discard:    bind("d", "discard", "d"),
 		TakeMine:   bind("m", "take mine", "m"),
 		KeepTheirs: bind("t", "keep theirs", "t"),
-		Reopen:     bind("u", "undo keep theirs", "u"),
 		Yes:        bind("y", "yes", "y", "Y"),
 		No:         bind("n", "no", "n", "esc", "q"),
 	}
@@ -89,5 +92,5 @@ func (k keyMap) moving() []key.Binding {
 
 // everywhere are the keys that work on every screen where nothing is typed.
 func (k keyMap) everywhere() []key.Binding {
-	return []key.Binding{k.Queue, k.Conflicts, k.Sync, k.Offline, k.Help, k.Back, k.Quit, k.Leave, k.Suspend}
+	return []key.Binding{k.Undo, k.Redo, k.Queue, k.Conflicts, k.Sync, k.Offline, k.Help, k.Back, k.Quit, k.Leave, k.Suspend}
 }

@@ -70,6 +70,7 @@ type (
 		from  screen
 		said  string // what was done, in words
 		quiet bool   // nothing needs to be said
+		plain bool   // said is all there is to say
 		id    string // the record that was made, if one was
 		err   error
 	}

@@ -1,0 +1,63 @@
+package tui_test
+
+import (
+	"testing"
+
+	"example.com/punchlist/sync/op"
+)
+
+func TestUndoAndRedoSayWhat(t *testing.T) {
+	s := newStory(t)
+	ids := s.day()
+	s.open(80, 24).online().keys("u").sees("There is nothing to undo.").keys("ctrl+r").sees("There is nothing to redo.")
+	s.keys("jj", "n", "Called.", "enter", "s", "2", "1").sees("T-10423 is on hold")
+	s.keys("u").sees("Undone: Set T-10423 to ON_HOLD.", "> T-10423", "in progress")
+	s.keys("u").sees("Undone: Wrote a note on T-10423.", "all sent")
+	s.keys("u").sees("There is nothing to undo.")
+	s.keys("ctrl+r").sees("Done again: Wrote a note on T-10423.").keys("ctrl+r").sees("Done again: Set T-10423 to ON_HOLD.")
+	if v := s.task(ids["T-10423"]); v.Status != op.OnHold || len(v.Notes) != 2 {
+		t.Errorf("%s, %d notes", v.Status, len(v.Notes))
+	}
+}
+
+func TestUndoOfWhatWasSentSaysThatItGoesOut(t *testing.T) {
+	s := newStory(t)
+	ids := s.day()
+	s.open(80, 24).online().keys("jj", "s", "2", "1")
+	s.settle(s.applied)
+	s.changed()
+	s.sees("all sent").keys("u").sees("The change back goes out like any other", "waiting")
+	if v := s.task(ids["T-10423"]); v.Status != op.InProgress || v.Fields["reason"] != nil {
+		t.Errorf("%s, reason %v", v.Status, v.Fields["reason"])
+	}
+}
+
+// TestUndoInAChecklist: the answer that was a slip, at once.
+func TestUndoInAChecklist(t *testing.T) {
+	s := newStory(t)
+	s.day()
+	s.open(80, 24).online().keys("jj", "c", "f", "u").sees("Undone: Answered “Door closes by itself”", "0 of 5 answered")
+	s.keys("ctrl+r").sees("[fail] Door closes")
+}
+
+// TestUndoNeverTouchesAnothersWork and says why it did not.
+func TestUndoNeverTouchesAnothersWork(t *testing.T) {
+	s := newStory(t)
+	ids := s.day()
+	s.open(80, 24).online().keys("jjj", "e", "end", "!", "ctrl+s")
+	s.settle(s.applied)
+	s.hears(s.record(op.Task, ids["T-10425"], op.Fields{"title": "Dora's title", "status": "PENDING", "number": "T-10425"}))
+	s.changed()
+	s.keys("u").sees("cannot be undone: T-10425 was changed since")
+	if got := s.task(ids["T-10425"]).Title; got != "Dora's title" {
+		t.Errorf("the title is %q", got)
+	}
+}
+
+// TestUndoAfterARestart: the history is in the file, not in the program.
+func TestUndoAfterARestart(t *testing.T) {
+	s := newStory(t)
+	s.day()
+	s.open(80, 24).online().keys("D", "y").seesNot("Replace washroom fan")
+	s.open(80, 24).online().keys("u").sees("Undone: Deleted T-10398", "> T-10398")
+}
