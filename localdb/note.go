@@ -12,13 +12,15 @@ func (db *DB) AddNote(ctx context.Context, taskID, body, kind string) (string, e
 	if kind == "" {
 		kind = "note"
 	}
-	saved, err := db.act(ctx, func(a *action) error {
-		_, err := a.change(Change{Kind: op.Note, Action: op.Insert, Fields: op.Fields{
-			"task_id": taskID, "body": body, "author": a.dev.User, "at": a.now, "kind": kind}})
-		return err
-	})
+	saved, err := db.act(ctx, func(a *action) error { return a.addNote(taskID, body, kind) })
 	if err != nil {
 		return "", err
 	}
 	return saved.IDs[0], nil
+}
+
+func (a *action) addNote(taskID, body, kind string) error {
+	_, err := a.change(Change{Kind: op.Note, Action: op.Insert, Fields: op.Fields{
+		"task_id": taskID, "body": body, "author": a.dev.User, "at": a.now, "kind": kind}})
+	return err
 }

@@ -48,20 +48,22 @@ func (db *DB) DeleteTask(ctx context.Context, id string) error {
 // EN_ROUTE, work from IN_PROGRESS, waiting from ON_HOLD, nothing after the end.
 // All of it is one action.
 func (db *DB) SetStatus(ctx context.Context, id string, s Step) error {
-	_, err := db.act(ctx, func(a *action) error {
-		task, err := loadRecord(a.tx, op.Task, id)
-		if err != nil {
-			return fmt.Errorf("task %s: %w", id, err)
-		}
-		if err := a.checkStep(task, s); err != nil {
-			return err
-		}
-		if _, err := a.change(Change{Kind: op.Task, ID: id, Action: op.Update, Fields: a.stepFields(task, s)}); err != nil {
-			return err
-		}
-		return a.keepTime(id, s.To)
-	})
+	_, err := db.act(ctx, func(a *action) error { return a.setStatus(id, s) })
 	return err
+}
+
+func (a *action) setStatus(id string, s Step) error {
+	task, err := loadRecord(a.tx, op.Task, id)
+	if err != nil {
+		return fmt.Errorf("task %s: %w", id, err)
+	}
+	if err := a.checkStep(task, s); err != nil {
+		return err
+	}
+	if _, err := a.change(Change{Kind: op.Task, ID: id, Action: op.Update, Fields: a.stepFields(task, s)}); err != nil {
+		return err
+	}
+	return a.keepTime(id, s.To)
 }
 
 func (a *action) checkStep(task Record, s Step) error {
