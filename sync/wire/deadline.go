@@ -32,7 +32,8 @@ func (e *errSlow) Error() string { return fmt.Sprintf("%s within %s", e.what, e.
 
 // leash ends an exchange that stands still (quiet) or only crawls (whole).
 type leash struct {
-	cancel context.CancelCauseFunc
+	cancel   context.CancelCauseFunc
+	patience time.Duration // more, for an answer that is to come late; set before the request leaves
 
 	mu    sync.Mutex // guards all below: the transport reports from its own goroutine
 	quiet *time.Timer
@@ -61,11 +62,23 @@ func (l *leash) connected(bytes int) {
 		return
 	}
 	l.sent = true
-	extra := time.Duration(bytes/uploadRate) * time.Second
+	extra := time.Duration(bytes/uploadRate)*time.Second + l.patience
 	l.quiet.Stop()
 	l.quiet = l.after(answerTimeout+extra, "no answer")
 	l.whole.Stop()
 	l.whole = l.after(wholeTimeout+extra, "no complete answer")
+}
+
+// limit puts one limit in place of the others, for an answer without an end.
+func (l *leash) limit(d time.Duration, cause error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.done {
+		return
+	}
+	l.quiet.Stop()
+	l.whole.Stop()
+	l.quiet = time.AfterFunc(d, func() { l.cancel(cause) })
 }
 
 // received notes n more bytes of the answer.

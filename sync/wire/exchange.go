@@ -23,6 +23,7 @@ type call struct {
 	query        url.Values
 	body         any // nil: none
 	out          any
+	patience     time.Duration // how long the server may take by agreement
 }
 
 // answer is what the envelope of a true answer tells.
@@ -38,6 +39,7 @@ func (c *Client) exchange(parent context.Context, k call) (answer, error) {
 	ctx, cancel := context.WithCancelCause(parent)
 	defer cancel(nil)
 	watch := newLeash(cancel)
+	watch.patience = k.patience
 	defer watch.loose()
 
 	req, err := c.request(ctx, k)
@@ -53,7 +55,7 @@ func (c *Client) exchange(parent context.Context, k call) (answer, error) {
 	}
 	defer resp.Body.Close()
 	got := t.answer(first, c.o.Clock())
-	if got.serverID, err = c.checkEnvelope(resp); err != nil {
+	if got.serverID, err = c.checkEnvelope(resp, "application/json"); err != nil {
 		return answer{}, err
 	}
 	source := &leashed{Reader: resp.Body, l: watch}
@@ -79,8 +81,8 @@ func (c *Client) broken(parent, ctx context.Context, err error, watch *leash) er
 		return parent.Err()
 	}
 	var slow *errSlow
-	if errors.As(context.Cause(ctx), &slow) {
-		err = slow
+	if cause := context.Cause(ctx); errors.As(cause, &slow) || errors.Is(cause, ErrHeldBack) {
+		err = cause
 	}
 	return c.unreachable(err, watch.wasSent())
 }
@@ -144,8 +146,8 @@ func (c *Client) fillHeaders(req *http.Request, k call, encoding string) {
 }
 
 // checkEnvelope decides from status and headers alone whether our server
-// speaks, and returns its id.
-func (c *Client) checkEnvelope(resp *http.Response) (string, error) {
+// speaks, and returns its id. want is the content type of a success.
+func (c *Client) checkEnvelope(resp *http.Response, want string) (string, error) {
 	if resp.StatusCode >= 300 && resp.StatusCode < 400 {
 		e := &NotOurServer{Host: hostOnly(c.base.Host), Status: resp.StatusCode, What: "it sends us elsewhere"}
 		if to, err := resp.Location(); err == nil && to.Host != "" {
@@ -157,7 +159,6 @@ func (c *Client) checkEnvelope(resp *http.Response) (string, error) {
 	id := h.Get(HeaderServer)
 	_, timeErr := strconv.ParseInt(h.Get(HeaderTime), 10, 64)
 	media, _, _ := mime.ParseMediaType(h.Get("Content-Type"))
-	want := "application/json"
 	if resp.StatusCode != http.StatusOK {
 		want = "application/problem+json"
 	}
