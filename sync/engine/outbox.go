@@ -31,9 +31,10 @@ type outbox struct {
 // held is an op that others may overtake. Ops that build on it wait with it.
 type held struct {
 	due   int64 // boot clock, ms
-	tries int
-	alone bool // the server failed on it: it goes in a batch of its own
-	wins  int  // outbox.wins at the last try
+	tries int   // those that count against the op
+	fails int   // all of them: the wait grows by these
+	alone bool  // the server failed on it: it goes in a batch of its own
+	wins  int   // outbox.wins at the last try
 }
 
 func newOutbox() outbox {
@@ -158,18 +159,21 @@ func (b *outbox) bad(ops []op.Op, now int64) {
 	}
 }
 
-// hold counts a failure only when something else went through since the last:
-// while the whole server is down no op is to blame.
+// hold counts a failure against the op only when something else went through
+// since the last: while the whole server is down no op is to blame. The wait
+// grows all the same, or an op alone in the queue would be tried every few
+// seconds for ever.
 func (b *outbox) hold(id string, now int64) {
 	h, known := b.held[id]
 	if !known || b.wins != h.wins {
 		h.tries++
 	}
-	wait := backoff(h.tries, 1)
+	h.fails++
+	wait := backoff(h.fails, 1)
 	if h.tries >= oftenFailed {
 		wait = longDelay
 	}
-	b.held[id] = held{due: now + wait.Milliseconds(), tries: h.tries, alone: true, wins: b.wins}
+	b.held[id] = held{due: now + wait.Milliseconds(), tries: h.tries, fails: h.fails, alone: true, wins: b.wins}
 }
 
 // forgive lets everything that is held try again now.

@@ -73,6 +73,28 @@ func TestF42AnOpThatTheServerFailsOnBlocksNoOther(t *testing.T) {
 	})
 }
 
+func TestI30AnOpThatAloneIsLeftIsTriedLessAndLess(t *testing.T) {
+	inBench(t, func(b *bench) {
+		b.l.add(1)
+		b.s.fail = func(what string, _ []op.Op) error {
+			if what == "push" {
+				return refusal(500, wire.CodeInternal, 0)
+			}
+			return nil
+		}
+		b.start()
+		b.pass(time.Hour)
+		if n := len(b.s.seen("push", time.Time{})); n < 20 || n > 120 {
+			b.Errorf("%d pushes in an hour, while all else was well", n)
+		}
+		b.s.set(func(s *remote) { s.fail = nil })
+		b.pass(2 * time.Minute)
+		if n, _, _ := b.l.counts(); n != 0 {
+			b.Error("two minutes after the server was mended the op still waits")
+		}
+	})
+}
+
 func TestI29AfterALongFailureOfTheWholeServerAllGoesSoon(t *testing.T) {
 	inBench(t, func(b *bench) {
 		ids := b.l.add(300)
