@@ -41,6 +41,10 @@ func TestTellConflictWhole(t *testing.T) {
 	if deleted.Field != "title" || deleted.Mine != "a" || deleted.Theirs != nil || !deleted.TheirsAll.Bool(op.Deleted) || deleted.Why != op.WhyDeleted {
 		t.Errorf("a deletion: %+v", deleted)
 	}
+	future := wire.TellConflict(sides(op.Task, "title", op.Fields{"title": "a"}, op.Fields{op.Deleted: true}, op.WhyFuture), true)
+	if !future.MineAll.Bool(op.Deleted) || future.TheirsAll.Text("title") != "a" {
+		t.Errorf("a deletion that lost: %+v; without the whole its author's side looks like an emptied field", future)
+	}
 	undone := wire.TellConflict(sides(op.Task, op.Deleted, op.Fields{op.Deleted: true}, op.Fields{op.Deleted: false}, op.WhyDeleted), false)
 	if undone.Field != op.Deleted || undone.Mine != true || undone.Theirs != false {
 		t.Errorf("a restore that was undone: %+v", undone)

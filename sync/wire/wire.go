@@ -206,7 +206,7 @@ func TellConflict(c op.Conflict, toLoser bool) Conflict {
 	out := Conflict{ID: c.ID, EntityType: c.Kind, EntityID: c.Entity, Side: side, Field: field,
 		Mine: mine.Values[field], Theirs: theirs.Values[field], Who: theirs.User, Device: theirs.Device,
 		At: theirs.Time, MineAt: mine.Time, Why: c.Why}
-	if c.Why == op.WhyDeleted || len(op.Members(c.Kind, c.Register)) > 1 {
+	if mine.Values[op.Deleted] != nil || theirs.Values[op.Deleted] != nil || len(op.Members(c.Kind, c.Register)) > 1 {
 		out.MineAll, out.TheirsAll = mine.Values, theirs.Values
 	}
 	return out
