@@ -2,6 +2,7 @@ package server
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 
@@ -18,7 +19,9 @@ func (s *Server) batch(w http.ResponseWriter, r *http.Request, by Author) {
 		return
 	}
 	var ask struct {
-		Ops []json.RawMessage `json:"ops"`
+		Seen   wire.Seen         `json:"seen"`
+		Queues []string          `json:"queues"`
+		Ops    []json.RawMessage `json:"ops"`
 	}
 	if err := json.Unmarshal(body, &ask); err != nil {
 		s.problem(w, badRequest("the body is not a batch: %v", err))
@@ -28,16 +31,23 @@ func (s *Server) batch(w http.ResponseWriter, r *http.Request, by Author) {
 		s.problem(w, tooLarge(fmt.Sprintf("the batch holds %d changes", len(ask.Ops))))
 		return
 	}
+	if by, bad = by.as(ask.Seen, ask.Queues); bad != nil {
+		s.problem(w, bad)
+		return
+	}
 	ops := make([]incoming, len(ask.Ops))
 	for i, raw := range ask.Ops {
 		ops[i] = decodeOp(raw)
 	}
-	results, err := s.apply(r.Context(), by, ops)
-	if err != nil {
+	results, seen, err := s.apply(r.Context(), by, ask.Seen, ops)
+	switch {
+	case errors.Is(err, errReset):
+		s.reset(w)
+	case err != nil:
 		s.fail(w, r, err)
-		return
+	default:
+		s.ok(w, wire.Results{Results: results, Seen: seen, Time: s.ms()})
 	}
-	s.ok(w, wire.Results{Results: results, Time: s.ms()})
 }
 
 // decodeOp reads one op of a batch. An op that says no base has seen nothing.

@@ -2,10 +2,13 @@ package server
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"example.com/punchlist/sync/op"
@@ -41,19 +44,50 @@ func (s *Server) changes(w http.ResponseWriter, r *http.Request, by Author) {
 		s.problem(w, bad)
 		return
 	}
-	page, err := s.page(r, by, since, limit)
+	ask, me, bad := asking(q, by)
+	if bad != nil {
+		s.problem(w, bad)
+		return
+	}
+	ask.since, ask.limit = since, limit
+	page, err := s.page(r, me, ask)
 	if err == nil && wait > 0 && len(page.Changes)+len(page.Conflicts) == 0 && !page.More {
 		if end := s.await(r, by, since, wait); end == endOut || end == endNowhere {
 			s.device(s.changes)(w, r) // who it is now, or why it may not
 			return
 		}
-		page, err = s.page(r, by, since, limit)
+		page, err = s.page(r, me, ask)
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, errReset):
+		s.reset(w)
+	case err != nil:
 		s.fail(w, r, err)
-		return
+	default:
+		s.ok(w, page)
 	}
-	s.ok(w, page)
+}
+
+// pageAsk is what a device asks for.
+type pageAsk struct {
+	seen  wire.Seen
+	since cursor
+	limit int
+}
+
+// asking reads what a device says of itself, and who it is then.
+func asking(q url.Values, by Author) (ask pageAsk, me Author, bad *wire.Problem) {
+	if text := q.Get("seen"); text != "" {
+		if err := json.Unmarshal([]byte(text), &ask.seen); err != nil {
+			return ask, by, badRequest("seen cannot be read: %v", err)
+		}
+	}
+	var queues []string
+	if text := q.Get("queues"); text != "" {
+		queues = strings.Split(text, ",")
+	}
+	me, bad = by.as(ask.seen, queues)
+	return ask, me, bad
 }
 
 // waitOf reads how long a device is willing to wait for news, in seconds.
@@ -70,17 +104,20 @@ func waitOf(text string) (time.Duration, *wire.Problem) {
 
 // page reads and cuts one page. The user's crews are those of now: what the
 // cursor says of others is dropped, and a crew that is new to it begins at the start.
-func (s *Server) page(r *http.Request, by Author, since cursor, limit int) (wire.Changes, error) {
-	q := ChangesQuery{Device: by.Device, Rows: limit + 1, Conflicts: limit + maxConflicts + 1}
+func (s *Server) page(r *http.Request, by Author, ask pageAsk) (wire.Changes, error) {
+	q := ChangesQuery{Devices: by.devices(), Rows: ask.limit + 1, Conflicts: ask.limit + maxConflicts + 1, Marks: marksOf(ask.seen)}
 	for _, crew := range slices.Sorted(slices.Values(by.Crews)) {
-		q.Spans = append(q.Spans, Span{crew, since[crew]})
+		q.Spans = append(q.Spans, Span{crew, ask.since[crew]})
 	}
 	feed, err := s.store.Changes(r.Context(), q)
 	if err != nil {
 		return wire.Changes{}, fmt.Errorf("read changes: %w", err)
 	}
+	if err := agree(ask.seen, feed.Fingerprints); err != nil {
+		return wire.Changes{}, err
+	}
 	c := cutFeed(q, feed)
-	page := wire.Changes{Changes: make([]wire.Change, 0, len(c.rows)), Cursor: c.upto.String(), More: c.more, Crews: by.Crews, User: by.User, Role: by.Role}
+	page := wire.Changes{Changes: make([]wire.Change, 0, len(c.rows)), Cursor: c.upto.String(), More: c.more, Seen: seenOf(by, feed.Crews), Crews: by.Crews, User: by.User, Role: by.Role}
 	for _, row := range c.rows {
 		change, err := changeOf(row)
 		if err != nil {
@@ -89,7 +126,7 @@ func (s *Server) page(r *http.Request, by Author, since cursor, limit int) (wire
 		page.Changes = append(page.Changes, change)
 	}
 	for _, row := range c.conflicts {
-		told, err := tellConflict(row, by.Device)
+		told, err := tellConflict(row, q.Devices)
 		if err != nil {
 			return wire.Changes{}, err
 		}
@@ -120,15 +157,15 @@ func changeOf(row Row) (wire.Change, error) {
 
 // tellConflict is a conflict as the asking device hears of it; twice when it is
 // both sides.
-func tellConflict(row ConflictRow, device string) ([]wire.Conflict, error) {
+func tellConflict(row ConflictRow, devices []string) ([]wire.Conflict, error) {
 	var c op.Conflict
 	if err := json.Unmarshal([]byte(row.Body), &c); err != nil {
 		return nil, fmt.Errorf("conflict %s: %w", row.ID, err)
 	}
 	var out []wire.Conflict
-	if row.Loser == device {
+	if slices.Contains(devices, row.Loser) {
 		out = append(out, wire.TellConflict(c, true))
-	} else if row.Winner == device {
+	} else if slices.Contains(devices, row.Winner) {
 		out = append(out, wire.TellConflict(c, false))
 	}
 	return out, nil

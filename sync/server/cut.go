@@ -62,7 +62,7 @@ func (c *cut) take(span Span, feed *Feed, end place) int64 {
 		next := place{span.Crew, nextVersion(span.Crew, feed)}
 		switch {
 		case next.version == 0 && end.crew != span.Crew:
-			return max(span.Since, feed.Heads[span.Crew])
+			return max(span.Since, feed.Crews[span.Crew].Version)
 		case next.version == 0 || end.version != 0 && !next.before(end):
 			c.more = true
 			return end.version - 1

@@ -15,6 +15,7 @@ import (
 // knows them, never as the request says.
 type Author struct {
 	Device string
+	Past   []string // identities that the device had before: see [Author.as]
 	User   string
 	Role   op.Role
 	Crews  []string // the first is where new records go
@@ -49,6 +50,8 @@ type decision struct {
 	settled  map[string]Outcome
 	order    []string // op ids of settled, as they came
 	rows     []ConflictRow
+	links    []Link
+	event    event          // what takes versions just now
 	unmade   map[Ref]string // records whose INSERT was refused here, and why
 	more     Needs
 	undoings []func()
@@ -285,7 +288,7 @@ func (d *decision) undo() {
 
 // effects gathers what the batch changed.
 func (d *decision) effects() (Effects, error) {
-	e := Effects{Conflicts: d.rows}
+	e := Effects{Conflicts: d.rows, Links: d.links}
 	for name, crew := range d.crews {
 		if crew != d.loaded.Crews[name] {
 			e.Crews = append(e.Crews, crew)

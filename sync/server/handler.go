@@ -26,6 +26,7 @@ func (s *Server) endpoints() []endpoint {
 		{http.MethodPost, wire.PathSync, s.device(s.single)},
 		{http.MethodPost, wire.PathBatch, s.device(s.batch)},
 		{http.MethodGet, wire.PathChanges, s.device(s.changes)},
+		{http.MethodPost, wire.PathHistory, s.device(s.history)},
 		{http.MethodGet, wire.PathEvents, s.device(s.events)},
 	}
 }

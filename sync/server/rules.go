@@ -138,6 +138,7 @@ func (d *decision) merge(o *op.Op, rec *op.Record) wire.Result {
 		}
 		after = v.Record
 	}
+	d.event = event{o, v.Outcome, v.Stamp}
 	if v.Record != nil || len(v.Conflicts) > 0 {
 		d.take(rec.Crew, version)
 	}
@@ -170,13 +171,18 @@ func (d *decision) next(crews ...string) int64 {
 	return v + 1
 }
 
-// take makes a version the newest of its crew.
+// take makes a version the newest of its crew, and the op that takes it a part
+// of the crew's history.
 func (d *decision) take(crew string, version int64) {
-	before := d.crews[crew]
-	d.undoings = append(d.undoings, func() { d.crews[crew] = before })
+	before, n := d.crews[crew], len(d.links)
+	if version <= before.Version {
+		return
+	}
+	d.undoings = append(d.undoings, func() { d.crews[crew], d.links = before, d.links[:n] })
+	link := d.link(before, version)
 	after := before
-	after.Version = max(version, before.Version)
-	d.crews[crew] = after
+	after.Version, after.Fingerprint = version, link.Fingerprint
+	d.crews[crew], d.links = after, append(d.links, link)
 }
 
 // number takes the next task number of a crew.

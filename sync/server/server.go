@@ -22,6 +22,7 @@ import (
 	"io"
 	"iter"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 
@@ -137,33 +138,42 @@ func (s *Server) Apply(ctx context.Context, by Author, ops []op.Op) ([]wire.Resu
 	for i, o := range ops {
 		in[i] = receive(o)
 	}
-	return s.apply(ctx, by, in)
+	results, _, err := s.apply(ctx, by, nil, in)
+	return results, err
 }
 
-func (s *Server) apply(ctx context.Context, by Author, ops []incoming) ([]wire.Result, error) {
-	if len(ops) == 0 {
-		return []wire.Result{}, nil
-	}
-	var results []wire.Result
-	step := s.step(by, ops, func(r []wire.Result) error {
-		results = r
+// apply also checks what the author was told of the crews' histories, before
+// anything else: [errReset]. It returns how they stand afterwards.
+func (s *Server) apply(ctx context.Context, by Author, seen wire.Seen, ops []incoming) ([]wire.Result, wire.Seen, error) {
+	results, stand := []wire.Result{}, wire.Seen{}
+	step := s.step(by, seen, ops, func(r []wire.Result, now wire.Seen) error {
+		results, stand = r, now
 		return nil
 	})
 	if err := s.store.Write(ctx, func(yield func(Step) bool) { yield(step) }); err != nil {
-		return nil, fmt.Errorf("apply %d changes: %w", len(ops), err)
+		return nil, nil, fmt.Errorf("apply %d changes: %w", len(ops), err)
 	}
 	for i := range results {
 		results[i].OpID = ops[i].raw
 	}
-	return results, nil
+	return results, stand, nil
 }
 
 // step is the decision over one batch; accept may refuse its results.
-func (s *Server) step(by Author, ops []incoming, accept func([]wire.Result) error) Step {
-	return Step{plan(by, ops), func(asked Needs, loaded Loaded) (Effects, Needs, error) {
+func (s *Server) step(by Author, seen wire.Seen, ops []incoming, accept func([]wire.Result, wire.Seen) error) Step {
+	needs := plan(by, ops)
+	needs.Marks = marksOf(seen)
+	return Step{needs, func(asked Needs, loaded Loaded) (Effects, Needs, error) {
+		if err := agree(seen, loaded.Fingerprints); err != nil {
+			return Effects{}, Needs{}, err
+		}
 		results, effects, more, err := decide(by, s.ms(), ops, asked, loaded)
 		if err == nil && more.Empty() {
-			err = accept(results)
+			now := maps.Clone(loaded.Crews)
+			for _, c := range effects.Crews {
+				now[c.Name] = c
+			}
+			err = accept(results, seenOf(by, now))
 		}
 		return effects, more, err
 	}}
@@ -177,7 +187,7 @@ const portion = 500
 // when a single one does not take full effect. Then the error says which. They
 // are made here and now: no outcome is kept for a repeat that cannot come.
 func (s *Server) ApplyAll(ctx context.Context, by Author, ops iter.Seq[op.Op]) error {
-	accept := func(results []wire.Result) error {
+	accept := func(results []wire.Result, _ wire.Seen) error {
 		for _, r := range results {
 			if r.Outcome != op.Applied {
 				return fmt.Errorf("change %s: %s: %w", r.OpID, r.Outcome, &op.Refusal{Code: r.Code, Field: r.Field, Message: r.Message})
@@ -191,14 +201,14 @@ func (s *Server) ApplyAll(ctx context.Context, by Author, ops iter.Seq[op.Op]) e
 			in := receive(o)
 			in.fresh = true
 			if batch = append(batch, in); len(batch) == portion {
-				if !yield(s.step(by, batch, accept)) {
+				if !yield(s.step(by, nil, batch, accept)) {
 					return
 				}
 				batch = make([]incoming, 0, portion)
 			}
 		}
 		if len(batch) > 0 {
-			yield(s.step(by, batch, accept))
+			yield(s.step(by, nil, batch, accept))
 		}
 	})
 }

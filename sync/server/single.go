@@ -34,7 +34,7 @@ func (s *Server) single(w http.ResponseWriter, r *http.Request, by Author) {
 		s.problem(w, badRequest("the body is not a change: %v", err))
 		return
 	}
-	results, err := s.apply(r.Context(), by, []incoming{in})
+	results, _, err := s.apply(r.Context(), by, nil, []incoming{in})
 	if err != nil {
 		s.fail(w, r, err)
 		return

@@ -93,6 +93,7 @@ type Needs struct {
 	Records  []Ref    // these records, in whichever of the crews
 	Children []string // every record whose task_id is one of these
 	Refs     []string // every task whose external_ref, and every site whose code, is one of these
+	Marks    []Mark   // the fingerprints of these versions, of any crew
 }
 
 // Ref names a record.
@@ -107,6 +108,8 @@ type Loaded struct {
 	Outcomes map[string]Outcome // by op id
 	Seqs     map[int64]string   // the op id that took this place in the queue
 	Rows     []Row              // each at most once
+	// Fingerprints are those of the versions asked for that exist.
+	Fingerprints map[Mark]string
 }
 
 // Step is one decision of a write. Steps of one write need the same crews.
@@ -125,17 +128,19 @@ type Effects struct {
 	Rows      []Row // put, by crew, kind and id
 	Outcomes  []Outcome
 	Conflicts []ConflictRow
+	Links     []Link
 }
 
 // Empty tells whether there is nothing to write.
 func (e Effects) Empty() bool { return len(e.Rows)+len(e.Outcomes)+len(e.Conflicts) == 0 }
 
-// Crew is a crew's counters. Both only grow, under the crew's lock, so that
-// their order is the order of commits.
+// Crew is a crew's counters, and the fingerprint of its history. Both counters
+// only grow, under the crew's lock, so that their order is the order of commits.
 type Crew struct {
-	Name    string
-	Version int64 // the newest version given
-	Number  int64 // the newest task number given
+	Name        string
+	Version     int64  // the newest version given
+	Number      int64  // the newest task number given
+	Fingerprint string // of that version; "" while there is none
 }
 
 // CrewSize is a crew for the office.
@@ -173,10 +178,11 @@ type ConflictRow struct {
 
 // ChangesQuery asks for what is newer than Spans say.
 type ChangesQuery struct {
-	Spans     []Span // sorted by crew
-	Rows      int    // at most, over all spans together, the first ones by (crew, version)
-	Device    string // conflicts in which this device is a side
-	Conflicts int    // at most, counted in the same way
+	Spans     []Span   // sorted by crew
+	Rows      int      // at most, over all spans together, the first ones by (crew, version)
+	Devices   []string // conflicts in which one of these is a side
+	Conflicts int      // at most, counted in the same way
+	Marks     []Mark   // the fingerprints of these versions, of any crew
 }
 
 // Span is a crew and the version from which on it is asked for. From the start
@@ -188,9 +194,10 @@ type Span struct {
 
 // Feed is the answer, rows and conflicts each in the order (crew, version).
 type Feed struct {
-	Heads     map[string]int64 // the newest version of each crew asked for
-	Rows      []Row
-	Conflicts []ConflictRow
+	Crews        map[string]Crew // those asked for
+	Rows         []Row
+	Conflicts    []ConflictRow
+	Fingerprints map[Mark]string // of the versions asked for that exist
 }
 
 // TaskQuery asks for tasks in Crews, behind the row After (nil: from the start).

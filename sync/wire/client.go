@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/base64"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -134,25 +135,25 @@ func signed(key ed25519.PublicKey, p Ping) bool {
 }
 
 // Push sends ops in order and returns one result an op, in the same order.
-func (c *Client) Push(ctx context.Context, ops []op.Op) ([]Result, error) {
-	var out Results
-	if _, err := c.exchange(ctx, call{method: http.MethodPost, path: PathBatch, body: Batch{Ops: ops}, out: &out}); err != nil {
-		return nil, err
+func (c *Client) Push(ctx context.Context, self Self, ops []op.Op) (out Results, err error) {
+	b := Batch{Seen: self.Seen, Queues: self.Queues, Ops: ops}
+	if _, err := c.exchange(ctx, call{method: http.MethodPost, path: PathBatch, body: b, out: &out}); err != nil {
+		return Results{}, err
 	}
 	if len(out.Results) != len(ops) {
-		return nil, c.stranger(http.StatusOK, "it gives "+strconv.Itoa(len(out.Results))+" results for "+strconv.Itoa(len(ops))+" changes")
+		return Results{}, c.stranger(http.StatusOK, "it gives "+strconv.Itoa(len(out.Results))+" results for "+strconv.Itoa(len(ops))+" changes")
 	}
 	for i := range out.Results {
 		r := &out.Results[i]
 		if r.OpID != ops[i].ID {
-			return nil, c.stranger(http.StatusOK, "its results are not those of the changes sent")
+			return Results{}, c.stranger(http.StatusOK, "its results are not those of the changes sent")
 		}
 		if !knownOutcome(r.Outcome) {
-			return nil, c.stranger(http.StatusOK, "it gives an outcome that does not exist")
+			return Results{}, c.stranger(http.StatusOK, "it gives an outcome that does not exist")
 		}
 		cleanResult(r)
 	}
-	return out.Results, nil
+	return out, nil
 }
 
 func knownOutcome(o op.Outcome) bool {
@@ -164,8 +165,11 @@ func knownOutcome(o op.Outcome) bool {
 }
 
 // Changes fetches one page of what changed behind the cursor; "" starts from the start.
-func (c *Client) Changes(ctx context.Context, cursor string, limit int) (Changes, error) {
+func (c *Client) Changes(ctx context.Context, self Self, cursor string, limit int) (Changes, error) {
 	q := url.Values{"limit": {strconv.Itoa(limit)}}
+	if err := self.query(q); err != nil {
+		return Changes{}, fmt.Errorf("encode request: %w", err)
+	}
 	if cursor != "" {
 		q.Set("since", cursor)
 	}

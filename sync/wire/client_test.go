@@ -119,8 +119,8 @@ func each(t *testing.T, c *wire.Client, check func(t *testing.T, err error)) {
 	t.Helper()
 	calls := map[string]func() error{
 		"ping":    func() error { _, err := c.Ping(t.Context()); return err },
-		"push":    func() error { _, err := c.Push(t.Context(), someOps(2)); return err },
-		"changes": func() error { _, err := c.Changes(t.Context(), "c1", 10); return err },
+		"push":    func() error { _, err := c.Push(t.Context(), wire.Self{}, someOps(2)); return err },
+		"changes": func() error { _, err := c.Changes(t.Context(), wire.Self{}, "c1", 10); return err },
 	}
 	for name, f := range calls {
 		t.Run(name, func(t *testing.T) { check(t, f()) })
@@ -138,11 +138,11 @@ func TestATrueAnswerIsBelieved(t *testing.T) {
 	if err != nil || pong.Time != 1763800000000 || pong.After.Boot < pong.Before.Boot || pong.Before.Wall == 0 {
 		t.Fatalf("ping: %+v, %v", pong, err)
 	}
-	results, err := c.Push(t.Context(), someOps(300))
-	if err != nil || len(results) != 300 || results[299].OpID != "op299" {
-		t.Fatalf("push: %d results, %v", len(results), err)
+	results, err := c.Push(t.Context(), wire.Self{}, someOps(300))
+	if err != nil || len(results.Results) != 300 || results.Results[299].OpID != "op299" {
+		t.Fatalf("push: %d results, %v", len(results.Results), err)
 	}
-	page, err := c.Changes(t.Context(), "", 10)
+	page, err := c.Changes(t.Context(), wire.Self{}, "", 10)
 	if err != nil || page.Cursor != "c2" {
 		t.Fatalf("changes: %+v, %v", page, err)
 	}
@@ -272,9 +272,9 @@ func TestF34ResultsMustMatchTheOpsOneToOne(t *testing.T) {
 			c := start(t, func(w http.ResponseWriter, _ *http.Request) {
 				answer(w, wire.Results{Results: change([]wire.Result{{OpID: "op0", Outcome: op.Applied}, {OpID: "op1", Outcome: op.Applied}})})
 			})
-			results, err := c.Push(t.Context(), someOps(2))
+			results, err := c.Push(t.Context(), wire.Self{}, someOps(2))
 			var stranger *wire.NotOurServer
-			if !errors.As(err, &stranger) || results != nil {
+			if !errors.As(err, &stranger) || results.Results != nil {
 				t.Fatalf("want NotOurServer and nothing, got %v, %v", results, err)
 			}
 		})
@@ -309,7 +309,7 @@ func TestRefusalsOfOurServerAreTyped(t *testing.T) {
 				}
 				refuse(w, tc.status, tc.code)
 			})
-			_, err := c.Push(t.Context(), someOps(1))
+			_, err := c.Push(t.Context(), wire.Self{}, someOps(1))
 			var se *wire.ServerError
 			if !errors.As(err, &se) {
 				t.Fatalf("want ServerError, got %T: %v", err, err)
@@ -327,7 +327,7 @@ func TestF09ABodyCutByTheNetworkIsACut(t *testing.T) {
 		w.Header().Set("Content-Length", "1000")
 		_, _ = io.WriteString(w, `{"results":[`)
 	})
-	_, err := c.Push(t.Context(), someOps(1))
+	_, err := c.Push(t.Context(), wire.Self{}, someOps(1))
 	var lost *wire.Unreachable
 	if !errors.As(err, &lost) || !lost.Sent || !strings.Contains(lost.Error(), "was cut") {
 		t.Fatalf("want a cut after sending, got %#v", err)
@@ -361,7 +361,7 @@ func TestF90AnAnswerLargerThanTheLimitIsNotRead(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := start(t, h).Changes(t.Context(), "", 10)
+			_, err := start(t, h).Changes(t.Context(), wire.Self{}, "", 10)
 			var stranger *wire.NotOurServer
 			if !errors.As(err, &stranger) {
 				t.Fatalf("want NotOurServer, got %v", err)
@@ -392,9 +392,9 @@ func TestBodiesArePackedBothWays(t *testing.T) {
 				pack(w, packing, rec.Body.Bytes())
 			})
 			for _, n := range []int{1, 100} {
-				results, err := c.Push(t.Context(), someOps(n))
-				if err != nil || len(results) != n {
-					t.Fatalf("%d ops: %d results, %v", n, len(results), err)
+				results, err := c.Push(t.Context(), wire.Self{}, someOps(n))
+				if err != nil || len(results.Results) != n {
+					t.Fatalf("%d ops: %d results, %v", n, len(results.Results), err)
 				}
 			}
 			if small.Load() != "" || large.Load() != "zstd" {
@@ -451,7 +451,7 @@ func TestAConnectionThatDiedWhileIdleIsReplacedSilently(t *testing.T) {
 	defer s.Close()
 	c := enrolled(t, wire.ClientOptions{BaseURL: s.URL})
 	for range 5 {
-		if _, err := c.Push(t.Context(), someOps(1)); err != nil {
+		if _, err := c.Push(t.Context(), wire.Self{}, someOps(1)); err != nil {
 			t.Fatal(err)
 		}
 		s.CloseClientConnections()
@@ -463,7 +463,7 @@ func TestTheCallersOwnEndIsNoNetworkError(t *testing.T) {
 	c := start(t, func(_ http.ResponseWriter, r *http.Request) { close(arrived); <-r.Context().Done() })
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() { <-arrived; cancel() }()
-	if _, err := c.Changes(ctx, "", 1); !errors.Is(err, context.Canceled) {
+	if _, err := c.Changes(ctx, wire.Self{}, "", 1); !errors.Is(err, context.Canceled) {
 		t.Fatalf("want context.Canceled, got %v", err)
 	}
 }

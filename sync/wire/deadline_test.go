@@ -91,7 +91,7 @@ func TestI31EveryExchangeEndsInTime(t *testing.T) {
 				c, closeAll := piped(t, tc.serve)
 				defer closeAll()
 				begin := time.Now()
-				_, err := c.Changes(t.Context(), "", 10)
+				_, err := c.Changes(t.Context(), wire.Self{}, "", 10)
 				took := time.Since(begin)
 				if tc.succeeds != (err == nil) || took < tc.atLeast || took > tc.atMost {
 					t.Fatalf("took %v: %v", took, err)

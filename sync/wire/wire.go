@@ -97,12 +97,15 @@ type Enrolled struct {
 
 // Batch is the body of POST /sync/batch.
 type Batch struct {
-	Ops []op.Op `json:"ops"`
+	Seen   Seen     `json:"seen,omitempty"`
+	Queues []string `json:"queues,omitempty"` // see Self
+	Ops    []op.Op  `json:"ops"`
 }
 
 // Results is its answer: one result per op, in order.
 type Results struct {
 	Results []Result `json:"results"`
+	Seen    Seen     `json:"seen,omitempty"` // how things stand in the user's crews now
 	Time    int64    `json:"time"`
 }
 
@@ -154,6 +157,7 @@ type Changes struct {
 	Conflicts []Conflict `json:"conflicts,omitempty"` // those of this span in which the asking device is a side
 	Cursor    string     `json:"cursor"`              // opaque to devices
 	More      bool       `json:"more"`
+	Seen      Seen       `json:"seen,omitempty"` // how things stand in the user's crews now
 	// Crews, User and Role say what the device's user may see and do now.
 	Crews []string `json:"crews"`
 	User  string   `json:"user"`

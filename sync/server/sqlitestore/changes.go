@@ -10,8 +10,11 @@ import (
 
 // Changes reads what is newer than the spans say.
 func (s *Store) Changes(ctx context.Context, q server.ChangesQuery) (server.Feed, error) {
-	feed := server.Feed{Heads: map[string]int64{}}
-	err := s.read(ctx, func(t *sqlite.Tx) error {
+	feed := server.Feed{Crews: map[string]server.Crew{}}
+	err := s.read(ctx, func(t *sqlite.Tx) (err error) {
+		if feed.Fingerprints, err = fingerprints(t, q.Marks); err != nil {
+			return err
+		}
 		for _, span := range q.Spans {
 			if err := readSpan(t, q, span, &feed); err != nil {
 				return err
@@ -24,12 +27,11 @@ func (s *Store) Changes(ctx context.Context, q server.ChangesQuery) (server.Feed
 
 func readSpan(t *sqlite.Tx, q server.ChangesQuery, span server.Span, feed *server.Feed) error {
 	err := each(t, func(r *sql.Rows) error {
-		var head int64
-		err := r.Scan(&head)
-		feed.Heads[span.Crew] = head
+		c, err := scanCrew(r)
+		feed.Crews[c.Name] = c
 		return err
-	}, `SELECT version FROM crews WHERE name = ?`, span.Crew)
-	if err != nil || feed.Heads[span.Crew] <= span.Since {
+	}, `SELECT `+crewColumns+` FROM crews WHERE name = ?`, span.Crew)
+	if err != nil || feed.Crews[span.Crew].Version <= span.Since {
 		return err
 	}
 	if n := q.Rows - len(feed.Rows); n > 0 {
@@ -52,9 +54,9 @@ func readSpan(t *sqlite.Tx, q server.ChangesQuery, span server.Span, feed *serve
 		err := r.Scan(&c.Crew, &c.Version, &c.ID, &c.Winner, &c.Loser, &c.Body)
 		feed.Conflicts = append(feed.Conflicts, c)
 		return err
-	}, `SELECT crew, version, id, winner, loser, body FROM conflicts WHERE winner = ?1 AND crew = ?2 AND version > ?3
-		UNION SELECT crew, version, id, winner, loser, body FROM conflicts WHERE loser = ?1 AND crew = ?2 AND version > ?3
-		ORDER BY 2, 3 LIMIT ?4`, q.Device, span.Crew, span.Since, n)
+	}, `SELECT crew, version, id, winner, loser, body FROM conflicts WHERE winner IN (SELECT value FROM json_each(?1)) AND crew = ?2 AND version > ?3
+		UNION SELECT crew, version, id, winner, loser, body FROM conflicts WHERE loser IN (SELECT value FROM json_each(?1)) AND crew = ?2 AND version > ?3
+		ORDER BY 2, 3 LIMIT ?4`, list(q.Devices), span.Crew, span.Since, n)
 }
 
 // Tasks reads a page of tasks.

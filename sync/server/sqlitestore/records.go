@@ -54,12 +54,14 @@ func load(t *sqlite.Tx, n server.Needs) (server.Loaded, error) {
 	l := server.Loaded{Crews: map[string]server.Crew{}, Outcomes: map[string]server.Outcome{}, Seqs: map[int64]string{}}
 	crews := list(n.Crews)
 	err := each(t, func(r *sql.Rows) error {
-		var c server.Crew
-		err := r.Scan(&c.Name, &c.Version, &c.Number)
+		c, err := scanCrew(r)
 		l.Crews[c.Name] = c
 		return err
-	}, `SELECT name, version, number FROM crews WHERE name IN (SELECT value FROM json_each(?))`, crews)
+	}, `SELECT `+crewColumns+` FROM crews WHERE name IN (SELECT value FROM json_each(?))`, crews)
 	if err != nil {
+		return l, err
+	}
+	if l.Fingerprints, err = fingerprints(t, n.Marks); err != nil {
 		return l, err
 	}
 	if err := loadOutcomes(t, n, &l); err != nil {
@@ -139,7 +141,12 @@ func loadRows(t *sqlite.Tx, n server.Needs, crews string, l *server.Loaded) erro
 
 func store(t *sqlite.Tx, e server.Effects) error {
 	for _, c := range e.Crews {
-		if _, err := t.Exec(`UPDATE crews SET version = ?, number = ? WHERE name = ?`, c.Version, c.Number, c.Name); err != nil {
+		if _, err := t.Exec(`UPDATE crews SET version = ?, number = ?, fingerprint = ? WHERE name = ?`, c.Version, c.Number, c.Fingerprint, c.Name); err != nil {
+			return err
+		}
+	}
+	for _, l := range e.Links {
+		if _, err := t.Exec(`INSERT INTO chain (crew, version, fingerprint) VALUES (?, ?, ?)`, l.Crew, l.Version, l.Fingerprint); err != nil {
 			return err
 		}
 	}

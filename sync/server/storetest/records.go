@@ -194,11 +194,11 @@ func testChanges(t *testing.T, s server.Store) {
 		rows      string
 		conflicts string
 	}{
-		"start":    {server.ChangesQuery{Spans: []server.Span{{Crew: "north"}, {Crew: "south"}}, Rows: 9, Conflicts: 9, Device: me}, "n1 n4 s2", "3 5"},
-		"later":    {server.ChangesQuery{Spans: []server.Span{{Crew: "north", Since: 1}, {Crew: "south", Since: 2}}, Rows: 9, Conflicts: 9, Device: you}, "n2 n3 n4", "3 4"},
-		"cut":      {server.ChangesQuery{Spans: []server.Span{{Crew: "north", Since: 1}, {Crew: "south", Since: 1}}, Rows: 2, Conflicts: 1, Device: me}, "n2 n3", "3"},
-		"stranger": {server.ChangesQuery{Spans: []server.Span{{Crew: "south", Since: 1}}, Rows: 9, Conflicts: 9, Device: NewID()}, "s2", ""},
-		"no crew":  {server.ChangesQuery{Rows: 9, Conflicts: 9, Device: me}, "", ""},
+		"start":    {server.ChangesQuery{Spans: []server.Span{{Crew: "north"}, {Crew: "south"}}, Rows: 9, Conflicts: 9, Devices: []string{me}}, "n1 n4 s2", "3 5"},
+		"later":    {server.ChangesQuery{Spans: []server.Span{{Crew: "north", Since: 1}, {Crew: "south", Since: 2}}, Rows: 9, Conflicts: 9, Devices: []string{you}}, "n2 n3 n4", "3 4"},
+		"cut":      {server.ChangesQuery{Spans: []server.Span{{Crew: "north", Since: 1}, {Crew: "south", Since: 1}}, Rows: 2, Conflicts: 1, Devices: []string{me}}, "n2 n3", "3"},
+		"stranger": {server.ChangesQuery{Spans: []server.Span{{Crew: "south", Since: 1}}, Rows: 9, Conflicts: 9, Devices: []string{NewID()}}, "s2", ""},
+		"no crew":  {server.ChangesQuery{Rows: 9, Conflicts: 9, Devices: []string{me}}, "", ""},
 	} {
 		feed, err := s.Changes(t.Context(), c.q)
 		if err != nil {
@@ -215,8 +215,8 @@ func testChanges(t *testing.T, s server.Store) {
 			t.Errorf("%s: %s; want [%s] [%s]", name, got, c.rows, c.conflicts)
 		}
 		for _, span := range c.q.Spans {
-			if want := map[string]int64{"north": 5, "south": 2}[span.Crew]; feed.Heads[span.Crew] != want {
-				t.Errorf("%s: head of %s is %d, not %d", name, span.Crew, feed.Heads[span.Crew], want)
+			if want := map[string]int64{"north": 5, "south": 2}[span.Crew]; feed.Crews[span.Crew].Version != want {
+				t.Errorf("%s: head of %s is %d, not %d", name, span.Crew, feed.Crews[span.Crew].Version, want)
 			}
 		}
 	}

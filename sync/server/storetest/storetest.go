@@ -26,6 +26,7 @@ func Run(t *testing.T, open func(testing.TB) server.Store) {
 		"WriteSteps":     testWriteSteps,
 		"WriteReadsBack": testWriteReadsBack,
 		"Changes":        testChanges,
+		"Chain":          testChain,
 		"Tasks":          testTasks,
 		"News":           testNews,
 	} {
@@ -50,7 +51,13 @@ func Run(t *testing.T, open func(testing.TB) server.Store) {
 		"Paging":                  testPaging,
 		"CursorConcurrentWriters": testCursorConcurrentWriters,
 		"NewCrewFromTheStart":     testNewCrewFromTheStart,
+		"Seen":                    testSeen,
+		"SeenOfOtherCrews":        testSeenOfOtherCrews,
+		"History":                 testHistory,
+		"ChainLinks":              testChainLinks,
+		"Queues":                  testQueues,
 	} {
 		t.Run("Rules"+name, func(t *testing.T) { test(t, NewRig(t, open(t))) })
 	}
+	t.Run("RulesChainCoversAll", func(t *testing.T) { testChainCoversAll(t, open) })
 }

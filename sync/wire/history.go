@@ -1,0 +1,89 @@
+package wire
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// PathHistory is where a device that was told [CodeReset] asks how much of what
+// it knows the server still holds.
+const PathHistory = "/sync/history"
+
+// CodeReset: the server's history is not the one that the device was told of. It
+// was restored from an older backup.
+const CodeReset = "reset"
+
+// Limits of what a device may say of a history. Over them the server answers 400.
+const (
+	MaxSeen   = 256 // crews
+	MaxMarks  = 128 // of one crew, in one Past
+	MaxQueues = 16  // identities of one device's queue
+)
+
+// Mark is a version of a crew, and the fingerprint of the crew's whole history
+// up to it.
+type Mark struct {
+	Version     int64  `json:"version"`
+	Fingerprint string `json:"fingerprint"`
+}
+
+// Seen is the newest version of each crew that a device was ever told.
+type Seen map[string]Mark
+
+// Self is what a device says of itself with each push and pull.
+type Self struct {
+	Seen Seen
+	// Queues are the identities that the device's queue was given, newest last,
+	// each after the device's data was found to be copied or put back. While
+	// there is none the queue goes by the device's own id.
+	Queues []string
+}
+
+// Past is the body of POST /sync/history: marks of each crew from different
+// times.
+type Past struct {
+	Seen map[string][]Mark `json:"seen"`
+}
+
+// Common is its answer: of each crew asked for, the newest of those versions
+// that is a part of the server's own history; 0 for none.
+type Common struct {
+	Common map[string]int64 `json:"common"`
+}
+
+// query puts what a device says of itself into a request that has no body.
+func (s Self) query(q url.Values) error {
+	if len(s.Seen) > 0 {
+		text, err := json.Marshal(s.Seen)
+		if err != nil {
+			return err
+		}
+		q.Set("seen", string(text))
+	}
+	if len(s.Queues) > 0 {
+		q.Set("queues", strings.Join(s.Queues, ","))
+	}
+	return nil
+}
+
+// History asks how much of a device's past the server still holds.
+func (c *Client) History(ctx context.Context, past Past) (Common, error) {
+	var out Common
+	if _, err := c.exchange(ctx, call{method: http.MethodPost, path: PathHistory, body: past, out: &out}); err != nil {
+		return Common{}, err
+	}
+	for crew, marks := range past.Seen {
+		known := out.Common[crew] == 0
+		for _, m := range marks {
+			known = known || m.Version == out.Common[crew]
+		}
+		if !known {
+			return Common{}, c.stranger(http.StatusOK, "it claims to hold a version that it was not asked for: "+strconv.FormatInt(out.Common[crew], 10))
+		}
+	}
+	return out, nil
+}
