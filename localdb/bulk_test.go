@@ -21,7 +21,9 @@ func TestManyTasksAreOneAction(t *testing.T) {
 	f.must(f.AddNotes(f.ctx, ids, "Storm.", ""))
 	f.must(f.DeleteTasks(f.ctx, ids[:2]))
 	groups := map[string]int{}
-	for _, r := range f.queue() {
+	rows, err := f.Queue(f.ctx, 0, 500)
+	f.must(err)
+	for _, r := range rows {
 		groups[r.Op.Group]++
 	}
 	if len(groups) != 3 || groups[""] != 0 {

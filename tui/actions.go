@@ -50,14 +50,20 @@ func (a *App) canWrite() bool {
 	return false
 }
 
-func (a *App) askDelete(r localdb.TaskRow) tea.Cmd {
+func (a *App) askDelete(rows ...localdb.TaskRow) tea.Cmd {
 	if !a.canWrite() {
 		return nil
 	}
-	s := &askScreen{yes: "delete it", lines: []string{"Delete " + a.name(r) + "?", "It goes for everybody in the crew, with its checklist."}}
+	s := &askScreen{yes: "delete it", lines: []string{"Delete " + a.name(rows[0]) + "?", "It goes for everybody in the crew, with its checklist."}}
+	said := a.text(rows[0].Number) + " deleted."
+	if len(rows) > 1 {
+		said = a.names(rows) + " deleted."
+		s.yes, s.lines = "delete them", append([]string{"Delete these " + a.names(rows) + "?"}, a.someNames(rows)...)
+		s.lines = append(s.lines, "They go for everybody in the crew, with their checklists.")
+	}
 	s.then = func() tea.Cmd {
-		return a.write(writing{from: s, said: a.text(r.Number) + " deleted.", work: func(ctx context.Context, db *localdb.DB) (string, error) {
-			return "", db.DeleteTask(ctx, r.ID)
+		return a.write(writing{from: s, said: said, on: idsOf(rows), work: func(ctx context.Context, db *localdb.DB) (string, error) {
+			return "", db.DeleteTasks(ctx, idsOf(rows))
 		}})
 	}
 	return a.push(s)
@@ -75,7 +81,7 @@ func (a *App) openStatus(r localdb.TaskRow) tea.Cmd {
 		a.say(a.text(r.Number) + " is " + statusWord(r.Status) + "; from there nothing follows here. Notes and steps can still be added.")
 		return nil
 	}
-	s := newStatusSheet(a, r, next)
+	s := newStatusSheet(a, next, r)
 	if len(next) == 1 && !s.asks(next[0]) {
 		return s.save(a, localdb.Step{To: next[0]})
 	}

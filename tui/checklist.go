@@ -143,7 +143,7 @@ func (s *checklistScreen) offer(a *App) tea.Cmd {
 	}
 	row := s.row
 	return a.push(&askScreen{yes: "complete it", lines: []string{"All " + itoa(len(s.items)) + " steps are answered. Complete " + a.name(row) + " now?"}, then: func() tea.Cmd {
-		sheet := newStatusSheet(a, row, []op.Status{op.Completed})
+		sheet := newStatusSheet(a, []op.Status{op.Completed}, row)
 		a.drop(s)
 		if sheet.asks(op.Completed) {
 			cmd := a.push(sheet)

@@ -64,6 +64,7 @@ type writing struct {
 	from  screen
 	said  string
 	quiet bool
+	on    []string // tasks whose marks have done their service then
 	work  func(context.Context, *localdb.DB) (id string, err error)
 }
 
@@ -77,7 +78,7 @@ func (a *App) write(w writing) tea.Cmd {
 	db := a.o.DB
 	return a.gated(a.run(func(ctx context.Context) tea.Msg {
 		id, err := w.work(context.WithoutCancel(ctx), db)
-		return writtenMsg{from: w.from, said: w.said, quiet: w.quiet, id: id, err: err}
+		return writtenMsg{from: w.from, said: w.said, quiet: w.quiet, on: w.on, id: id, err: err}
 	}))
 }
 

@@ -82,7 +82,7 @@ func TestEveryFrameFits(t *testing.T) {
 	s := newStory(t)
 	s.hostileDay()
 	pool := []string{"j", "k", "G", "g", "enter", "esc", "s", "1", "2", "n", "a", "e", "c", "p", "f", "d", "m", "x", "O", "X", "?", "/", "D", "tab", "down", "up", "right",
-		"ctrl+s", "ctrl+j", "ctrl+d", "ctrl+u", "end", "home", "ctrl+n", "F", "S", "u", "ctrl+r"}
+		"ctrl+s", "ctrl+j", "ctrl+d", "ctrl+u", "end", "home", "ctrl+n", "F", "S", "u", " ", "V", "ctrl+r"}
 	rapid.Check(t, func(rt *rapid.T) {
 		s.o.ASCII, s.o.NoColor = rapid.Bool().Draw(rt, "ascii"), rapid.Bool().Draw(rt, "nocolor")
 		s.o.Banner = rapid.SampledFrom(hostile).Draw(rt, "banner")

@@ -62,6 +62,9 @@ func TestFrames(t *testing.T) {
 		{"conflicts", conflicted, func(s *story) { s.online().keys("X") }},
 		{"tasks-conflict", conflicted, func(s *story) { s.online() }},
 		{"conflicts-empty", monday, func(s *story) { s.online().keys("X") }},
+		{"marked", monday, func(s *story) { s.online().keys("jjj", " ", " ") }},
+		{"marked-status", monday, func(s *story) { s.online().keys("/", "status:pending", "enter", "V", "s") }},
+		{"marked-delete", monday, func(s *story) { s.online().keys("V", "D") }},
 		{"undone", monday, func(s *story) { s.online().keys("jj", "s", "2", "4", "u") }},
 		{"undone-sent", monday, func(s *story) {
 			s.online().keys("jj", "s", "2", "4")

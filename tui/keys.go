@@ -12,6 +12,7 @@ type keyMap struct {
 	Undo, Redo                              key.Binding
 
 	Status, Note, Add, Edit, Checklist, Delete, Search, View key.Binding
+	Mark, MarkAll                                            key.Binding
 
 	Save, NewLine, NextField, PrevField, Choose, Cancel, Accept key.Binding
 
@@ -55,6 +56,8 @@ func newKeys() keyMap {
 		Checklist: bind("c", "checklist", "c"),
 		Delete:    bind("D", "delete", "D", "delete"),
 		Search:    bind("/", "search", "/"),
+		Mark:      bind("space", "mark", " "),
+		MarkAll:   bind("V", "mark all shown", "V"),
 		View:      bind("1-9", "views", "1", "2", "3", "4", "5", "6", "7", "8", "9"),
 
 		Save:      bind("ctrl+s", "save", "ctrl+s"),

@@ -68,10 +68,11 @@ type (
 	// writtenMsg ends a write that the screen from asked for.
 	writtenMsg struct {
 		from  screen
-		said  string // what was done, in words
-		quiet bool   // nothing needs to be said
-		plain bool   // said is all there is to say
-		id    string // the record that was made, if one was
+		said  string   // what was done, in words
+		quiet bool     // nothing needs to be said
+		plain bool     // said is all there is to say
+		on    []string // the tasks that it was done to: their marks go
+		id    string   // the record that was made, if one was
 		err   error
 	}
 )

@@ -13,20 +13,20 @@ import (
 
 // noteScreen writes a note on a task. Notes are only ever added.
 type noteScreen struct {
-	row  localdb.TaskRow
+	rows []localdb.TaskRow // several when they are marked
 	kind string
 	area textarea.Model
 }
 
-func newNoteScreen(a *App, row localdb.TaskRow) *noteScreen {
-	s := &noteScreen{row: row, kind: op.NoteKinds[0], area: a.newArea()}
+func newNoteScreen(a *App, rows ...localdb.TaskRow) *noteScreen {
+	s := &noteScreen{rows: rows, kind: op.NoteKinds[0], area: a.newArea()}
 	s.area.Focus()
 	return s
 }
 
 func (s *noteScreen) shape() shape        { return pane }
 func (s *noteScreen) typing() bool        { return true }
-func (s *noteScreen) title(a *App) string { return "Note on " + a.name(s.row) }
+func (s *noteScreen) title(a *App) string { return "Note on " + a.names(s.rows) }
 
 func (s *noteScreen) help(a *App) []key.Binding {
 	return []key.Binding{a.keys.Accept, a.keys.NewLine, bind("tab", "kind of note", "tab"), a.keys.Cancel}
@@ -70,10 +70,12 @@ func (s *noteScreen) save(a *App) tea.Cmd {
 		a.say("Nothing is written yet; esc goes back.")
 		return nil
 	}
-	id, kind := s.row.ID, s.kind
-	return a.write(writing{from: s, said: "Note added.", work: func(ctx context.Context, db *localdb.DB) (string, error) {
-		_, err := db.AddNote(ctx, id, body, kind)
-		return "", err
+	ids, kind, said := idsOf(s.rows), s.kind, "Note added."
+	if len(ids) > 1 {
+		said = "Note added to " + a.names(s.rows) + "."
+	}
+	return a.write(writing{from: s, said: said, on: ids, work: func(ctx context.Context, db *localdb.DB) (string, error) {
+		return "", db.AddNotes(ctx, ids, body, kind)
 	}})
 }
 

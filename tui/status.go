@@ -2,6 +2,7 @@ package tui
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"example.com/punchlist/localdb"
@@ -14,7 +15,8 @@ import (
 // statusSheet leads a task to another status: which one, then the reason where
 // it needs one, then words where the reason or a delivery needs them.
 type statusSheet struct {
-	row   localdb.TaskRow
+	row   localdb.TaskRow   // the first of rows
+	rows  []localdb.TaskRow // several when they are marked
 	next  []op.Status
 	step  localdb.Step
 	stage stage
@@ -30,8 +32,8 @@ const (
 	askWords // the reason in own words, or who took the delivery
 )
 
-func newStatusSheet(a *App, row localdb.TaskRow, next []op.Status) *statusSheet {
-	s := &statusSheet{row: row, next: next, input: a.newInput()}
+func newStatusSheet(a *App, next []op.Status, rows ...localdb.TaskRow) *statusSheet {
+	s := &statusSheet{row: rows[0], rows: rows, next: next, input: a.newInput()}
 	s.input.Focus()
 	return s
 }
@@ -49,7 +51,7 @@ func (s *statusSheet) help(a *App) []key.Binding {
 
 // asks tells whether a status needs more than to be chosen.
 func (s *statusSheet) asks(to op.Status) bool {
-	return op.Reasons(to) != nil || (to == op.Completed && s.row.Type == "delivery")
+	return op.Reasons(to) != nil || (to == op.Completed && slices.ContainsFunc(s.rows, func(r localdb.TaskRow) bool { return r.Type == "delivery" }))
 }
 
 func (s *statusSheet) update(a *App, msg tea.Msg) tea.Cmd {
@@ -163,15 +165,25 @@ func (s *statusSheet) wordKey(a *App, k tea.KeyMsg) tea.Cmd {
 }
 
 func (s *statusSheet) save(a *App, step localdb.Step) tea.Cmd {
-	id := s.row.ID
+	rows := s.rows
+	if len(rows) > 1 {
+		said := a.names(rows) + " are " + statusWord(step.To) + "; u undoes that."
+		return a.write(writing{from: s, said: said, on: idsOf(rows), work: func(ctx context.Context, db *localdb.DB) (string, error) {
+			return "", db.SetStatuses(ctx, idsOf(rows), step)
+		}})
+	}
 	said := a.text(s.row.Number) + " is " + statusWord(step.To) + "."
-	return a.write(writing{from: s, said: said, work: func(ctx context.Context, db *localdb.DB) (string, error) {
-		return "", db.SetStatus(ctx, id, step)
+	return a.write(writing{from: s, said: said, on: idsOf(rows), work: func(ctx context.Context, db *localdb.DB) (string, error) {
+		return "", db.SetStatus(ctx, rows[0].ID, step)
 	}})
 }
 
 func (s *statusSheet) view(a *App, w, _ int) []string {
-	head := a.cut(a.name(s.row)+" is "+statusWord(s.row.Status)+".", w)
+	name, head := a.name(s.row), ""
+	if head = a.cut(name+" is "+statusWord(s.row.Status)+".", w); len(s.rows) > 1 {
+		name = a.names(s.rows)
+		head = name + " become:"
+	}
 	switch s.stage {
 	case askWords:
 		ask := "The reason in your words: "
@@ -180,7 +192,7 @@ func (s *statusSheet) view(a *App, w, _ int) []string {
 		}
 		return []string{head, ask + inputLine(&s.input, w-width(ask))}
 	case askReason:
-		head = a.cut(a.name(s.row)+": why "+statusWord(s.step.To)+"?", w)
+		head = a.cut(name+": why "+statusWord(s.step.To)+"?", w)
 	}
 	lines := []string{a.st.head.Render(head)}
 	for i, o := range s.options() {

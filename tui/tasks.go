@@ -22,6 +22,7 @@ type tasksScreen struct {
 	late      bool   // the list changed while a page was on its way
 	rest      int    // counts the cursor's moves; see settledMsg
 	want      string // select this task when the list is read again
+	marks     marks  // the tasks that the next action is for, by id; none: the one under the cursor
 }
 
 func newTasksScreen() *tasksScreen { return &tasksScreen{} }
@@ -30,6 +31,14 @@ func (s *tasksScreen) shape() shape { return full }
 func (s *tasksScreen) typing() bool { return s.searching }
 
 func (s *tasksScreen) title(a *App) string {
+	if n := len(s.marks); n > 0 {
+		return s.name(a) + ", " + itoa(n) + " marked"
+	}
+	return s.name(a)
+}
+
+// name says which tasks the list shows.
+func (s *tasksScreen) name(a *App) string {
 	for _, v := range a.o.Views {
 		if s.filtered != "" && v.Filter == s.filtered {
 			return "Tasks: " + a.text(v.Name)
@@ -50,6 +59,8 @@ func (s *tasksScreen) help(a *App) []key.Binding {
 		return []key.Binding{helpOf(k.Accept, "keep"), helpOf(k.Cancel, "clear"), bind("up/down", "move", "up", "down")}
 	}
 	switch {
+	case len(s.marks) > 0:
+		return s.marksHelp(a)
 	case len(s.list.rows) == 0 && s.filtered != "":
 		return []key.Binding{helpOf(k.Cancel, "all tasks"), k.Search, k.Add}
 	case len(s.list.rows) == 0 && a.sum.Device.ID == "":
@@ -57,9 +68,9 @@ func (s *tasksScreen) help(a *App) []key.Binding {
 	case len(s.list.rows) == 0:
 		return []key.Binding{k.Add, k.Sync, helpOf(k.Quit, "quit")}
 	case s.filtered != "":
-		return []key.Binding{k.Open, k.Status, k.Note, k.Checklist, helpOf(k.Cancel, "all tasks"), k.Search, k.Add, k.Edit, k.Delete, k.View}
+		return []key.Binding{k.Open, k.Status, k.Note, k.Checklist, helpOf(k.Cancel, "all tasks"), k.Search, k.Add, k.Edit, k.Delete, k.View, k.Mark, k.MarkAll}
 	}
-	return []key.Binding{k.Open, k.Status, k.Checklist, k.Note, k.Add, k.Edit, k.Search, k.Delete, k.View}
+	return []key.Binding{k.Open, k.Status, k.Checklist, k.Note, k.Add, k.Edit, k.Search, k.Delete, k.View, k.Mark, k.MarkAll}
 }
 
 func (s *tasksScreen) update(a *App, msg tea.Msg) tea.Cmd {
@@ -72,9 +83,9 @@ func (s *tasksScreen) update(a *App, msg tea.Msg) tea.Cmd {
 	case pageMsg:
 		return s.taken(a, msg)
 	case writtenMsg:
-		if msg.err == nil && msg.id != "" {
-			s.want = msg.id
-		}
+		s.wrote(msg)
+	case markedMsg:
+		s.markAll(a, msg)
 	case taskMsg:
 		if row := s.list.selected(); row != nil && row.ID == msg.id {
 			s.peek.take(msg)
@@ -123,6 +134,7 @@ func (s *tasksScreen) taken(a *App, msg pageMsg) tea.Cmd {
 	if !s.list.take(msg) {
 		return nil
 	}
+	s.marks.refresh(s.list.rows)
 	if row := s.list.selected(); s.filtered != "" && msg.want.keep != "" && (row == nil || row.ID != msg.want.keep) {
 		a.say(a.said + " It is not in this search; esc shows all.")
 	}
@@ -198,11 +210,21 @@ func (s *tasksScreen) key(a *App, k tea.KeyMsg) tea.Cmd {
 		return s.back(a)
 	case key.Matches(k, a.keys.View):
 		return s.openView(a, int(k.Runes[0]-'1'))
+	case key.Matches(k, a.keys.Mark):
+		return s.markOne(a)
+	case key.Matches(k, a.keys.MarkAll):
+		return a.gated(a.loadAll(s.list.filter))
+	case len(s.marks) > 0:
+		return s.markedKey(a, k)
 	}
 	return a.taskKey(k, s.list.selected())
 }
 
 func (s *tasksScreen) back(a *App) tea.Cmd {
+	if len(s.marks) > 0 {
+		s.marks = nil
+		return nil
+	}
 	if s.filtered != "" {
 		return s.obey(a, "", true)
 	}
@@ -282,7 +304,7 @@ func (s *tasksScreen) draw(a *App, w, h int, focus bool) []string {
 			}
 			lines = append(lines, a.sectionLine(r.Section))
 		}
-		lines = append(lines, a.taskLine(r, cols, mark(i == s.list.cur, focus)))
+		lines = append(lines, s.marks.sign(r.ID, a.taskLine(r, cols, mark(i == s.list.cur, focus))))
 	}
 	return lines
 }
