@@ -77,7 +77,7 @@ type syncOptions struct {
 func newEngine(db *localdb.DB, o syncOptions, wake, links <-chan struct{}) (*engine.Engine, error) {
 	return engine.New(engine.Options{
 		Local: db, Pending: db.PendingOps, Learn: db.LearnOffset, Remote: newRemotes(db, o.transport).get, Lock: db.TryLock,
-		Rand: rand.Float64, Wake: wake, Links: links, OnStatus: o.onStatus, Log: o.log,
+		Rand: rand.Float64, Pokes: true, Wake: wake, Links: links, OnStatus: o.onStatus, Log: o.log,
 	})
 }
 

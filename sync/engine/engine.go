@@ -77,6 +77,7 @@ type Options struct {
 	OnStatus func(Status)    // optional: called from one goroutine, newest Status only
 	Log      *slog.Logger    // optional
 	Poll     time.Duration   // optional: between two looks for changes while all is well; 5 s
+	Pokes    bool            // optional: hear of news at once where Remote is a [Listener]; Run only
 }
 
 // Engine is the background sync of one database. Make it with New.
@@ -113,7 +114,7 @@ func New(o Options) (*Engine, error) {
 	if o.Poll <= 0 {
 		o.Poll = 5 * time.Second
 	}
-	e := &Engine{o: o, ctl: make(chan struct{}, 1), outbox: newOutbox(), pages: newPager()}
+	e := &Engine{o: o, ctl: make(chan struct{}, 1), outbox: newOutbox(), pages: newPager(), line: line{heard: map[string]int64{}}}
 	e.board.init(Status{Reach: reach.Offline, Since: o.Clock().Wall, Activity: Idle})
 	return e, nil
 }

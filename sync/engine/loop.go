@@ -37,6 +37,8 @@ type loop struct {
 	woken  bool               // local data changed while one ran
 	links  bool               // links changed since the last round began
 	kicked bool               // a person asked since the last round began
+
+	ears ears // hears that there is something new
 }
 
 // Run syncs until ctx ends; then it returns nil, after all that it started has ended.
@@ -46,7 +48,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	}
 	defer e.end()
 	defer e.board.publish(e.o.OnStatus)()
-	l := &loop{Engine: e, ctx: ctx, timer: time.NewTimer(0), done: make(chan outcome, 1), due: e.o.Clock().Boot}
+	l := &loop{Engine: e, ctx: ctx, timer: time.NewTimer(0), done: make(chan outcome, 1), due: e.o.Clock().Boot, ears: newEars()}
 	l.last, l.lockDue = l.due-minGap.Milliseconds(), l.due
 	defer l.stop()
 	l.obey()
@@ -74,13 +76,19 @@ func (e *Engine) Run(ctx context.Context) error {
 			l.onTimer()
 		case out := <-l.done:
 			l.finished(out)
+		case p := <-l.ears.heard:
+			l.onPoke(p)
+		case err := <-l.ears.done:
+			l.onHushed(err)
 		}
 	}
 }
 
-// stop ends the round that runs, waits for it and gives the lock back.
+// stop ends the round and the listening that run, waits for both and gives the
+// lock back.
 func (l *loop) stop() {
 	l.timer.Stop()
+	l.hush()
 	if l.cancel != nil {
 		l.cancel()
 		<-l.done
@@ -160,6 +168,8 @@ func (l *loop) onWake() {
 
 func (l *loop) onLinks() {
 	l.links, l.fails = true, 0
+	l.hush() // its connection may be dead without a word
+	l.ears.due, l.ears.polite = l.now(), 0
 	l.hurry(false)
 }
 
@@ -185,6 +195,7 @@ func (l *loop) obey() {
 	switch {
 	case paused && !l.paused:
 		l.paused = true
+		l.hush()
 		if l.cancel != nil {
 			l.cancel()
 		}
@@ -235,6 +246,7 @@ func (l *loop) start() {
 		l.outbox.forgive()
 	}
 	l.again, l.woken, l.links, l.kicked = false, false, false, false
+	clear(l.ears.news) // this round will ask
 	sender := l.release != nil
 	go func() { l.done <- l.round(ctx, sender) }()
 }
@@ -261,6 +273,9 @@ func (l *loop) finished(out outcome) {
 		l.floor = l.now() + f.wait.Milliseconds()
 	}
 	l.due = l.now() + l.afterRound(f, l.fails).Milliseconds()
+	if f == nil && l.ears.live {
+		l.due = l.now() + between(quietPoll*8/10, quietPoll*12/10, l.o.Rand()).Milliseconds()
+	}
 	if t := l.outbox.soonest(l.now()); t != 0 && f == nil {
 		l.due = min(l.due, max(t, l.last+minGap.Milliseconds()))
 	}
@@ -273,6 +288,7 @@ func (l *loop) finished(out outcome) {
 	if l.paused { // an answer may have come at the last moment
 		l.board.reach(reach.Paused, "", l.o.Clock().Wall)
 	}
+	l.listenAfter(f)
 	if l.again || out.cancelled {
 		l.due = min(l.due, l.soon(0, true))
 	}

@@ -81,6 +81,9 @@ func (r *round) page(ctx context.Context, cursor string) (wire.Changes, *fault) 
 // apply takes a page over. One that says nothing new is not written: a look
 // each few seconds must not cost a disk write.
 func (r *round) apply(ctx context.Context, cursor string, page wire.Changes) *fault {
+	for _, c := range page.Changes {
+		r.line.heard[c.Crew] = c.Version // in rising order; lower again after a reset
+	}
 	who := page.User + " " + string(page.Role) + " " + strings.Join(page.Crews, " ")
 	if len(page.Changes)+len(page.Conflicts) == 0 && page.Cursor == cursor && who == r.line.crews {
 		return nil

@@ -23,11 +23,12 @@ type outcome struct {
 // line is what is known of the way to the server from one round to the next.
 type line struct {
 	remote Remote
-	stale  bool   // idle connections may be dead
-	ponged int64  // boot clock, ms, of the last pong …
-	boot   string // … and the boot it was in
-	noted  int64  // boot clock, ms, of the last RoundDone
-	crews  string // what the last applied page said of the device's user
+	stale  bool             // idle connections may be dead
+	ponged int64            // boot clock, ms, of the last pong …
+	boot   string           // … and the boot it was in
+	noted  int64            // boot clock, ms, of the last RoundDone
+	crews  string           // what the last applied page said of the device's user
+	heard  map[string]int64 // by crew: the newest version that a page told
 }
 
 func (l *line) hangup() {

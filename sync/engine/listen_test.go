@@ -1,0 +1,245 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"example.com/punchlist/sync/engine"
+	"example.com/punchlist/sync/reach"
+	"example.com/punchlist/sync/wire"
+)
+
+// talker is a remote that pokes.
+type talker struct {
+	*remote
+	mu     sync.Mutex // guards all below
+	poke   chan wire.Poke
+	opened []time.Time
+	polled []time.Time
+	open   int
+	end    error // how the next stream ends at once; nil: it lives
+	cut    chan error
+	news   chan struct{}
+}
+
+func newTalker(s *remote) *talker {
+	return &talker{remote: s, poke: make(chan wire.Poke), cut: make(chan error), news: make(chan struct{})}
+}
+
+func (s *talker) Listen(ctx context.Context, heard func(wire.Poke)) error {
+	s.mu.Lock()
+	s.opened = append(s.opened, time.Now())
+	s.open++
+	end := s.end
+	s.mu.Unlock()
+	defer func() { s.mu.Lock(); s.open--; s.mu.Unlock() }()
+	if end != nil {
+		return end
+	}
+	heard(wire.Poke{})
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case p := <-s.poke:
+			heard(p)
+		case err := <-s.cut:
+			return err
+		}
+	}
+}
+
+func (s *talker) Await(ctx context.Context, _ string, wait time.Duration) (bool, error) {
+	s.mu.Lock()
+	s.polled = append(s.polled, time.Now())
+	s.mu.Unlock()
+	select {
+	case <-ctx.Done():
+		return false, ctx.Err()
+	case <-s.news:
+		return true, nil
+	case <-time.After(wait):
+		return false, nil
+	}
+}
+
+func (s *talker) streams() (open int, opened []time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.open, slices.Clone(s.opened)
+}
+
+func inTalk(t *testing.T, f func(b *bench, s *talker)) {
+	t.Helper()
+	inBench(t, func(b *bench) {
+		s := newTalker(b.s)
+		b.o.Remote, b.o.Pokes = func(context.Context) (engine.Remote, error) { return s, nil }, true
+		f(b, s)
+		if b.stop != nil {
+			b.stop()
+		}
+		if n, _ := s.streams(); n != 0 {
+			b.Errorf("%d streams outlive the engine", n)
+		}
+	})
+}
+
+var errCut = &wire.Unreachable{Host: "sync.example", What: "cut", Sent: true, Err: errors.New("cut")}
+
+func TestAPokeIsFollowedAtOnceAndPollsThinOut(t *testing.T) {
+	inTalk(t, func(b *bench, s *talker) {
+		b.start()
+		b.pass(time.Minute)
+		begin := time.Now()
+		b.pass(10 * time.Minute)
+		if n := len(b.s.seen("changes", begin)); n < 8 || n > 13 {
+			b.Errorf("%d looks in ten quiet minutes", n)
+		}
+		for version := range int64(5) {
+			begin = time.Now()
+			s.poke <- wire.Poke{Crew: "north", Version: version + 1}
+			b.pass(time.Second)
+			if n := len(b.s.seen("changes", begin)); n != 1 {
+				b.Errorf("poke %d was followed by %d looks", version, n)
+			}
+		}
+	})
+}
+
+func TestTheOwnChangesPokeIsNoNews(t *testing.T) {
+	inTalk(t, func(b *bench, s *talker) {
+		version := int64(0)
+		b.s.page = func(cursor string, _ int) wire.Changes {
+			n := len(b.l.order())
+			if next := fmt.Sprintf("c%d", n); cursor != next {
+				version = int64(n)
+				return wire.Changes{Cursor: next, Changes: []wire.Change{{Crew: "north", Version: version}}}
+			}
+			return wire.Changes{Cursor: cursor}
+		}
+		b.start()
+		b.pass(2 * time.Minute)
+		begin := time.Now()
+		b.l.add(3)
+		b.pass(330 * time.Millisecond) // its round runs
+		s.poke <- wire.Poke{Crew: "north", Version: 3}
+		b.pass(5 * time.Second)
+		if n := len(b.s.seen("changes", begin)); n != 1 || version != 3 {
+			b.Errorf("%d looks after an own change, version %d", n, version)
+		}
+	})
+}
+
+func TestManyPokesAreFewRounds(t *testing.T) {
+	inTalk(t, func(b *bench, s *talker) {
+		b.start()
+		b.pass(time.Minute)
+		begin := time.Now()
+		for version := range int64(100) {
+			s.poke <- wire.Poke{Crew: "north", Version: version + 1}
+			b.pass(10 * time.Millisecond)
+		}
+		b.pass(time.Second)
+		if n := len(b.s.seen("changes", begin)); n == 0 || n > 20 {
+			b.Errorf("%d looks for a second of pokes", n)
+		}
+	})
+}
+
+func TestListeningOnlyWhileOnlineSendingAndNotPaused(t *testing.T) {
+	expect := func(b *bench, s *talker, want int, when string) {
+		b.Helper()
+		if n, _ := s.streams(); n != want {
+			b.Errorf("%d streams %s", n, when)
+		}
+	}
+	inTalk(t, func(b *bench, s *talker) {
+		b.start()
+		b.pass(time.Second)
+		expect(b, s, 1, "online")
+		b.e.Pause(true)
+		b.pass(time.Second)
+		expect(b, s, 0, "while paused")
+		b.e.Pause(false)
+		b.pass(2 * time.Second)
+		expect(b, s, 1, "online again")
+		b.s.set(func(s *remote) { s.fail = noRoute })
+		b.links <- struct{}{}
+		b.pass(2 * time.Second)
+		expect(b, s, 0, "without a link")
+		b.s.set(func(s *remote) { s.fail = nil })
+		b.links <- struct{}{}
+		b.pass(2 * time.Second)
+		expect(b, s, 1, "with the link back")
+	})
+	inTalk(t, func(b *bench, s *talker) {
+		b.o.Lock = func() (func(), bool, error) { return nil, false, nil }
+		b.start()
+		b.pass(time.Minute)
+		expect(b, s, 0, "while another process sends")
+	})
+}
+
+func TestAStreamThatIsCutIsLookedAfterAndThinsOut(t *testing.T) {
+	inTalk(t, func(b *bench, s *talker) {
+		b.start()
+		b.pass(3 * time.Minute)
+		b.s.set(func(s *remote) { s.fail = noRoute })
+		s.cut <- errCut
+		b.pass(1100 * time.Millisecond)
+		if r := b.e.Status().Reach; r != reach.Offline {
+			b.Errorf("%s a second after the stream was cut", r)
+		}
+		b.s.set(func(s *remote) { s.fail = nil })
+		b.pass(2 * time.Minute)
+		s.mu.Lock()
+		s.end = errCut
+		s.mu.Unlock()
+		s.cut <- errCut
+		begin := time.Now()
+		b.pass(10 * time.Minute)
+		_, opened := s.streams()
+		n := len(slices.DeleteFunc(opened, func(t time.Time) bool { return t.Before(begin) }))
+		if looks := len(b.s.seen("changes", begin)); n < 10 || n > 30 || looks > 160 {
+			b.Errorf("%d streams and %d looks in ten minutes of cuts", n, looks)
+		}
+	})
+}
+
+func TestF27ANetworkThatHoldsStreamsBackIsPolledLong(t *testing.T) {
+	inTalk(t, func(b *bench, s *talker) {
+		s.end = &wire.Unreachable{Host: "sync.example", What: "held back", Err: wire.ErrHeldBack}
+		b.start()
+		b.pass(time.Minute)
+		begin := time.Now()
+		s.news <- struct{}{}
+		b.pass(time.Second)
+		if n := len(b.s.seen("changes", begin)); n != 1 {
+			b.Errorf("%d looks after a long poll's news", n)
+		}
+		begin = time.Now()
+		b.pass(5 * time.Minute)
+		if n := len(b.s.seen("changes", begin)); n > 8 {
+			b.Errorf("%d looks in five quiet minutes", n)
+		}
+		s.mu.Lock()
+		s.end = nil
+		polls := len(s.polled)
+		s.mu.Unlock()
+		if polls > 25 {
+			b.Errorf("%d long polls in six minutes", polls)
+		}
+		b.pass(10 * time.Minute) // a stream is tried again
+		begin = time.Now()
+		s.poke <- wire.Poke{Crew: "north", Version: 9}
+		b.pass(time.Second)
+		if n := len(b.s.seen("changes", begin)); n != 1 {
+			b.Errorf("%d looks after a poke", n)
+		}
+	})
+}
