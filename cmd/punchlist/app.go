@@ -46,7 +46,7 @@ beside it. Everything works offline from the first minute.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return exitCode{2, &localdb.Error{Message: err.Error(), Hint: cmd.CommandPath() + " --help"}}
 	})
-	root.AddCommand(a.addCmd(), a.listCmd(), a.showCmd(), a.setCmd(), a.statusCmd(), a.noteCmd(), a.checkCmd(),
+	root.AddCommand(a.addCmd(), a.listCmd(), a.showCmd(), a.setCmd(), a.statusCmd(), a.noteCmd(), a.checkCmd(), a.undoCmd(),
 		a.syncCmd(), a.stateCmd(), a.queueCmd(), a.conflictsCmd(), a.enrollCmd(), a.demoCmd(), a.importCmd(), a.exportCmd(), a.versionCmd())
 	return root
 }
