@@ -188,8 +188,11 @@ func (a *App) written(msg writtenMsg) tea.Cmd {
 		a.say(explain(msg.err))
 	}
 	a.undone = msg.plain
+	if msg.sum.err == nil {
+		a.heard(msg.sum)
+	}
 	cmd := a.broadcast(msg)
-	return tea.Batch(cmd, a.reload(true))
+	return tea.Batch(cmd, a.broadcast(reloadMsg{gate: true}))
 }
 
 // savedWords are what was done and the promise, as far as there is room.

@@ -75,23 +75,30 @@ func (a *App) write(w writing) tea.Cmd {
 	if !a.canWrite() {
 		return nil
 	}
-	db := a.o.DB
+	db, summary := a.o.DB, a.summary()
 	return a.gated(a.run(func(ctx context.Context) tea.Msg {
 		id, err := w.work(context.WithoutCancel(ctx), db)
-		return writtenMsg{from: w.from, said: w.said, quiet: w.quiet, on: w.on, id: id, err: err}
+		return writtenMsg{from: w.from, said: w.said, quiet: w.quiet, on: w.on, id: id, err: err, sum: summary(ctx)}
 	}))
 }
 
-func (a *App) loadSummary() tea.Cmd {
+// summary is the read of what the truth line shows. A write makes it too, and
+// brings both in one message: no frame may say "saved" beside counts from before.
+func (a *App) summary() func(context.Context) summaryMsg {
 	db, before, known := a.o.DB, a.sum.Conflicts, a.sumKnown
-	return a.run(func(ctx context.Context) tea.Msg {
+	return func(ctx context.Context) summaryMsg {
 		sum, err := db.Summary(ctx)
 		msg := summaryMsg{sum: sum, err: err}
 		if err == nil && known && sum.Conflicts > before {
 			msg.opened, msg.err = db.Conflicts(ctx, false)
 		}
 		return msg
-	})
+	}
+}
+
+func (a *App) loadSummary() tea.Cmd {
+	summary := a.summary()
+	return a.run(func(ctx context.Context) tea.Msg { return summary(ctx) })
 }
 
 // loadPage reads a page of the list and gives up the one that is still on its

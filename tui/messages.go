@@ -74,5 +74,6 @@ type (
 		on    []string // the tasks that it was done to: their marks go
 		id    string   // the record that was made, if one was
 		err   error
+		sum   summaryMsg // how things stand after it
 	}
 )

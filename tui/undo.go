@@ -13,7 +13,7 @@ func (a *App) undo(turn func(*localdb.DB, context.Context) (localdb.Undone, erro
 	if !a.canWrite() {
 		return nil
 	}
-	db := a.o.DB
+	db, summary := a.o.DB, a.summary()
 	return a.gated(a.run(func(ctx context.Context) tea.Msg {
 		done, err := turn(db, context.WithoutCancel(ctx))
 		msg := writtenMsg{said: word + ": " + done.What + ".", id: done.TaskID, plain: true, err: err}
@@ -23,6 +23,7 @@ func (a *App) undo(turn func(*localdb.DB, context.Context) (localdb.Undone, erro
 		case done.Queued:
 			msg.said += " The change back goes out like any other."
 		}
+		msg.sum = summary(ctx)
 		return msg
 	}))
 }
