@@ -64,6 +64,8 @@ type DB struct {
 	sql   *sqlite.DB
 	clock op.Clock
 	newID func() string
+
+	session session // whose drafts are whose
 }
 
 // Open opens the laptop's database, makes it when it is missing and brings it
@@ -106,7 +108,7 @@ func openHint(err error, path string) string {
 }
 
 // Close waits for what runs and closes the file.
-func (db *DB) Close() error { return db.sql.Close() }
+func (db *DB) Close() error { return errors.Join(db.sql.Close(), db.session.end()) }
 
 // Path is the file's path as it was given.
 func (db *DB) Path() string { return db.sql.Path() }
