@@ -203,14 +203,19 @@ func (a *action) allowed(c Change, cur Record, exists bool) error {
 
 // base is the version that the person was looking at. Where an unsent change
 // hides what the server said since, the person has seen no more than when that
-// change was made: the oldest base of those that touch the same registers.
+// change was made: the oldest base of those that touch the same registers. What
+// stands behind a deletion that the server told of hides nothing (see replay).
 func (a *action) base(o op.Op, version int64) (int64, error) {
-	rows, err := a.tx.Query("SELECT base, action, payload FROM sync_queue WHERE entity_id = ? AND base < ?", o.Entity, version)
+	server, err := serverRecord(a.tx, o.Kind, o.Entity)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return 0, err
+	}
+	rows, err := a.tx.Query("SELECT base, action, payload FROM sync_queue WHERE entity_id = ? ORDER BY id", o.Entity)
 	if err != nil {
 		return 0, err
 	}
 	defer rows.Close()
-	for rows.Next() {
+	for gone := server.Deleted; rows.Next(); {
 		var base int64
 		var action op.Action
 		var payload string
@@ -220,6 +225,9 @@ func (a *action) base(o op.Op, version int64) (int64, error) {
 		var fields op.Fields
 		if err := json.Unmarshal([]byte(payload), &fields); err != nil {
 			return 0, err
+		}
+		if gone = gone && fields[op.Deleted] != false; gone {
+			continue
 		}
 		if o.Action == op.Delete || action == op.Delete || shareRegister(o.Kind, o.Fields, fields) {
 			version = min(version, base)

@@ -373,6 +373,27 @@ func TestBaseIsWhatThePersonSaw(t *testing.T) {
 	}
 }
 
+// Behind a deletion that the server told of nothing of one's own is on top: who
+// brings the record back has seen what stands.
+func TestBaseOfARestoreIsTheDeletion(t *testing.T) {
+	f := newFixture(t)
+	f.hear("1", change(state(remote, 5, "asset", "A")))
+	f.must(f.EditTask(f.ctx, remote, op.Fields{"asset": "x"}))
+	f.hear("2", change(state(remote, 9, "asset", "y", op.Deleted, true)))
+	_, err := f.Do(f.ctx, localdb.Change{Kind: op.Task, ID: remote, Action: op.Update, Fields: op.Fields{op.Deleted: false, "asset": "z"}})
+	f.must(err)
+	f.must(f.EditTask(f.ctx, remote, op.Fields{"asset": "zz"}))
+	f.hear("3", change(state(remote, 12, "asset", "hidden")))
+	f.must(f.EditTask(f.ctx, remote, op.Fields{"asset": "zzz"}))
+	var bases []int64
+	for _, o := range f.batch() {
+		bases = append(bases, o.Base)
+	}
+	if want := []int64{5, 9, 9, 5}; !slices.Equal(bases, want) {
+		t.Errorf("bases %v, want %v", bases, want)
+	}
+}
+
 func TestALostEditIsToldAndCanBeTakenBack(t *testing.T) {
 	f := newFixture(t)
 	f.hear("1", change(state(remote, 5, "asset", "A")))
