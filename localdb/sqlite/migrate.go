@@ -111,5 +111,10 @@ func migrationFiles(fsys fs.FS) ([]migration, error) {
 		out = append(out, migration{number, name, string(text)})
 	}
 	slices.SortFunc(out, func(a, b migration) int { return a.number - b.number })
+	for i := 1; i < len(out); i++ {
+		if out[i].number == out[i-1].number { // one of them would be left out somewhere
+			return nil, fmt.Errorf("migrations %s and %s carry the same number", out[i-1].name, out[i].name)
+		}
+	}
 	return out, nil
 }

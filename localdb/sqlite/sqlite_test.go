@@ -204,6 +204,22 @@ func TestMigrations(t *testing.T) {
 	}
 }
 
+// A number that stands twice, or is left out, would be skipped in silence by
+// every file that has passed it.
+func TestMigrationNumbersHaveNoGapsAndNoTwins(t *testing.T) {
+	more := &fstest.MapFile{Data: []byte("CREATE TABLE more (x);")}
+	for name, m := range map[string]fstest.MapFS{
+		"gap":   {"0001_first.sql": v1["0001_first.sql"], "0003_more.sql": more},
+		"twins": {"0001_first.sql": v1["0001_first.sql"], "0002_a.sql": more, "0002_b.sql": more},
+		"zero":  {"0000_first.sql": v1["0001_first.sql"]},
+	} {
+		if db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "x.db"), options(m)); err == nil {
+			db.Close()
+			t.Errorf("%s: opened", name)
+		}
+	}
+}
+
 func TestWhatIsNotOursStaysAsItIs(t *testing.T) {
 	dir := t.TempDir()
 	text := filepath.Join(dir, "text")
