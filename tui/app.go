@@ -25,7 +25,9 @@ type Options struct {
 	// Settle is how long the cursor rests on a row before the task beside the
 	// list is drawn: over a slow line the pane must not follow each key. 0 means 150 ms.
 	Settle time.Duration
-	Views  []View // on the keys 1 to 9; nil: [StandardViews]
+	// Draft is how long after a key the text of a form is kept. 0 means 400 ms.
+	Draft time.Duration
+	Views []View // on the keys 1 to 9; nil: [StandardViews]
 }
 
 // The smallest terminal that the screens can be used on, and the width from
@@ -101,6 +103,9 @@ func New(ctx context.Context, o Options) *App {
 	if o.Settle == 0 {
 		o.Settle = 150 * time.Millisecond
 	}
+	if o.Draft == 0 {
+		o.Draft = 400 * time.Millisecond
+	}
 	if o.Views == nil {
 		o.Views = StandardViews()
 	}
@@ -147,6 +152,14 @@ func (a *App) handle(msg tea.Msg) tea.Cmd {
 		return nil
 	case writtenMsg:
 		return a.written(msg)
+	case draftMsg:
+		if msg.gen != msg.of.keeper().gen {
+			return nil
+		}
+		return a.saveDraft(msg.of)
+	case keptMsg:
+		a.say(explain(msg.err))
+		return nil
 	case terminal.NoJobControlMsg:
 		a.say("There is no shell to come back from; ctrl+c quits, what was saved is safe.")
 		return nil
@@ -291,7 +304,7 @@ func (a *App) release() tea.Cmd {
 		cmds = append(cmds, a.press(k))
 	}
 	if a.gate == 0 && a.leaving {
-		cmds = append(cmds, tea.Quit)
+		cmds = append(cmds, a.quit())
 	}
 	return tea.Batch(cmds...)
 }
@@ -317,7 +330,7 @@ func (a *App) press(k tea.KeyMsg) tea.Cmd {
 	case key.Matches(k, a.keys.Offline):
 		return a.toggleOffline()
 	case modal:
-		return top.update(a, k)
+		return tea.Batch(top.update(a, k), a.keepDraft(top))
 	case key.Matches(k, a.keys.Help):
 		if _, ok := top.(*helpScreen); ok {
 			return a.pop()
@@ -357,14 +370,14 @@ func (a *App) leave() tea.Cmd {
 		a.leaving = true
 		return nil
 	}
-	return tea.Quit
+	return a.quit()
 }
 
 // Leave lets what is being written end before the program does, when it must:
 // the terminal is gone, or a signal has come.
 func (a *App) Leave(error) tea.Cmd {
-	jobs := a.jobs
-	return func() tea.Msg { jobs.finish(); return nil }
+	jobs, drafts := a.jobs, a.lastDrafts()
+	return func() tea.Msg { drafts(); jobs.finish(); return nil }
 }
 
 func (a *App) push(s screen) tea.Cmd {

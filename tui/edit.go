@@ -3,6 +3,7 @@ package tui
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"example.com/punchlist/localdb"
@@ -21,6 +22,8 @@ type formScreen struct {
 	top    int
 	more   op.Fields // of a new task, beside the form's fields
 	ready  bool      // the fields show the record
+	keep   keeper
+	found  map[string]string // what was typed once and never saved, until the fields are ready
 }
 
 func newForm(a *App) *formScreen {
@@ -49,7 +52,7 @@ func newAddForm(a *App) *formScreen {
 	s.field("type").chosen = op.TaskTypes[len(op.TaskTypes)-1]
 	s.field("priority").chosen = "normal"
 	s.field("assignee").set(a.sum.Device.User)
-	s.ready = true
+	s.ready, s.keep = true, newKeeper("add")
 	return s
 }
 
@@ -58,13 +61,14 @@ func newFollowUpForm(a *App, of localdb.TaskRow, what string) *formScreen {
 	s := newAddForm(a)
 	s.field("title").set("Follow-up: " + op.Clean(what, false))
 	s.field("type").chosen = "repair"
-	s.more = op.Fields{"parent_id": of.ID}
+	s.more, s.keep = op.Fields{"parent_id": of.ID}, newKeeper("follow-up:"+of.ID)
+	s.keep.typed = s.texts()
 	return s
 }
 
 func newEditForm(a *App, row localdb.TaskRow) *formScreen {
 	s := newForm(a)
-	s.id, s.row = row.ID, row
+	s.id, s.row, s.keep = row.ID, row, newKeeper("edit:"+row.ID)
 	return s
 }
 
@@ -108,8 +112,12 @@ func (s *formScreen) update(a *App, msg tea.Msg) tea.Cmd {
 		case !a.canWrite():
 			a.drop(s)
 		case s.id != "":
-			return a.gated(a.loadTask(s.id))
+			return tea.Batch(a.gated(a.loadTask(s.id)), a.findDraft(&s.keep))
+		default:
+			return a.findDraft(&s.keep)
 		}
+	case foundMsg:
+		a.takeDraft(s, msg)
 	case taskMsg:
 		if msg.id == s.id && !s.ready {
 			s.fill(a, msg)
@@ -150,6 +158,54 @@ func (s *formScreen) fill(a *App, msg taskMsg) {
 		}
 		f.was = f.text()
 	}
+	s.restore(a, s.found)
+	s.keep.typed = s.texts()
+}
+
+func (s *formScreen) keeper() *keeper { return &s.keep }
+
+// siteText stands before the id of the site that a draft's text means.
+const siteText = "id of "
+
+// texts are the fields that are not as the form opened.
+func (s *formScreen) texts() map[string]string {
+	if !s.ready || !s.changed() {
+		return nil
+	}
+	out := map[string]string{}
+	for _, f := range s.fields {
+		if !f.changed() {
+			continue
+		}
+		out[f.name] = f.text()
+		if f.kind == longField {
+			out[f.name] = f.area.Value()
+		}
+		if f.kind == siteField && f.siteID != "" {
+			out[siteText+f.name] = f.siteID
+		}
+	}
+	return out
+}
+
+func (s *formScreen) restore(_ *App, texts map[string]string) {
+	if s.found = texts; !s.ready {
+		return
+	}
+	for _, f := range s.fields {
+		text, there := texts[f.name]
+		switch {
+		case !there:
+			continue
+		case f.kind == wordField && !slices.Contains(f.values, text):
+			continue
+		}
+		f.set(op.Clean(text, f.kind == longField))
+		if f.kind == siteField {
+			f.siteID = texts[siteText+f.name]
+		}
+	}
+	s.found = nil
 }
 
 // formTime is a moment as [ParseWhen] reads it back, whatever day it is then.
@@ -240,7 +296,7 @@ func (s *formScreen) save(a *App) tea.Cmd {
 	if s.id != "" && len(fields) == 0 {
 		a.say("Nothing was changed.")
 		a.drop(s)
-		return nil
+		return a.dropDraft(s)
 	}
 	action, id := op.Update, s.id
 	if id == "" {
@@ -255,10 +311,18 @@ func (s *formScreen) save(a *App) tea.Cmd {
 		said = a.text(s.row.Number) + " changed."
 	}
 	return a.write(writing{from: s, said: said, work: func(ctx context.Context, db *localdb.DB) (string, error) {
+		saved := id
+		var err error
 		if id == "" {
-			return db.AddTask(ctx, fields)
+			saved, err = db.AddTask(ctx, fields)
+		} else {
+			err = db.EditTask(ctx, id, fields)
 		}
-		return id, db.EditTask(ctx, id, fields)
+		if err != nil {
+			return saved, err
+		}
+		s.keep.saved(ctx, db)
+		return saved, nil
 	}})
 }
 

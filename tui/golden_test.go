@@ -52,6 +52,11 @@ func TestFrames(t *testing.T) {
 		{"checklist-limit", monday, func(s *story) { s.online().keys("jj", "c", "p", "d", "3", "enter") }},
 		{"checklist-empty", monday, func(s *story) { s.online().keys("c") }},
 		{"edit", monday, func(s *story) { s.online().keys("jj", "e") }},
+		{"note-draft", monday, func(s *story) {
+			s.online().keys("jj", "n", "The gate is locked; call").crash()
+			s.now = s.now.Add(7 * time.Minute)
+			s.online().keys("jj", "n")
+		}},
 		{"edit-refused", monday, func(s *story) {
 			s.online().keys("jj", "e", "tab", "tab", "tab", "tab", "ctrl+u", "someday", "ctrl+s")
 		}},

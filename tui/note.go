@@ -2,6 +2,7 @@ package tui
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"example.com/punchlist/localdb"
@@ -15,11 +16,15 @@ import (
 type noteScreen struct {
 	rows []localdb.TaskRow // several when they are marked
 	kind string
+	keep keeper
 	area textarea.Model
 }
 
 func newNoteScreen(a *App, rows ...localdb.TaskRow) *noteScreen {
-	s := &noteScreen{rows: rows, kind: op.NoteKinds[0], area: a.newArea()}
+	s := &noteScreen{rows: rows, kind: op.NoteKinds[0], area: a.newArea(), keep: newKeeper("note:" + rows[0].ID)}
+	if len(rows) > 1 {
+		s.keep = newKeeper("notes")
+	}
 	s.area.Focus()
 	return s
 }
@@ -37,6 +42,10 @@ func writtenKinds() []string { return op.NoteKinds[:3] }
 
 func (s *noteScreen) update(a *App, msg tea.Msg) tea.Cmd {
 	switch msg := msg.(type) {
+	case openedMsg:
+		return a.findDraft(&s.keep)
+	case foundMsg:
+		a.takeDraft(s, msg)
 	case writtenMsg:
 		if msg.from == screen(s) && msg.err == nil {
 			a.drop(s)
@@ -75,8 +84,28 @@ func (s *noteScreen) save(a *App) tea.Cmd {
 		said = "Note added to " + a.names(s.rows) + "."
 	}
 	return a.write(writing{from: s, said: said, on: ids, work: func(ctx context.Context, db *localdb.DB) (string, error) {
-		return "", db.AddNotes(ctx, ids, body, kind)
+		if err := db.AddNotes(ctx, ids, body, kind); err != nil {
+			return "", err
+		}
+		s.keep.saved(ctx, db)
+		return "", nil
 	}})
+}
+
+func (s *noteScreen) keeper() *keeper { return &s.keep }
+
+func (s *noteScreen) texts() map[string]string {
+	if strings.TrimSpace(s.area.Value()) == "" {
+		return nil
+	}
+	return map[string]string{"body": s.area.Value(), "kind": s.kind}
+}
+
+func (s *noteScreen) restore(_ *App, texts map[string]string) {
+	s.area.SetValue(op.Clean(texts["body"], true))
+	if slices.Contains(writtenKinds(), texts["kind"]) {
+		s.kind = texts["kind"]
+	}
 }
 
 func (s *noteScreen) view(a *App, w, h int) []string {
@@ -85,10 +114,10 @@ func (s *noteScreen) view(a *App, w, h int) []string {
 }
 
 // askDiscard asks before typed text is thrown away.
-func (a *App) askDiscard(s screen, what string) tea.Cmd {
+func (a *App) askDiscard(d drafter, what string) tea.Cmd {
 	return a.push(&askScreen{yes: "throw it away", lines: []string{"Leave without saving " + what + "?"}, then: func() tea.Cmd {
-		a.drop(s)
-		return nil
+		a.drop(d)
+		return a.dropDraft(d)
 	}})
 }
 

@@ -56,7 +56,7 @@ func newStory(t *testing.T) *story {
 	}
 	t.Cleanup(func() { db.Close() })
 	s.db = db
-	s.o = tui.Options{DB: db, Now: func() time.Time { return s.now }, Settle: time.Nanosecond,
+	s.o = tui.Options{DB: db, Now: func() time.Time { return s.now }, Settle: time.Nanosecond, Draft: time.Nanosecond,
 		Sync: func() { s.synced++ }, Offline: func(on bool) { s.offline = append(s.offline, on) }}
 	return s
 }
