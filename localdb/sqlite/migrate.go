@@ -111,9 +111,9 @@ func migrationFiles(fsys fs.FS) ([]migration, error) {
 		out = append(out, migration{number, name, string(text)})
 	}
 	slices.SortFunc(out, func(a, b migration) int { return a.number - b.number })
-	for i := 1; i < len(out); i++ {
-		if out[i].number == out[i-1].number { // one of them would be left out somewhere
-			return nil, fmt.Errorf("migrations %s and %s carry the same number", out[i-1].name, out[i].name)
+	for i, m := range out {
+		if m.number != i+1 { // a file that is past the number would never get what comes to stand there
+			return nil, fmt.Errorf("migration %s: number %d is missing or stands twice", m.name, i+1)
 		}
 	}
 	return out, nil
