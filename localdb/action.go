@@ -102,11 +102,11 @@ func (db *DB) begin(tx *sqlite.Tx) (*action, error) {
 		return nil, &op.Refusal{Code: op.CodeForbidden, Message: "your account may only look; ask the office for the role technician"}
 	}
 	a := &action{db: db, tx: tx, dev: dev, read: db.clock()}
-	offsets, err := loadOffsets(tx)
+	times, err := loadTimes(tx, a.read)
 	if err != nil {
 		return nil, err
 	}
-	a.now, _ = offsets.Correct(a.read)
+	a.now = times.of(a.read)
 	return a, nil
 }
 

@@ -20,16 +20,15 @@ const keepExchange = 10 * 60 * 1000
 // boot has met the server, else by the wall clock.
 func (db *DB) Now() int64 {
 	r := db.clock()
-	var offsets op.Offsets
+	var known times
 	err := db.sql.Read(context.Background(), func(tx *sqlite.Tx) (err error) {
-		offsets, err = loadOffsets(tx)
+		known, err = loadTimes(tx, r)
 		return err
 	})
 	if err != nil {
 		return r.Wall
 	}
-	ms, _ := offsets.Correct(r)
-	return ms
+	return known.of(r)
 }
 
 // Time is Now as a time.
@@ -58,7 +57,8 @@ func loadOffsets(tx *sqlite.Tx) (op.Offsets, error) {
 
 // LearnOffset takes the server's time out of a completed exchange, with the
 // clocks before the request and after the answer. Long exchanges teach nothing;
-// of the recent ones the shortest counts.
+// of the recent ones the shortest counts. The first one in a boot puts right what
+// waiting changes of this boot wrote by the wall clock.
 func (db *DB) LearnOffset(ctx context.Context, serverTime int64, before, after op.Reading) error {
 	rtt := after.Boot - before.Boot
 	if before.BootID == "" || before.BootID != after.BootID || rtt < 0 || rtt > maxExchange {
@@ -67,13 +67,19 @@ func (db *DB) LearnOffset(ctx context.Context, serverTime int64, before, after o
 	offset := serverTime - (before.Boot + rtt/2)
 	wall := serverTime - (before.Wall + rtt/2)
 	return db.sql.Write(ctx, func(tx *sqlite.Tx) error {
-		_, err := tx.Exec(`INSERT INTO boots (boot_id, offset_ms, rtt_ms, learned_ms) VALUES (?, ?, ?, ?)
+		known, err := loadTimes(tx, after)
+		if err != nil {
+			return err
+		}
+		_, err = tx.Exec(`INSERT INTO boots (boot_id, offset_ms, rtt_ms, learned_ms) VALUES (?, ?, ?, ?)
 			ON CONFLICT (boot_id) DO UPDATE SET offset_ms = excluded.offset_ms, rtt_ms = excluded.rtt_ms, learned_ms = excluded.learned_ms
 			WHERE excluded.rtt_ms <= rtt_ms OR excluded.learned_ms - learned_ms > ?`, before.BootID, offset, rtt, after.Boot, keepExchange)
 		if err != nil {
 			return err
 		}
-		_, err = tx.Exec("UPDATE device SET clock_offset = ?, offset_known = 1", wall)
-		return err
+		if _, err = tx.Exec("UPDATE device SET clock_offset = ?, offset_known = 1", wall); err != nil || known.now != 0 {
+			return err
+		}
+		return db.retime(tx, contact{boot: before.BootID, offset: offset, wall: wall, now: after.Boot + offset, before: known})
 	})
 }

@@ -213,6 +213,14 @@ func (db *DB) Summary(ctx context.Context) (Summary, error) {
 		if err = tx.Scan([]any{&s.LastSync}, "SELECT last_sync FROM device"); err != nil {
 			return err
 		}
+		read := db.clock()
+		known, err := loadTimes(tx, read)
+		if err != nil {
+			return err
+		}
+		if known.now != 0 {
+			s.ClockOff = known.now - read.Wall
+		}
 		s.Device, err = loadDevice(tx)
 		return err
 	})

@@ -20,23 +20,25 @@ const queueColumns = `q.id, q.op_id, coalesce(q.group_id, ''), q.entity_type, q.
 
 // NextBatch reads the next ops to send, in order: at most maxOps of them and
 // about maxBytes of payload, but always at least one, and groups whole. Ops that
-// wait behind a parked one are left out. updated_at is corrected at this moment,
-// with all that is known of the server's clock by now.
+// wait behind a parked one are left out. updated_at of what was never sent is
+// corrected at this moment, with all that is known of the server's clock by now;
+// [DB.Freeze] makes it final.
 func (db *DB) NextBatch(ctx context.Context, maxOps, maxBytes int) ([]op.Op, error) {
 	var ops []op.Op
 	err := db.sql.Read(ctx, func(tx *sqlite.Tx) error {
-		offsets, err := loadOffsets(tx)
+		known, err := loadTimes(tx, db.clock())
 		if err != nil {
 			return err
 		}
-		rows, err := tx.Query("SELECT "+queueColumns+" FROM sync_queue q WHERE q.state = 'pending' AND "+behind+" IS NULL ORDER BY q.id LIMIT ?", max(maxOps, maxGroup)+1)
+		rows, err := tx.Query("SELECT "+queueColumns+", q.tried, q.uncertain FROM sync_queue q WHERE q.state = 'pending' AND "+behind+" IS NULL ORDER BY q.id LIMIT ?", max(maxOps, maxGroup)+1)
 		if err != nil {
 			return err
 		}
 		defer rows.Close()
 		bytes := 0
 		for rows.Next() {
-			o, read, size, err := scanOp(rows)
+			var tried, uncertain bool
+			o, read, size, err := scanOp(rows, &tried, &uncertain)
 			if err != nil {
 				return err
 			}
@@ -49,7 +51,9 @@ func (db *DB) NextBatch(ctx context.Context, maxOps, maxBytes int) ([]op.Op, err
 				ops = cutGroup(ops, o.Group) // the group begins the next batch
 				return nil
 			}
-			o.Fields[op.UpdatedAt], o.TimeUncertain = offsets.Correct(read)
+			if o.TimeUncertain = uncertain; !tried {
+				o.Fields[op.UpdatedAt], o.TimeUncertain = known.sent(read, o.Fields.Int(op.UpdatedAt))
+			}
 			ops = append(ops, o)
 		}
 		return rows.Err()
@@ -247,7 +251,8 @@ func (db *DB) requeue(ctx context.Context, where string, args ...any) (n int, er
 
 func (db *DB) moveToEnd(tx *sqlite.Tx, id string) error {
 	var state string
-	if err := tx.Scan([]any{&state}, "SELECT state FROM sync_queue WHERE op_id = ?", id); err != nil {
+	var tried bool
+	if err := tx.Scan([]any{&state, &tried}, "SELECT state, tried FROM sync_queue WHERE op_id = ?", id); err != nil {
 		return err
 	}
 	fresh := db.newID()
@@ -261,7 +266,7 @@ func (db *DB) moveToEnd(tx *sqlite.Tx, id string) error {
 	if state == "parked" {
 		return nil
 	}
-	_, err := tx.Exec("UPDATE sync_queue SET op_id = ? WHERE op_id = ?", id, fresh)
+	_, err := tx.Exec("UPDATE sync_queue SET op_id = ?, tried = ? WHERE op_id = ?", id, tried, fresh)
 	return err
 }
 

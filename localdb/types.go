@@ -149,6 +149,7 @@ type Summary struct {
 	Tasks         int
 	OldestPending int64 // created_at of the oldest waiting op, ms; 0: none
 	LastSync      int64 // ms; 0: never
+	ClockOff      int64 // server time − wall clock now, ms, by the boot clock; 0 too before this boot met the server
 	Device        Device
 }
 
