@@ -289,7 +289,10 @@ func (a *action) diff(o *op.Op, cur Record) bool {
 // change goes on top of it.
 func keepServerState(tx *sqlite.Tx, cur Record) error {
 	if cur.Version == 0 {
-		return nil // the server knows nothing of it yet
+		var unheard bool // else the server knows nothing of it yet
+		if err := tx.Scan([]any{&unheard}, "SELECT EXISTS (SELECT 1 FROM unheard WHERE entity_id = ?)", cur.ID); err != nil || !unheard {
+			return err
+		}
 	}
 	state, err := json.Marshal(stateOf(cur))
 	if err != nil {
@@ -330,7 +333,7 @@ func (a *action) enqueue(o op.Op, taskID string) error {
 	if err != nil {
 		return fmt.Errorf("queue %s of %s %s: %w", strings.ToLower(string(o.Action)), op.Word(o.Kind), o.Entity, err)
 	}
-	return nil
+	return lookForLost(a.tx)
 }
 
 // taskOf is the task that a record belongs to, itself included; "" for a site.

@@ -17,8 +17,8 @@ const keepSettled = 30 * 24 * 3600 * 1000
 // Settle takes the server's word on a batch, all of it in one transaction: what
 // took effect leaves the queue, what lost leaves it too and is put before the
 // person as a conflict, what was refused is parked, the rest stays. results[i]
-// speaks of ops[i].
-func (db *DB) Settle(ctx context.Context, ops []op.Op, results []wire.Result) (wire.Settled, error) {
+// speaks of ops[i]; seen is how the server says that its history stands.
+func (db *DB) Settle(ctx context.Context, ops []op.Op, results []wire.Result, seen wire.Seen) (wire.Settled, error) {
 	var done wire.Settled
 	if len(ops) != len(results) {
 		return done, fmt.Errorf("settle: %d results for %d ops", len(results), len(ops))
@@ -30,6 +30,14 @@ func (db *DB) Settle(ctx context.Context, ops []op.Op, results []wire.Result) (w
 			if err := s.settle(o, results[i], &done); err != nil {
 				return fmt.Errorf("settle op %s: %w", o.ID, err)
 			}
+		}
+		if done.Forked > 0 {
+			if err := s.newQueue(); err != nil {
+				return err
+			}
+		}
+		if err := remember(tx, seen); err != nil {
+			return err
 		}
 		if _, err := tx.Exec("DELETE FROM taken_back WHERE taken_at < ?", s.now-keepSettled); err != nil {
 			return err
@@ -44,6 +52,8 @@ type settler struct {
 	db  *DB
 	tx  *sqlite.Tx
 	now int64
+
+	rebasing bool // the base of a restored server is being taken
 }
 
 func (s settler) settle(o op.Op, r wire.Result, done *wire.Settled) error {
@@ -53,6 +63,10 @@ func (s settler) settle(o op.Op, r wire.Result, done *wire.Settled) error {
 		_, err := s.tx.Exec("UPDATE sync_queue SET retry_count = retry_count + 1, last_error = ? WHERE op_id = ?", r.Message, o.ID)
 		return err
 	case op.Rejected:
+		if r.Code == op.CodeForked {
+			done.Forked++
+			return nil
+		}
 		done.Parked++
 		_, err := s.tx.Exec("UPDATE sync_queue SET state = 'parked', last_error = ?, code = ?, field = ?, retry_count = retry_count + 1 WHERE op_id = ?",
 			op.Clean(r.Message, true), r.Code, r.Field, o.ID)
@@ -88,9 +102,9 @@ func (s settler) settle(o op.Op, r wire.Result, done *wire.Settled) error {
 }
 
 func (s settler) moveToSent(o op.Op, r wire.Result) (bool, error) {
-	res, err := s.tx.Exec(`INSERT INTO sync_sent (id, op_id, entity_id, entity_type, action, payload, prev, base, group_id, task_id, created_at, settled_at, outcome, version)
-		SELECT id, op_id, entity_id, entity_type, action, payload, prev, base, group_id, task_id, created_at, ?, ?, ? FROM sync_queue WHERE op_id = ?`,
-		s.now, r.Outcome, r.Version, o.ID)
+	res, err := s.tx.Exec(`INSERT INTO sync_sent (id, op_id, entity_id, entity_type, action, payload, prev, base, group_id, task_id, created_at, settled_at, outcome, version, user, server_id)
+		SELECT q.id, op_id, entity_id, entity_type, action, json_set(payload, '$.updated_at', ?), prev, base, group_id, task_id, created_at, ?, ?, ?, d.user, d.server_id
+		FROM sync_queue q, device d WHERE op_id = ?`, o.Time(), s.now, r.Outcome, r.Version, o.ID)
 	if err != nil {
 		return false, err
 	}
@@ -114,6 +128,9 @@ func (s settler) base(o op.Op, r wire.Result) error {
 		return putServerState(s.tx, rec)
 	}
 	if r.Outcome != op.Applied {
+		if r.Duplicate {
+			return nil // the record left this person's crews since
+		}
 		return errors.New("the server reported a conflict without its state")
 	}
 	rec, err := serverRecord(s.tx, o.Kind, o.Entity)
@@ -151,7 +168,7 @@ func serverRecord(tx *sqlite.Tx, kind op.Kind, id string) (Record, error) {
 	if err := json.Unmarshal([]byte(text), &state); err != nil {
 		return Record{}, err
 	}
-	return fromState(kind, state)
+	return readState(kind, state), nil
 }
 
 // putServerState remembers what the server said; an older word never replaces a
@@ -179,9 +196,9 @@ func rebuild(tx *sqlite.Tx, kind op.Kind, id string) error {
 	if !known {
 		rec = Record{Kind: kind, ID: id, Fields: op.Fields{}}
 	}
-	waiting, err := replay(tx, &rec)
-	if err != nil {
-		return err
+	waiting, whole, err := replay(tx, &rec)
+	if err != nil || waiting > 0 && !known && !whole {
+		return err // a part of a record that the server has to tell first
 	}
 	if waiting > 0 {
 		return saveRecord(tx, rec)
@@ -193,34 +210,39 @@ func rebuild(tx *sqlite.Tx, kind op.Kind, id string) error {
 	if _, err := tx.Exec("DELETE FROM server_records WHERE entity_type = ? AND entity_id = ?", kind, id); err != nil {
 		return err
 	}
+	if rec.Version == 0 { // a restored server lost it, or has yet to tell it again
+		_, err := tx.Exec("DELETE FROM "+tables[kind].name+" WHERE id = ? AND NOT EXISTS (SELECT 1 FROM sync_queue WHERE task_id = ?)", id, id)
+		return err
+	}
 	return saveRecord(tx, rec)
 }
 
-// replay lays the unsent changes on a record, in the order they were made.
-func replay(tx *sqlite.Tx, rec *Record) (n int, err error) {
+// replay lays the unsent changes on a record, in the order they were made. whole
+// tells whether they make the record.
+func replay(tx *sqlite.Tx, rec *Record) (n int, whole bool, err error) {
 	rows, err := tx.Query("SELECT action, payload FROM sync_queue WHERE entity_id = ? AND entity_type = ? ORDER BY id", rec.ID, rec.Kind)
 	if err != nil {
-		return 0, err
+		return 0, false, err
 	}
 	defer rows.Close()
 	for rows.Next() {
 		var action op.Action
 		var payload string
 		if err := rows.Scan(&action, &payload); err != nil {
-			return n, err
+			return n, whole, err
 		}
 		var fields op.Fields
 		if err := json.Unmarshal([]byte(payload), &fields); err != nil {
-			return n, err
+			return n, whole, err
 		}
-		n++
+		n, whole = n+1, whole || action == op.Insert
 		if rec.Deleted && action == op.Update && fields[op.Deleted] != false {
 			continue // an edit of what was deleted meanwhile: the server will say so
 		}
 		overlay(rec, fields)
 		rec.Deleted = rec.Deleted || action == op.Delete
 	}
-	return n, rows.Err()
+	return n, whole, rows.Err()
 }
 
 // ApplyChanges takes one page of what changed on the server: rows, conflicts
@@ -233,6 +255,9 @@ func (db *DB) ApplyChanges(ctx context.Context, page wire.Changes) (int, error) 
 		s := settler{tx: tx, now: db.clock().Wall}
 		dev, err := loadDevice(tx)
 		if err != nil {
+			return err
+		}
+		if err := tx.Scan([]any{&s.rebasing}, "SELECT rebasing FROM device"); err != nil {
 			return err
 		}
 		for _, c := range page.Changes {
@@ -256,10 +281,28 @@ func (db *DB) ApplyChanges(ctx context.Context, page wire.Changes) (int, error) 
 		if _, err := tx.Exec("UPDATE device SET cursor = ?, crews = ?, user = ?, role = ?", page.Cursor, string(crews), page.User, page.Role); err != nil {
 			return err
 		}
+		if err := s.afterPage(page); err != nil {
+			return err
+		}
 		_, err = tx.Exec("DELETE FROM heard WHERE at < ?", s.now-keepSettled)
 		return err
 	})
 	return applied, err
+}
+
+// afterPage keeps what the page says of the server's history, and what its
+// records mean for changes that wait for them.
+func (s settler) afterPage(page wire.Changes) error {
+	if err := remember(s.tx, page.Seen); err != nil {
+		return err
+	}
+	if s.rebasing && !page.More {
+		return s.complete()
+	}
+	if len(page.Changes) == 0 {
+		return nil
+	}
+	return lookForLost(s.tx)
 }
 
 func (s settler) apply(c wire.Change, dev Device) (bool, error) {
@@ -278,14 +321,16 @@ func (s settler) apply(c wire.Change, dev Device) (bool, error) {
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return false, err
 	}
+	again, err := s.heardAgain(rec.Kind, rec.ID)
+	if err != nil {
+		return false, err
+	}
 	var waiting int
-	if exists {
-		if err := s.tx.Scan([]any{&waiting}, "SELECT count(*) FROM (SELECT 1 FROM sync_queue WHERE entity_id = ? LIMIT 1)", rec.ID); err != nil {
-			return false, err
-		}
+	if err := s.tx.Scan([]any{&waiting}, "SELECT count(*) FROM (SELECT 1 FROM sync_queue WHERE entity_id = ? LIMIT 1)", rec.ID); err != nil {
+		return false, err
 	}
 	switch {
-	case !exists && rec.Deleted:
+	case !exists && rec.Deleted && waiting == 0:
 		return false, nil
 	case waiting > 0:
 		if err := putServerState(s.tx, rec); err != nil {
@@ -294,14 +339,14 @@ func (s settler) apply(c wire.Change, dev Device) (bool, error) {
 		if err := rebuild(s.tx, rec.Kind, rec.ID); err != nil {
 			return false, err
 		}
-	case exists && cur.Version >= rec.Version:
+	case exists && cur.Version >= rec.Version && !again:
 		return false, nil // heard already, in the answer to a push
 	default:
 		if err := saveRecord(s.tx, rec); err != nil {
 			return false, err
 		}
 	}
-	if exists && c.By != dev.User {
+	if exists && !again && c.By != dev.User {
 		return true, s.heard(c.By, cur, rec)
 	}
 	return true, nil

@@ -63,6 +63,13 @@ func (db *DB) Enrol(ctx context.Context, d Device) error {
 		return err
 	}
 	return db.sql.Write(ctx, func(tx *sqlite.Tx) error {
+		// Another server has another history, another device another queue.
+		if _, err := tx.Exec("DELETE FROM seen WHERE (SELECT server_id FROM device) <> ?", d.ServerID); err != nil {
+			return err
+		}
+		if _, err := tx.Exec("UPDATE device SET queues = '[]' WHERE device_id <> ?", d.ID); err != nil {
+			return err
+		}
 		_, err := tx.Exec(`UPDATE device SET device_id = ?, user = ?, name = ?, role = ?, crews = ?, server_url = ?, server_id = ?, server_key = ?, enrolled_at = ?,
 			cursor = CASE WHEN server_id = ? THEN cursor ELSE '' END`,
 			d.ID, d.User, d.Name, d.Role, string(crews), d.ServerURL, d.ServerID, d.ServerKey, d.EnrolledAt, d.ServerID)

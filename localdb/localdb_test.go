@@ -110,7 +110,7 @@ func (f *fixture) settle(answer func(op.Op) wire.Result) wire.Settled {
 		r.OpID = o.ID
 		results = append(results, r)
 	}
-	done, err := f.Settle(f.ctx, ops, results)
+	done, err := f.Settle(f.ctx, ops, results, nil)
 	f.must(err)
 	return done
 }
@@ -462,7 +462,7 @@ func TestARefusedOpIsParkedAndOnlyItsOwnWait(t *testing.T) {
 	}
 	f.add("Fine")
 	ops := f.batch()
-	done, err := f.Settle(f.ctx, ops[:1], []wire.Result{{OpID: ops[0].ID, Outcome: op.Rejected, Code: op.CodeDuplicateRef, Field: "external_ref", Message: "is taken"}})
+	done, err := f.Settle(f.ctx, ops[:1], []wire.Result{{OpID: ops[0].ID, Outcome: op.Rejected, Code: op.CodeDuplicateRef, Field: "external_ref", Message: "is taken"}}, nil)
 	f.must(err)
 	if done.Parked != 1 {
 		t.Fatalf("%+v", done)

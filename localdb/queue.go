@@ -26,6 +26,10 @@ const queueColumns = `q.id, q.op_id, coalesce(q.group_id, ''), q.entity_type, q.
 func (db *DB) NextBatch(ctx context.Context, maxOps, maxBytes int) ([]op.Op, error) {
 	var ops []op.Op
 	err := db.sql.Read(ctx, func(tx *sqlite.Tx) error {
+		var rebasing bool
+		if err := tx.Scan([]any{&rebasing}, "SELECT rebasing FROM device"); err != nil || rebasing {
+			return err // what the server holds has to be known first
+		}
 		known, err := loadTimes(tx, db.clock())
 		if err != nil {
 			return err
@@ -244,7 +248,7 @@ func (db *DB) requeue(ctx context.Context, where string, args ...any) (n int, er
 			}
 		}
 		n = len(ids)
-		return nil
+		return lookForLost(tx)
 	})
 	return n, err
 }
@@ -311,7 +315,7 @@ func (db *DB) DiscardOp(ctx context.Context, opID string) error {
 				return err
 			}
 		}
-		return nil
+		return dropLost(tx)
 	})
 }
 

@@ -197,22 +197,29 @@ func TempNumber(id string) string {
 
 // fromState reads a record out of what the server tells: one flat object.
 func fromState(kind op.Kind, state op.Fields) (Record, error) {
-	r := Record{Kind: kind, ID: state.Text("id"), Crew: state.Text(op.CrewField), Version: state.Int("version"), Deleted: state.Bool(op.Deleted), Fields: op.Fields{}}
+	r := readState(kind, state)
 	if r.ID == "" || r.Version <= 0 || tables[kind] == nil {
 		return r, errors.New("the server sent a record without id, version or known kind")
-	}
-	for name, v := range state {
-		if !envelope[name] && v != nil {
-			r.Fields[name] = cleanField(kind, name, v)
-		}
 	}
 	for _, f := range op.SchemaOf(kind) {
 		if f.Required && r.Fields[f.Name] == nil {
 			return r, fmt.Errorf("the server sent a %s without %s", op.Word(kind), f.Name)
 		}
 	}
-	r.Fields[op.UpdatedAt] = state.Int(op.UpdatedAt)
 	return r, nil
+}
+
+// readState reads the same form without judging it. Version 0 is the last word of
+// a server that lost it since.
+func readState(kind op.Kind, state op.Fields) Record {
+	r := Record{Kind: kind, ID: state.Text("id"), Crew: state.Text(op.CrewField), Version: state.Int("version"), Deleted: state.Bool(op.Deleted), Fields: op.Fields{}}
+	for name, v := range state {
+		if !envelope[name] && v != nil {
+			r.Fields[name] = cleanField(kind, name, v)
+		}
+	}
+	r.Fields[op.UpdatedAt] = state.Int(op.UpdatedAt)
+	return r
 }
 
 // cleanField makes text that came over the network safe before it is stored;

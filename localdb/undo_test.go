@@ -219,7 +219,7 @@ func TestUndoOpensAConflictAgain(t *testing.T) {
 func TestUndoneOnItsWay(t *testing.T) {
 	for name, answer := range map[string]func(*fixture, []op.Op){
 		"the server took it": func(f *fixture, ops []op.Op) {
-			_, err := f.Settle(f.ctx, ops, []wire.Result{{OpID: ops[0].ID, Outcome: op.Applied, Version: 2, Stamp: ops[0].Time()}})
+			_, err := f.Settle(f.ctx, ops, []wire.Result{{OpID: ops[0].ID, Outcome: op.Applied, Version: 2, Stamp: ops[0].Time()}}, nil)
 			f.must(err)
 		},
 		"the answer was lost": func(f *fixture, ops []op.Op) { f.must(f.MarkTried(f.ctx, []string{ops[0].ID}, "timed out")) },
@@ -261,7 +261,7 @@ func TestUndoneAndRedoneOnItsWay(t *testing.T) {
 	ops := f.batch()
 	f.undo()
 	f.redo()
-	_, err := f.Settle(f.ctx, ops, []wire.Result{{OpID: ops[0].ID, Outcome: op.Applied, Version: 1, Stamp: ops[0].Time(), ServerState: state(id, 1, "title", "Pump")}})
+	_, err := f.Settle(f.ctx, ops, []wire.Result{{OpID: ops[0].ID, Outcome: op.Applied, Version: 1, Stamp: ops[0].Time(), ServerState: state(id, 1, "title", "Pump")}}, nil)
 	f.must(err)
 	if len(f.queue()) != 0 || f.field(id, "title") != "Pump" {
 		t.Errorf("%d ops wait", len(f.queue()))

@@ -290,7 +290,7 @@ func (s *story) settle(answer func(op.Op) wire.Result) {
 		r.OpID = o.ID
 		results = append(results, r)
 	}
-	_, err = s.db.Settle(s.t.Context(), ops, results)
+	_, err = s.db.Settle(s.t.Context(), ops, results, nil)
 	s.must(err)
 }
 

@@ -27,7 +27,7 @@ func (d *demo) compare(ctx context.Context) (equal bool, detail string, err erro
 	n := 0
 	server := map[op.Kind][]string{}
 	for cursor, more := "", true; more; {
-		page, err := client.Changes(ctx, cursor, wire.MaxPage)
+		page, err := client.Changes(ctx, wire.Self{}, cursor, wire.MaxPage)
 		if err != nil {
 			return false, "", err
 		}

@@ -37,21 +37,45 @@ var (
 	ErrRunning     = errors.New("this engine runs already")
 )
 
-// Local is the device's own side: its queue, its records, its cursor.
+// Local is the device's own side.
 type Local interface {
+	Queue
+	Records
+	Memory
+}
+
+// Queue is what waits to be sent.
+type Queue interface {
+	// NextBatch is empty while the server's base is being taken after a reset.
 	NextBatch(ctx context.Context, maxOps, maxBytes int) ([]op.Op, error)
 	MarkTried(ctx context.Context, opIDs []string, reason string) error
-	Settle(ctx context.Context, ops []op.Op, results []wire.Result) (wire.Settled, error)
+	// Settle takes the server's word on a batch, and how it says its history stands.
+	Settle(ctx context.Context, ops []op.Op, results []wire.Result, seen wire.Seen) (wire.Settled, error)
+}
+
+// Records are what the server said.
+type Records interface {
 	Cursor(ctx context.Context) (string, error)
 	ApplyChanges(ctx context.Context, page wire.Changes) (int, error)
 	RoundDone(ctx context.Context) error
 }
 
+// Memory is what the device remembers of the server's history, so that one that
+// was restored from a backup is found out.
+type Memory interface {
+	Self(ctx context.Context) (wire.Self, error) // goes with each push and pull
+	Past(ctx context.Context) (wire.Past, error)
+	// Reset begins again with a server that lost what is newer than common: the
+	// cursor goes back to the start, and what was acknowledged since waits again.
+	Reset(ctx context.Context, common wire.Common) error
+}
+
 // Remote is the server's side. Its errors are those of package wire.
 type Remote interface {
 	Ping(ctx context.Context) (wire.Pong, error)
-	Push(ctx context.Context, ops []op.Op) ([]wire.Result, error)
-	Changes(ctx context.Context, cursor string, limit int) (wire.Changes, error)
+	Push(ctx context.Context, self wire.Self, ops []op.Op) (wire.Results, error)
+	Changes(ctx context.Context, self wire.Self, cursor string, limit int) (wire.Changes, error)
+	History(ctx context.Context, past wire.Past) (wire.Common, error)
 	Hangup() // drops idle connections: they may be dead
 }
 

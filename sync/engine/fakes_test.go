@@ -35,6 +35,8 @@ type local struct {
 	dry     int
 	wake    chan struct{}
 	fail    error // what every call returns, when set
+	self    wire.Self
+	resets  []wire.Common
 }
 
 func newLocal() *local { return &local{tries: map[string]int{}, wake: make(chan struct{}, 1)} }
@@ -97,11 +99,16 @@ func (l *local) MarkTried(_ context.Context, ids []string, reason string) error 
 	return l.fail
 }
 
-func (l *local) Settle(_ context.Context, ops []op.Op, results []wire.Result) (s wire.Settled, err error) {
+func (l *local) Settle(_ context.Context, ops []op.Op, results []wire.Result, seen wire.Seen) (s wire.Settled, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.fail != nil {
 		return s, l.fail
+	}
+	l.remember(seen)
+	if len(results) > 0 && results[0].Code == op.CodeForked {
+		l.self.Queues = append(l.self.Queues, "q"+strconv.Itoa(len(l.self.Queues)))
+		return wire.Settled{Forked: len(ops)}, nil
 	}
 	gone := map[string]bool{}
 	for i, r := range results {
@@ -145,6 +152,7 @@ func (l *local) ApplyChanges(_ context.Context, page wire.Changes) (int, error) 
 	if l.fail != nil {
 		return 0, l.fail
 	}
+	l.remember(page.Seen)
 	l.cursor = page.Cursor
 	l.applied = append(l.applied, page)
 	l.wrote()
@@ -157,6 +165,39 @@ func (l *local) RoundDone(context.Context) error {
 	l.dry++
 	l.wrote()
 	return l.fail
+}
+
+func (l *local) remember(seen wire.Seen) {
+	if len(seen) > 0 {
+		l.self.Seen = seen
+	}
+}
+
+func (l *local) Self(context.Context) (wire.Self, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return wire.Self{Seen: l.self.Seen, Queues: append([]string(nil), l.self.Queues...)}, l.fail
+}
+
+func (l *local) Past(context.Context) (wire.Past, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	p := wire.Past{Seen: map[string][]wire.Mark{}}
+	for crew, m := range l.self.Seen {
+		p.Seen[crew] = []wire.Mark{m}
+	}
+	return p, l.fail
+}
+
+func (l *local) Reset(_ context.Context, common wire.Common) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.fail != nil {
+		return l.fail
+	}
+	l.resets, l.self.Seen, l.cursor = append(l.resets, common), nil, ""
+	l.wrote()
+	return nil
 }
 
 func (l *local) counts() (queued, settled, parked int) {
@@ -180,8 +221,9 @@ func (l *local) triesOf(id string) int {
 // request is one that reached the fake server or failed on the way.
 type request struct {
 	at   time.Time
-	what string // ping, push, changes
+	what string // ping, push, changes, history
 	ops  []op.Op
+	self wire.Self
 }
 
 // remote is a server that says yes, unless a hook says otherwise.
@@ -196,11 +238,13 @@ type remote struct {
 	hang     bool                                        // answer nothing until the caller gives up
 	during   func(what string, ops []op.Op)              // runs while a request is under way
 	auth     string                                      // what a ping says of the token
+	stand    wire.Seen                                   // how the history stands: what a device saw of another is refused
+	queue    string                                      // another copy of the device sent already; this is the identity that is free
 }
 
 func (s *remote) begin(ctx context.Context, what string, ops []op.Op) error {
 	s.mu.Lock()
-	s.requests = append(s.requests, request{time.Now(), what, ops})
+	s.requests = append(s.requests, request{at: time.Now(), what: what, ops: ops})
 	trip, fail, hang, during := s.trip, s.fail, s.hang, s.during
 	s.mu.Unlock()
 	if during != nil {
@@ -228,28 +272,64 @@ func (s *remote) Ping(ctx context.Context) (wire.Pong, error) {
 	return wire.Pong{Ping: wire.Ping{Time: time.Now().UnixMilli(), Auth: s.auth}}, nil
 }
 
-func (s *remote) Push(ctx context.Context, ops []op.Op) ([]wire.Result, error) {
-	if err := s.begin(ctx, "push", ops); err != nil {
-		return nil, err
-	}
-	var out []wire.Result
-	for _, o := range ops {
-		r := wire.Result{Outcome: op.Applied, Version: o.Seq}
-		if s.verdict != nil {
-			r = s.verdict(o)
+// knows refuses a device that saw another history.
+func (s *remote) knows(self wire.Self) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.requests[len(s.requests)-1].self = self
+	for crew, m := range self.Seen {
+		if s.stand[crew] != m {
+			return refusal(409, wire.CodeReset, 0)
 		}
-		r.OpID = o.ID
-		out = append(out, r)
+	}
+	return nil
+}
+
+func (s *remote) History(ctx context.Context, past wire.Past) (wire.Common, error) {
+	if err := s.begin(ctx, "history", nil); err != nil {
+		return wire.Common{}, err
+	}
+	out := wire.Common{Common: map[string]int64{}}
+	for crew := range past.Seen {
+		out.Common[crew] = 0
 	}
 	return out, nil
 }
 
-func (s *remote) Changes(ctx context.Context, cursor string, limit int) (wire.Changes, error) {
+func (s *remote) Push(ctx context.Context, self wire.Self, ops []op.Op) (wire.Results, error) {
+	if err := s.begin(ctx, "push", ops); err != nil {
+		return wire.Results{}, err
+	}
+	if err := s.knows(self); err != nil {
+		return wire.Results{}, err
+	}
+	out := wire.Results{Seen: s.stand}
+	for _, o := range ops {
+		r := wire.Result{Outcome: op.Applied, Version: o.Seq}
+		if s.queue != "" && (len(self.Queues) == 0 || self.Queues[len(self.Queues)-1] != s.queue) {
+			r = wire.Result{Outcome: op.Rejected, Code: op.CodeForked}
+			r.OpID = o.ID
+			out.Results = append(out.Results, r)
+			continue
+		}
+		if s.verdict != nil {
+			r = s.verdict(o)
+		}
+		r.OpID = o.ID
+		out.Results = append(out.Results, r)
+	}
+	return out, nil
+}
+
+func (s *remote) Changes(ctx context.Context, self wire.Self, cursor string, limit int) (wire.Changes, error) {
 	if err := s.begin(ctx, "changes", nil); err != nil {
 		return wire.Changes{}, err
 	}
+	if err := s.knows(self); err != nil {
+		return wire.Changes{}, err
+	}
 	if s.page == nil {
-		return wire.Changes{Cursor: "c0"}, nil
+		return wire.Changes{Cursor: "c0", Seen: s.stand}, nil
 	}
 	return s.page(cursor, limit), nil
 }

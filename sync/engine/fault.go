@@ -18,6 +18,7 @@ type fault struct {
 	wait  time.Duration // the server asks to wait so long
 	cut   bool          // the line broke under way: send less next time
 	bad   bool          // perhaps what was sent is to blame: bisect
+	reset bool          // the server was restored from a backup
 }
 
 // diagnose tells the network's faults, the server's and our own apart. It
@@ -46,6 +47,10 @@ func diagnose(err error) *fault {
 
 func refusal(err error, r *wire.ServerError) *fault {
 	f := &fault{err: err, state: reach.ServerDown, wait: min(r.RetryAfter, maxRetryAfter)}
+	if r.Problem.Code == wire.CodeReset {
+		f.state, f.line, f.reset = reach.Online, true, true
+		return f
+	}
 	switch r.Status() {
 	case http.StatusUnauthorized, http.StatusForbidden:
 		f.state, f.line, f.slow = reach.Unauthorised, true, true

@@ -60,7 +60,11 @@ func (r *round) pull(ctx context.Context) *fault {
 func (r *round) page(ctx context.Context, cursor string) (wire.Changes, *fault) {
 	for {
 		var page wire.Changes
-		err := r.call(func(s Remote) (err error) { page, err = s.Changes(ctx, cursor, r.pages.limit); return err })
+		self, err := r.o.Local.Self(ctx)
+		if err != nil {
+			return page, diagnose(err)
+		}
+		err = r.call(func(s Remote) (err error) { page, err = s.Changes(ctx, self, cursor, r.pages.limit); return err })
 		if err == nil {
 			r.pages.grow()
 			r.online()

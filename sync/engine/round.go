@@ -43,6 +43,8 @@ type round struct {
 	out    outcome
 	pushed *fault // why pushing stopped in this round, when the way itself was fine
 	told   map[string]bool
+	forks  int    // batches that met another copy of this device's data
+	detail string // what the person has to know of this round, though the server answers
 }
 
 // round makes one round, or, for an engine that is not the sender, looks
@@ -80,13 +82,13 @@ func (r *round) run(ctx context.Context, sender bool) *fault {
 	if !sender {
 		return nil
 	}
-	if f := r.push(ctx); f != nil {
-		if f.line {
-			return f
+	f := r.both(ctx)
+	if f != nil && f.reset {
+		if f = r.reset(ctx); f == nil {
+			f = r.both(ctx)
 		}
-		r.pushed = f
 	}
-	if f := r.pull(ctx); f != nil {
+	if f != nil {
 		return f
 	}
 	if r.pushed != nil {
@@ -94,6 +96,22 @@ func (r *round) run(ctx context.Context, sender bool) *fault {
 		return r.pushed
 	}
 	return r.dry(ctx)
+}
+
+// both is push and pull, and then a push of what could not go before or came
+// meanwhile.
+func (r *round) both(ctx context.Context) *fault {
+	r.pushed = r.push(ctx)
+	if f := r.pushed; f != nil && f.line {
+		return f
+	}
+	if f := r.pull(ctx); f != nil || r.pushed != nil {
+		return f
+	}
+	if r.pushed = r.push(ctx); r.pushed != nil && r.pushed.line {
+		return r.pushed
+	}
+	return nil
 }
 
 // open gets the way to the server as the device stands now.
@@ -122,7 +140,7 @@ func (r *round) call(f func(Remote) error) error {
 
 // online notes a true answer.
 func (r *round) online() {
-	r.board.reach(reach.Online, "", r.o.Clock().Wall)
+	r.board.reach(reach.Online, r.detail, r.o.Clock().Wall)
 }
 
 // ping asks whether the server is there, unless that was heard just now. It
@@ -209,8 +227,12 @@ func (r *round) push(ctx context.Context) *fault {
 
 // pushBatch sends one batch and settles it. It returns how many ops left the queue.
 func (r *round) pushBatch(ctx context.Context, ops []op.Op) (int, *fault) {
-	var results []wire.Result
-	err := r.call(func(s Remote) (err error) { results, err = s.Push(ctx, ops); return err })
+	self, err := r.o.Local.Self(ctx)
+	if err != nil {
+		return 0, diagnose(err)
+	}
+	var out wire.Results
+	err = r.call(func(s Remote) (err error) { out, err = s.Push(ctx, self, ops); return err })
 	if err != nil && ctx.Err() != nil {
 		return 0, diagnose(err)
 	}
@@ -219,7 +241,7 @@ func (r *round) pushBatch(ctx context.Context, ops []op.Op) (int, *fault) {
 			r.outbox.shrink(len(ops))
 			return 0, nil
 		}
-		results, err = tooLargeForGood(ops), nil
+		out, err = wire.Results{Results: tooLargeForGood(ops)}, nil
 	}
 	if err != nil {
 		f := diagnose(err)
@@ -233,15 +255,21 @@ func (r *round) pushBatch(ctx context.Context, ops []op.Op) (int, *fault) {
 		return 0, f
 	}
 	r.online()
-	return r.settle(ctx, ops, results)
+	return r.settle(ctx, ops, out)
 }
 
-func (r *round) settle(ctx context.Context, ops []op.Op, results []wire.Result) (int, *fault) {
+func (r *round) settle(ctx context.Context, ops []op.Op, out wire.Results) (int, *fault) {
+	results := out.Results
 	// The server's word is kept even when the engine is being stopped: it is
 	// here, and asking again costs a round trip.
-	s, err := r.o.Local.Settle(context.WithoutCancel(ctx), ops, results)
+	s, err := r.o.Local.Settle(context.WithoutCancel(ctx), ops, results, out.Seen)
 	if err != nil {
 		return 0, diagnose(err)
+	}
+	if s.Forked > 0 {
+		if f := r.forked(); f != nil {
+			return 0, f
+		}
 	}
 	r.outbox.sent(ops, results, r.o.Clock().Boot)
 	r.out.progress = r.out.progress || s.Acked+s.Parked > 0

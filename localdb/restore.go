@@ -1,0 +1,275 @@
+package localdb
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"example.com/punchlist/localdb/sqlite"
+	"example.com/punchlist/sync/op"
+	"example.com/punchlist/sync/wire"
+)
+
+// A server that was restored from a backup has lost what is newer than the
+// newest version that both sides know alike. This laptop then begins again with
+// it, in steps each of which is one transaction:
+//
+//	Reset          what was settled since waits again, under its old id and at its
+//	   │           old place; every record is marked as unheard; cursor at the start
+//	   ▼
+//	ApplyChanges   page by page the server says what it holds; nothing is sent
+//	   │
+//	   ▼ last page
+//	complete       what it did not speak of goes, but for what has unsent work on it;
+//	               sending goes on
+//
+// A crash between two of them goes on with the next.
+
+// CodeRecordLost: the change waits for a record that the restored server does not
+// hold any more, until the laptop that made the record brings it back.
+const CodeRecordLost op.Code = "record_lost"
+
+const recordLost = "the server was restored from a backup and does not have this record any more; the change goes out by itself when the record comes back"
+
+// Reset begins again with a server that holds nothing newer than common of what
+// this laptop was told. Pending changes stay, and those settled since, of the
+// last 30 days, wait again before them.
+func (db *DB) Reset(ctx context.Context, common wire.Common) error {
+	return db.sql.Write(ctx, func(tx *sqlite.Tx) error {
+		r := rebase{tx: tx, now: db.clock().Wall}
+		if err := r.measure(common); err != nil {
+			return err
+		}
+		for _, step := range []func() error{r.unhear, r.offerAgain, r.lowerBases} {
+			if err := step(); err != nil {
+				return err
+			}
+		}
+		for _, ref := range r.touched {
+			if err := rebuild(tx, ref.kind, ref.id); err != nil {
+				return fmt.Errorf("lay unsent changes on %s %s: %w", op.Word(ref.kind), ref.id, err)
+			}
+		}
+		if _, err := tx.Exec("UPDATE device SET cursor = '', rebasing = 1"); err != nil {
+			return err
+		}
+		return putNotice(tx, NoticeReset, r.now)
+	})
+}
+
+// rebase is one Reset while its transaction runs.
+type rebase struct {
+	tx      *sqlite.Tx
+	now     int64
+	common  string // by crew, as JSON: the newest version that both sides know
+	least   int64  // the lowest of them
+	touched []recordRef
+}
+
+type recordRef struct {
+	kind op.Kind
+	id   string
+}
+
+// measure forgets what the server does not know of, and keeps how much is common.
+func (r *rebase) measure(common wire.Common) error {
+	by := map[string]int64{}
+	if err := eachMark(r.tx, func(crew string, _ wire.Mark) { by[crew] = common.Common[crew] }, "SELECT crew, version, fingerprint FROM seen"); err != nil {
+		return err
+	}
+	first := true
+	for crew, version := range by {
+		if r.least = min(r.least, version); first {
+			r.least, first = version, false
+		}
+		if _, err := r.tx.Exec("DELETE FROM seen WHERE crew = ? AND version > ?", crew, version); err != nil {
+			return err
+		}
+	}
+	text, err := json.Marshal(by)
+	r.common = string(text)
+	return err
+}
+
+// capped is a version, cut to what is common in a crew.
+func capped(version, crew string) string {
+	return "min(" + version + ", coalesce((SELECT value FROM json_each(?1) WHERE key = " + crew + "), 0))"
+}
+
+// unhear marks every record that a server spoke of.
+func (r *rebase) unhear() error {
+	for _, kind := range op.Kinds {
+		name := tables[kind].name
+		if _, err := r.tx.Exec("INSERT INTO unheard (entity_id, entity_type) SELECT id, ? FROM "+name+" WHERE version > 0 ON CONFLICT DO NOTHING", kind); err != nil {
+			return err
+		}
+		if _, err := r.tx.Exec("UPDATE "+name+" SET version = "+capped("version", "crew")+" WHERE version > 0", r.common); err != nil {
+			return err
+		}
+	}
+	version := capped("version", "state ->> 'crew'")
+	_, err := r.tx.Exec("UPDATE server_records SET version = "+version+", state = json_set(state, '$.version', "+version+")", r.common)
+	return err
+}
+
+// offerAgain puts what was settled in the lost part of the history back into the
+// queue. What the server does know of it, it answers as a repeat.
+func (r *rebase) offerAgain() error {
+	const lost = ` FROM sync_sent WHERE settled_at >= ?1 AND (user, server_id) = (SELECT user, server_id FROM device) AND (version > ?2 OR outcome <> 'applied')`
+	args := []any{r.now - keepSettled, r.least}
+	rows, err := r.tx.Query("SELECT DISTINCT entity_type, entity_id"+lost+" ORDER BY 2", args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var ref recordRef
+		if err := rows.Scan(&ref.kind, &ref.id); err != nil {
+			return err
+		}
+		r.touched = append(r.touched, ref)
+	}
+	if err := rows.Err(); err != nil {
+		return err
+	}
+	rows.Close()
+	for _, ref := range r.touched {
+		cur, err := loadRecords(r.tx, ref.kind, "WHERE id = ?", ref.id)
+		if err != nil {
+			return err
+		}
+		if len(cur) == 1 {
+			if err := keepServerState(r.tx, cur[0]); err != nil {
+				return err
+			}
+		}
+	}
+	const columns = "id, op_id, entity_id, entity_type, action, payload, prev, base, group_id, task_id, created_at"
+	// Tried: what it says, and when it was made, is final.
+	_, err = r.tx.Exec("INSERT INTO sync_queue ("+columns+", boot_id, boot_ms, tried) SELECT "+columns+", '', 0, 1"+lost, args...)
+	if err != nil {
+		return err
+	}
+	_, err = r.tx.Exec("DELETE"+lost, args...)
+	return err
+}
+
+// lowerBases: a version of the lost history means something else in the new one,
+// and must not count as having been seen there.
+func (r *rebase) lowerBases() error {
+	const crew = "coalesce((SELECT crew FROM tasks WHERE id = q.task_id), (SELECT crew FROM sites WHERE id = q.entity_id))"
+	_, err := r.tx.Exec("UPDATE sync_queue AS q SET base = min(base, coalesce((SELECT value FROM json_each(?1) WHERE key = "+crew+"), ?2)) WHERE base > 0", r.common, r.least)
+	return err
+}
+
+// heardAgain tells whether this is the first word on a record since the Reset.
+// What is here of it then counts for nothing.
+func (s settler) heardAgain(kind op.Kind, id string) (bool, error) {
+	if !s.rebasing {
+		return false, nil
+	}
+	res, err := s.tx.Exec("DELETE FROM unheard WHERE entity_id = ?", id)
+	if err != nil {
+		return false, err
+	}
+	if n, err := res.RowsAffected(); err != nil || n == 0 {
+		return false, err
+	}
+	_, err = s.tx.Exec("DELETE FROM server_records WHERE entity_type = ? AND entity_id = ?", kind, id)
+	return true, err
+}
+
+// complete ends the taking of a base: what the server did not speak of it does
+// not hold. Records with unsent work on them, or beneath them, stay.
+func (s settler) complete() error {
+	for _, kind := range op.Kinds {
+		name, beneath := tables[kind].name, ""
+		if kind == op.Task {
+			beneath = " AND NOT EXISTS (SELECT 1 FROM sync_queue WHERE task_id = r.id)"
+		}
+		const unheard = " WHERE r.id IN (SELECT entity_id FROM unheard)"
+		if _, err := s.tx.Exec("DELETE FROM " + name + " AS r" + unheard + " AND NOT EXISTS (SELECT 1 FROM sync_queue WHERE entity_id = r.id)" + beneath); err != nil {
+			return err
+		}
+		if _, err := s.tx.Exec("UPDATE " + name + " AS r SET version = 0" + unheard); err != nil {
+			return err
+		}
+	}
+	for _, statement := range []string{
+		"UPDATE server_records SET version = 0, state = json_set(state, '$.version', 0) WHERE entity_id IN (SELECT entity_id FROM unheard)",
+		"DELETE FROM unheard",
+		"UPDATE device SET rebasing = 0",
+	} {
+		if _, err := s.tx.Exec(statement); err != nil {
+			return err
+		}
+	}
+	return parkLost(s.tx)
+}
+
+// known: the server holds the record, or a change that waits here makes it.
+func known(id string) string {
+	text := "EXISTS (SELECT 1 FROM sync_queue i WHERE i.entity_id = " + id + " AND i.action = 'INSERT')"
+	for _, kind := range op.Kinds {
+		text += " OR EXISTS (SELECT 1 FROM " + tables[kind].name + " WHERE id = " + id + " AND version > 0)"
+	}
+	return "(" + text + ")"
+}
+
+// lostOps are the changes whose record, or task, the server lost and nothing here
+// brings back.
+var lostOps = "WITH lost AS (SELECT q.op_id, q.group_id FROM sync_queue q WHERE (q.state = 'pending' OR q.code = '" + string(CodeRecordLost) + "')" +
+	" AND NOT (" + known("q.entity_id") + " AND (q.task_id IS NULL OR " + known("q.task_id") + "))) "
+
+// parkLost parks them, with all of their action, and lets go on what no longer
+// is one: its record came back.
+func parkLost(tx *sqlite.Tx) error {
+	const among = "(op_id IN (SELECT op_id FROM lost) OR group_id IN (SELECT group_id FROM lost))"
+	if _, err := tx.Exec(lostOps+"UPDATE sync_queue SET state = 'pending', code = NULL, last_error = NULL WHERE code = ? AND NOT coalesce("+among+", 0)", CodeRecordLost); err != nil {
+		return err
+	}
+	_, err := tx.Exec(lostOps+"UPDATE sync_queue SET state = 'parked', code = ?, last_error = ? WHERE state = 'pending' AND "+among, CodeRecordLost, recordLost)
+	return err
+}
+
+// lookForLost does so where there is such a change at all.
+func lookForLost(tx *sqlite.Tx) error {
+	var some, rebasing bool
+	if err := tx.Scan([]any{&some, &rebasing}, "SELECT EXISTS (SELECT 1 FROM sync_queue WHERE state = 'parked' AND code = ?), rebasing FROM device", CodeRecordLost); err != nil || rebasing {
+		return err
+	}
+	if !some {
+		return nil
+	}
+	return parkLost(tx)
+}
+
+// dropLost takes away tasks that the server lost, once nothing waits for them.
+func dropLost(tx *sqlite.Tx) error {
+	_, err := tx.Exec("DELETE FROM tasks WHERE version = 0 AND NOT EXISTS (SELECT 1 FROM unheard WHERE entity_id = tasks.id)" +
+		" AND NOT EXISTS (SELECT 1 FROM sync_queue WHERE entity_id = tasks.id) AND NOT EXISTS (SELECT 1 FROM sync_queue WHERE task_id = tasks.id)")
+	return err
+}
+
+// newQueue gives the queue a new identity, because another copy of this laptop's
+// data sent under the old one. The changes keep their ids: what the other copy
+// sent already is a repeat.
+func (s settler) newQueue() error {
+	var text string
+	if err := s.tx.Scan([]any{&text}, "SELECT queues FROM device"); err != nil {
+		return err
+	}
+	var queues []string
+	if err := json.Unmarshal([]byte(text), &queues); err != nil {
+		return err
+	}
+	queues = append(queues, s.db.newID())
+	changed, err := json.Marshal(queues[max(0, len(queues)-wire.MaxQueues):])
+	if err != nil {
+		return err
+	}
+	if _, err := s.tx.Exec("UPDATE device SET queues = ?", string(changed)); err != nil {
+		return err
+	}
+	return putNotice(s.tx, NoticeForked, s.now)
+}
