@@ -107,7 +107,8 @@ func (db *DB) retime(tx *sqlite.Tx, c contact) error {
 	return retimeActions(tx, ops, moved)
 }
 
-// late is a waiting op that wrote moments by a clock that nobody had compared.
+// late is a waiting op that wrote moments by a clock that nobody had compared, or
+// one that such a clock put into the future.
 type late struct {
 	op, entity string
 	kind       op.Kind
@@ -118,7 +119,8 @@ type late struct {
 func loadLate(tx *sqlite.Tx, c contact) ([]late, error) {
 	rows, err := tx.Query(`SELECT op_id, entity_id, entity_type, payload, created_at, boot_id, boot_ms FROM sync_queue
 		WHERE tried = 0 AND (boot_id = ?1 OR boot_id NOT IN (SELECT boot_id FROM boots))
-		AND coalesce(payload ->> '$.started_at', payload ->> '$.completed_at', payload ->> '$.ended_at', payload ->> '$.done_at', payload ->> '$.at') IS NOT NULL ORDER BY id`, c.boot)
+		AND (coalesce(payload ->> '$.started_at', payload ->> '$.completed_at', payload ->> '$.ended_at', payload ->> '$.done_at', payload ->> '$.at') IS NOT NULL
+			OR boot_id <> ?1 AND payload ->> '$.updated_at' > ?2) ORDER BY id`, c.boot, c.now)
 	if err != nil {
 		return nil, err
 	}
