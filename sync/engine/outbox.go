@@ -2,6 +2,8 @@ package engine
 
 import (
 	"context"
+	"encoding/json"
+	"math"
 	"time"
 
 	"example.com/punchlist/sync/op"
@@ -12,6 +14,9 @@ const (
 	maxOps   = 200
 	maxBytes = 96 << 10 // of JSON before packing: little is sent twice when a line is cut
 	minBytes = 4 << 10
+	// maxLook bounds how far behind held ops is looked for one that may go. A
+	// server that puts off more than that is ill as a whole.
+	maxLook = 20_000
 	// oftenFailed is how many failures of its own, while other ops went through,
 	// make an op wait long between tries.
 	oftenFailed = 10
@@ -21,7 +26,8 @@ const (
 // outbox decides which ops the next batch holds.
 type outbox struct {
 	ops, bytes int             // a batch's limits now
-	narrow     bool            // looking for the op that a server fails on
+	narrow     bool            // looking for the op that a server fails on …
+	suspects   int             // … which is among so many at the front
 	failed     string          // first op of the batch that failed last …
 	failedLen  int             // … and its length
 	held       map[string]held // ops that wait longer than the rest, by op id
@@ -42,19 +48,41 @@ func newOutbox() outbox {
 }
 
 // next reads the batch to send now; none when all that may be sent is sent.
+// While ops are held it looks on behind them, always from the queue's front: what
+// must not overtake a held op is known only by having seen that one.
 func (b *outbox) next(ctx context.Context, l Local, now int64) ([]op.Op, error) {
 	if len(b.held) == 0 {
 		return l.NextBatch(ctx, b.ops, b.bytes)
 	}
-	ops, err := l.NextBatch(ctx, maxOps, maxBytes)
-	if err != nil {
-		return nil, err
+	for look := len(b.held) + maxOps + wire.MaxOps; ; look *= 2 {
+		look = min(look, maxLook)
+		ops, err := l.NextBatch(ctx, look, math.MaxInt)
+		if err != nil {
+			return nil, err
+		}
+		all := len(ops) <= look-wire.MaxOps // a group may have been left to the next batch
+		if all {
+			b.forget(ops)
+		}
+		if free := independent(ops, func(id string) bool { return b.waits(id, now) }); len(free) > 0 {
+			return firstUnits(free, b.fit(free)), nil
+		}
+		if all || look == maxLook {
+			return b.dueAlone(ops, now), nil
+		}
 	}
-	b.forget(ops)
-	if free := independent(ops, func(id string) bool { return b.waits(id, now) }); len(free) > 0 {
-		return firstUnits(free, b.ops), nil
+}
+
+// fit is how many of these ops a batch may hold now.
+func (b *outbox) fit(ops []op.Op) int {
+	size := 0
+	for i, o := range ops[:min(len(ops), b.ops)] {
+		text, err := json.Marshal(o)
+		if size += len(text); err != nil || size > b.bytes {
+			return max(i, 1)
+		}
 	}
-	return b.dueAlone(ops, now), nil
+	return b.ops
 }
 
 // waits tells whether an op is left out of the common batches now.
@@ -63,12 +91,8 @@ func (b *outbox) waits(id string, now int64) bool {
 	return ok && (h.alone || h.due > now)
 }
 
-// forget drops what is held of ops that left the queue by another way. queue is
-// its front; all of it when shorter than maxOps.
+// forget drops what is held of ops that left the queue by another way.
 func (b *outbox) forget(queue []op.Op) {
-	if len(queue) >= maxOps {
-		return
-	}
 	there := map[string]bool{}
 	for _, o := range queue {
 		there[o.ID] = true
@@ -121,6 +145,8 @@ func (b *outbox) soonest(now int64) int64 {
 func (b *outbox) sent(ops []op.Op, results []wire.Result, now int64) {
 	b.wins++
 	b.failed, b.failedLen = "", 0
+	b.suspects -= len(ops)
+	b.narrow = b.narrow && b.suspects > 0
 	if !b.narrow {
 		b.ops, b.bytes = min(b.ops*2, maxOps), min(b.bytes*2, maxBytes)
 	}
@@ -143,7 +169,8 @@ func (b *outbox) shrink(n int) {
 }
 
 // bad notes a batch that the server itself failed on. The same batch twice, and
-// it is halved from try to try; what fails alone is held back.
+// it is halved from try to try; what fails alone is held back. When all of the
+// batch went through in parts after all, nothing in it was to blame.
 func (b *outbox) bad(ops []op.Op, now int64) {
 	again := b.failed == ops[0].ID && b.failedLen == len(ops)
 	b.failed, b.failedLen = ops[0].ID, len(ops)
@@ -154,7 +181,7 @@ func (b *outbox) bad(ops []op.Op, now int64) {
 			b.hold(o.ID, now)
 		}
 	case again || b.narrow:
-		b.narrow = true
+		b.narrow, b.suspects = true, len(ops)
 		b.ops = max(1, len(ops)/2)
 	}
 }

@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"fmt"
 	"slices"
 	"sync/atomic"
 	"syscall"
@@ -215,6 +216,107 @@ func TestAGroupIsNeverSplit(t *testing.T) {
 		}
 		if n, settled, _ := b.l.counts(); n != 3 || settled != 11 {
 			b.Errorf("%d wait, %d settled", n, settled)
+		}
+	})
+}
+
+// Nothing leaves that was not made final before, and what making it final left
+// out does not leave.
+func TestOpsAreMadeFinalBeforeTheyLeave(t *testing.T) {
+	inBench(t, func(b *bench) {
+		ids := b.l.add(5)
+		b.l.dropped[ids[1]], b.l.dropped[ids[4]] = true, true
+		b.s.during = func(what string, ops []op.Op) {
+			b.l.mu.Lock()
+			defer b.l.mu.Unlock()
+			for _, o := range ops {
+				if !b.l.frozen[o.ID] || b.l.dropped[o.ID] {
+					b.Errorf("%s leaves, made final: %v", o.ID, b.l.frozen[o.ID])
+				}
+			}
+		}
+		b.start()
+		b.pass(2 * time.Second)
+		if got := b.l.order(); !slices.Equal(got, []string{ids[0], ids[2], ids[3]}) {
+			b.Errorf("%v were sent", got)
+		}
+		b.l.dropped = map[string]bool{"op0006": true}
+		b.l.add(1)
+		begin := time.Now()
+		b.pass(3 * time.Second)
+		if n := len(b.s.seen("push", begin)); n != 0 {
+			b.Errorf("%d empty batches were sent", n)
+		}
+	})
+}
+
+func TestManyOpsPutOffLetTheRestThrough(t *testing.T) {
+	inBench(t, func(b *bench) {
+		off := b.l.add(1000)
+		good := b.l.add(50)
+		hangs := b.l.addOp(op.Op{Kind: op.Task, Entity: "r1", Action: op.Update}) // builds on the first
+		var open atomic.Bool
+		b.s.verdict = func(o op.Op) wire.Result {
+			if o.Seq <= int64(len(off)) && !open.Load() {
+				return wire.Result{Outcome: op.Retry, Message: "not now"}
+			}
+			return wire.Result{Outcome: op.Applied}
+		}
+		b.start()
+		b.pass(10 * time.Second)
+		if got := b.l.order(); !slices.Equal(got, good) {
+			b.Fatalf("%d settled behind %d that wait, want %d", len(got), len(off), len(good))
+		}
+		open.Store(true)
+		b.pass(2 * time.Minute)
+		got := b.l.order()
+		if n, _, _ := b.l.counts(); n != 0 || slices.Index(got, off[0]) > slices.Index(got, hangs) {
+			b.Errorf("%d still wait, or an op overtook the one it builds on", n)
+		}
+	})
+}
+
+func TestManyOpsThatTheServerFailsOnLetTheRestThrough(t *testing.T) {
+	inBench(t, func(b *bench) {
+		bad := b.l.add(10)
+		for range 900 { // all hang on the first bad one
+			b.l.addOp(op.Op{Kind: op.Note, Action: op.Insert, Entity: fmt.Sprint("n", b.l.next), Fields: op.Fields{"task_id": "r1"}})
+		}
+		good := b.l.add(50)
+		b.s.fail = func(what string, ops []op.Op) error {
+			if what == "push" && holds(ops, bad...) {
+				return refusal(500, wire.CodeInternal, 0)
+			}
+			return nil
+		}
+		b.start()
+		b.pass(20 * time.Minute)
+		if got := b.l.order(); !slices.Equal(got, good) {
+			b.Errorf("%d of %d are settled", len(got), len(good))
+		}
+	})
+}
+
+func TestAfterAFewFailuresBatchesGrowAgain(t *testing.T) {
+	inBench(t, func(b *bench) {
+		b.l.add(1000)
+		var failures atomic.Int32
+		b.s.fail = func(what string, ops []op.Op) error {
+			if what == "push" && failures.Add(1) <= 4 {
+				return refusal(500, wire.CodeInternal, 0)
+			}
+			return nil
+		}
+		b.start()
+		b.pass(2 * time.Minute)
+		if n, _, _ := b.l.counts(); n != 0 {
+			b.Fatalf("%d wait", n)
+		}
+		begin := time.Now()
+		ids := b.l.add(600)
+		b.pass(5 * time.Second)
+		if n := len(b.s.seen("push", begin)); n != 3 {
+			b.Errorf("%d batches for %d ops, long after the server was mended", n, len(ids))
 		}
 	})
 }
