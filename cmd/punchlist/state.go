@@ -13,13 +13,26 @@ import (
 )
 
 func (a *app) stateCmd() *cobra.Command {
-	cmd := &cobra.Command{Use: "state", Short: "Show what is sent, what waits, and whether the server answers", Example: "  punchlist state --json", Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.with(cmd, a.state) }}
+	var read bool
+	cmd := &cobra.Command{Use: "state", Short: "Show what is sent, what waits, and whether the server answers", Example: "  punchlist state --json\n  punchlist state --read", Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.with(cmd, func(ctx context.Context, db *localdb.DB) error {
+				if err := a.state(ctx, db); err != nil || !read {
+					return err
+				}
+				return db.ReadNotices(ctx)
+			})
+		}}
+	cmd.Flags().BoolVar(&read, "read", false, "take the notices that it shows as read")
 	return a.jsonFlag(cmd)
 }
 
 func (a *app) state(ctx context.Context, db *localdb.DB) error {
 	s, err := db.Summary(ctx)
+	if err != nil {
+		return err
+	}
+	notices, err := db.Notices(ctx)
 	if err != nil {
 		return err
 	}
@@ -31,6 +44,11 @@ func (a *app) state(ctx context.Context, db *localdb.DB) error {
 		if s.LastSync != 0 {
 			out["last_sync"] = s.LastSync
 		}
+		told := []map[string]any{}
+		for _, n := range notices {
+			told = append(told, map[string]any{"code": n.Code, "message": n.Message, "at": n.At, "times": n.Times})
+		}
+		out["notices"] = told
 		return a.printJSON(out)
 	}
 	line := func(name, format string, args ...any) {
@@ -52,6 +70,12 @@ func (a *app) state(ctx context.Context, db *localdb.DB) error {
 		line("clock", "this laptop's clock is %s %s; changes are dated right all the same", off.Abs().Round(time.Second), map[bool]string{true: "slow", false: "fast"}[off > 0])
 	}
 	line("database", "%s", db.Path())
+	for _, n := range notices {
+		line("notice", "%s  %s", when(n.At), n.Message)
+	}
+	if len(notices) > 0 {
+		a.note("Try: punchlist state --read, once you have read the notices")
+	}
 	return nil
 }
 
