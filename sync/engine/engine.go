@@ -48,6 +48,9 @@ type Local interface {
 type Queue interface {
 	// NextBatch is empty while the server's base is being taken after a reset.
 	NextBatch(ctx context.Context, maxOps, maxBytes int) ([]op.Op, error)
+	// Freeze makes a batch final before it leaves, on the disk: what it returns is
+	// sent and never changes again. It may leave ops out for good.
+	Freeze(ctx context.Context, ops []op.Op) ([]op.Op, error)
 	MarkTried(ctx context.Context, opIDs []string, reason string) error
 	// Settle takes the server's word on a batch, and how it says its history stands.
 	Settle(ctx context.Context, ops []op.Op, results []wire.Result, seen wire.Seen) (wire.Settled, error)

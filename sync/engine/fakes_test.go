@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"sync"
 	"syscall"
@@ -29,7 +30,9 @@ type local struct {
 	queue   []op.Op
 	parked  []op.Op
 	tries   map[string]int
-	settled []string // ids in the order they were settled for good
+	frozen  map[string]bool // made final
+	dropped map[string]bool // left out when a batch is made final
+	settled []string        // ids in the order they were settled for good
 	cursor  string
 	applied []wire.Changes
 	dry     int
@@ -39,7 +42,9 @@ type local struct {
 	resets  []wire.Common
 }
 
-func newLocal() *local { return &local{tries: map[string]int{}, wake: make(chan struct{}, 1)} }
+func newLocal() *local {
+	return &local{tries: map[string]int{}, frozen: map[string]bool{}, dropped: map[string]bool{}, wake: make(chan struct{}, 1)}
+}
 
 func (l *local) wrote() {
 	select {
@@ -84,6 +89,21 @@ func (l *local) NextBatch(_ context.Context, maxOps, _ int) ([]op.Op, error) {
 		n++
 	}
 	return append([]op.Op(nil), l.queue[:n]...), l.fail
+}
+
+// Freeze notes what may leave, and leaves out what the test drops.
+func (l *local) Freeze(_ context.Context, ops []op.Op) ([]op.Op, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var out []op.Op
+	for _, o := range ops {
+		if !l.dropped[o.ID] {
+			out = append(out, o)
+			l.frozen[o.ID] = true
+		}
+	}
+	l.queue = slices.DeleteFunc(l.queue, func(o op.Op) bool { return l.dropped[o.ID] })
+	return out, l.fail
 }
 
 func (l *local) MarkTried(_ context.Context, ids []string, reason string) error {

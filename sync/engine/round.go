@@ -231,6 +231,12 @@ func (r *round) pushBatch(ctx context.Context, ops []op.Op) (int, *fault) {
 	if err != nil {
 		return 0, diagnose(err)
 	}
+	if ops, err = r.o.Local.Freeze(ctx, ops); err != nil {
+		return 0, diagnose(err)
+	}
+	if len(ops) == 0 { // all of it was taken back meanwhile
+		return 0, nil
+	}
 	var out wire.Results
 	err = r.call(func(s Remote) (err error) { out, err = s.Push(ctx, self, ops); return err })
 	if err != nil && ctx.Err() != nil {
