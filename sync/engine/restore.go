@@ -36,7 +36,7 @@ func (r *round) reset(ctx context.Context) *fault {
 	if err := r.o.Local.Reset(ctx, common); err != nil {
 		return diagnose(err)
 	}
-	r.line.crews, r.out.progress = "", true
+	r.line.crews = ""
 	clear(r.line.heard)
 	return nil
 }
