@@ -9,6 +9,7 @@
 //   - It never spins: while nothing succeeds at most one try a second is made,
 //     however often it is woken, and tries thin out to one in a minute or so.
 //   - Push never waits for pull nor pull for push, unless the way itself failed.
+//   - A panic in a round, in what it calls or in OnStatus is a fault like another.
 //   - Run ends calmly at any moment and waits for all that it started.
 //   - OnStatus never holds the engine up: a slow listener misses what lies
 //     between, never the newest Status.
@@ -213,7 +214,7 @@ func (e *Engine) Round(ctx context.Context) (RoundResult, error) {
 		return RoundResult{}, ErrRunning
 	}
 	defer e.end()
-	defer e.board.publish(e.o.OnStatus)()
+	defer e.board.publish(e.listener())()
 	release, ok, err := e.o.Lock()
 	switch {
 	case err != nil:

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -70,11 +71,15 @@ func (l *loop) open() {
 	e.remote, e.cancel, e.done, e.began, e.live = l.line.remote, cancel, make(chan error, 1), l.now(), false
 	poll, done := l.now() < e.polite, e.done
 	go func() {
-		if poll {
-			done <- l.longPoll(ctx, remote)
-		} else {
-			done <- remote.Listen(ctx, func(p wire.Poke) { l.tell(ctx, p) })
-		}
+		var ended error
+		err := l.guard("listening", func() {
+			if poll {
+				ended = l.longPoll(ctx, remote)
+			} else {
+				ended = remote.Listen(ctx, func(p wire.Poke) { l.tell(ctx, p) })
+			}
+		})
+		done <- cmp.Or(err, ended)
 	}()
 }
 

@@ -27,6 +27,7 @@ type loop struct {
 	failed bool  // whether the last round did
 	known  int   // ops that the loop knows to wait
 	paused bool
+	fault  *fault // of the last round; nil: it went well
 
 	release func() // of the sender's lock; nil: another process sends
 	lockDue int64  // next try to become the sender
@@ -47,7 +48,7 @@ func (e *Engine) Run(ctx context.Context) error {
 		return ErrRunning
 	}
 	defer e.end()
-	defer e.board.publish(e.o.OnStatus)()
+	defer e.board.publish(e.listener())()
 	l := &loop{Engine: e, ctx: ctx, timer: time.NewTimer(0), done: make(chan outcome, 1), due: e.o.Clock().Boot, ears: newEars()}
 	l.last, l.lockDue = l.due-minGap.Milliseconds(), l.due
 	defer l.stop()
@@ -96,7 +97,7 @@ func (l *loop) stop() {
 	if l.release != nil {
 		l.release()
 	}
-	l.board.update(func(s *Status) { s.Activity, s.Sender, s.NextTry = Idle, false, 0 })
+	l.board.update(func(s *Status) { s.Activity, s.Sender, s.NextTry, s.Why = Idle, false, 0, "" })
 }
 
 func (l *loop) now() int64 { return l.o.Clock().Boot }
@@ -122,17 +123,9 @@ func (l *loop) arm() {
 	} else {
 		l.timer.Reset(l.wait(next))
 	}
-	if l.cancel != nil {
-		return
+	if l.cancel == nil {
+		l.showWait()
 	}
-	wall := l.o.Clock().Wall + l.wait(l.due).Milliseconds()
-	l.board.update(func(s *Status) {
-		if s.Activity != Waiting {
-			s.NextTry = 0
-		} else if d := s.NextTry - wall; d > 100 || d < -100 { // not for each ms by which two looks differ
-			s.NextTry = wall
-		}
-	})
 }
 
 // onWake looks whether a change of the local data is a new op: the engine's
@@ -176,8 +169,8 @@ func (l *loop) onLinks() {
 // hurry begins a round now, or makes one follow the one that runs. A request
 // that hangs is given up: after a change of links its connection may be dead.
 func (l *loop) hurry(person bool) {
-	if person {
-		l.floor = 0
+	if person { // may ask in spite of Retry-After, now and then
+		l.floor = min(l.floor, max(l.now(), l.last+kickGap.Milliseconds()))
 	}
 	if l.cancel == nil {
 		l.due = min(l.due, l.soon(0, true))
@@ -258,7 +251,7 @@ func (l *loop) finished(out outcome) {
 	l.known = out.known
 	f := out.fault
 	if !out.cancelled {
-		l.failed = f != nil
+		l.failed, l.fault = f != nil, f
 	}
 	switch {
 	case out.cancelled: // says nothing

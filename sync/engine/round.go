@@ -51,7 +51,10 @@ type round struct {
 // whether the server answers.
 func (e *Engine) round(ctx context.Context, sender bool) outcome {
 	r := &round{Engine: e, told: map[string]bool{}}
-	f := r.run(ctx, sender)
+	var f *fault
+	if err := e.guard("round", func() { f = r.run(ctx, sender) }); err != nil {
+		f = diagnose(err)
+	}
 	if ctx.Err() != nil {
 		f, r.out.cancelled = nil, true
 	}
