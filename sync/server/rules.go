@@ -157,7 +157,22 @@ func (d *decision) merge(o *op.Op, rec *op.Record) wire.Result {
 	if v.Outcome != op.Applied || v.Unseen || o.Action == op.Insert || after.Crew != rec.Crew {
 		r.ServerState = after.State()
 	}
+	if v.Unseen {
+		r.By = unseenBy(rec, o.Base, d.by.Device)
+	}
 	return r
+}
+
+// unseenBy is the user who wrote the newest of the registers that an op's author
+// had not seen.
+func unseenBy(rec *op.Record, base int64, device string) string {
+	var newest op.Register
+	for _, reg := range rec.Registers {
+		if reg.Device != device && reg.Version > max(base, newest.Version) {
+			newest = reg
+		}
+	}
+	return newest.User
 }
 
 // next is a version that is newer than all that the crews gave. A record that

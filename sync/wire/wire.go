@@ -120,6 +120,7 @@ type Result struct {
 	// from its own ops: after a conflict, a merge, an INSERT, or when somebody
 	// else changed another field meanwhile.
 	ServerState op.Fields  `json:"server_state,omitempty"`
+	By          string     `json:"by,omitempty"`       // with server_state: the user who changed the record last of those that the op's author had not seen
 	Lost        []Conflict `json:"lost,omitempty"`     // what this op lost
 	Overrode    []Conflict `json:"overrode,omitempty"` // what it won over without having seen it
 	Code        op.Code    `json:"code,omitempty"`     // with rejected: see op.Code
