@@ -1,0 +1,60 @@
+package wire_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"reflect"
+	"testing"
+
+	"example.com/punchlist/sync/wire"
+)
+
+// TestSelfTravels: what a device says of itself arrives with each push and pull,
+// as it was said.
+func TestSelfTravels(t *testing.T) {
+	self := wire.Self{Seen: wire.Seen{"crew & söhne, \"1\"": {Version: 7, Fingerprint: "f7"}, "north": {Version: 1 << 40, Fingerprint: "x"}}, Queues: []string{"q1", "q2"}}
+	var got wire.Batch
+	var query map[string][]string
+	c := start(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == wire.PathBatch {
+			got = readBatch(r)
+			answer(w, wire.Results{Seen: self.Seen, Results: []wire.Result{{OpID: "op0", Outcome: "applied"}}})
+			return
+		}
+		query = r.URL.Query()
+		answer(w, wire.Changes{Cursor: "c", Seen: self.Seen})
+	})
+	out, err := c.Push(t.Context(), self, someOps(1))
+	if err != nil || !reflect.DeepEqual(got.Seen, self.Seen) || !reflect.DeepEqual(got.Queues, self.Queues) || !reflect.DeepEqual(out.Seen, self.Seen) {
+		t.Errorf("push: %+v, answered %+v, %v", got, out, err)
+	}
+	page, err := c.Changes(t.Context(), self, "c0", 5)
+	var seen wire.Seen
+	if len(query["seen"]) == 1 {
+		_ = json.Unmarshal([]byte(query["seen"][0]), &seen)
+	}
+	if err != nil || !reflect.DeepEqual(seen, self.Seen) || !reflect.DeepEqual(query["queues"], []string{"q1,q2"}) || !reflect.DeepEqual(page.Seen, self.Seen) {
+		t.Errorf("pull: %v, answered %+v, %v", query, page, err)
+	}
+	if _, err := c.Changes(t.Context(), wire.Self{}, "c0", 5); err != nil || query["seen"] != nil || query["queues"] != nil {
+		t.Errorf("a device that was told nothing: %v, %v", query, err)
+	}
+}
+
+// TestHistoryBelievesOnlyWhatWasAsked: an answer may name no version that the
+// device did not.
+func TestHistoryBelievesOnlyWhatWasAsked(t *testing.T) {
+	var common map[string]int64
+	c := start(t, func(w http.ResponseWriter, r *http.Request) { answer(w, wire.Common{Common: common}) })
+	past := wire.Past{Seen: map[string][]wire.Mark{"north": {{Version: 9, Fingerprint: "n"}, {Version: 4, Fingerprint: "f"}}}}
+	for _, test := range []struct {
+		common map[string]int64
+		ok     bool
+	}{{map[string]int64{"north": 4}, true}, {map[string]int64{"north": 0}, true}, {nil, true}, {map[string]int64{"north": 5}, false}, {map[string]int64{"north": -1}, false}} {
+		common = test.common
+		got, err := c.History(t.Context(), past)
+		if (err == nil) != test.ok || err == nil && got.Common["north"] != test.common["north"] {
+			t.Errorf("%v: %v, %v", test.common, got, err)
+		}
+	}
+}
