@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"sync/atomic"
@@ -317,6 +318,23 @@ func TestAfterAFewFailuresBatchesGrowAgain(t *testing.T) {
 		b.pass(5 * time.Second)
 		if n := len(b.s.seen("push", begin)); n != 3 {
 			b.Errorf("%d batches for %d ops, long after the server was mended", n, len(ids))
+		}
+	})
+}
+
+func TestTheQueueIsNotCountedForEachBatch(t *testing.T) {
+	inBench(t, func(b *bench) {
+		counted := 0
+		count := b.o.Pending
+		b.o.Pending = func(ctx context.Context) (int, error) { counted++; return count(ctx) }
+		b.l.add(4000)
+		b.make()
+		got, err := b.e.Round(b.Context())
+		if err != nil || got.Pushed != 4000 || got.Pending != 0 {
+			b.Fatalf("%+v, %v", got, err)
+		}
+		if counted > 4 {
+			b.Errorf("counted %d times for 20 batches", counted)
 		}
 	})
 }

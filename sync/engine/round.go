@@ -73,8 +73,8 @@ func (e *Engine) round(ctx context.Context, sender bool) outcome {
 }
 
 func (r *round) run(ctx context.Context, sender bool) *fault {
-	if n, err := r.o.Pending(ctx); err == nil {
-		r.out.known = n
+	if f := r.count(ctx); f != nil {
+		return f
 	}
 	if f := r.open(ctx); f != nil {
 		return f
@@ -109,6 +109,9 @@ func (r *round) both(ctx context.Context) *fault {
 		return f
 	}
 	if f := r.pull(ctx); f != nil || r.pushed != nil {
+		return f
+	}
+	if f := r.count(ctx); f != nil {
 		return f
 	}
 	if r.pushed = r.push(ctx); r.pushed != nil && r.pushed.line {
@@ -197,6 +200,19 @@ func (r *round) mark(ctx context.Context, ops []op.Op, f *fault) {
 	}
 }
 
+// count looks how many ops wait: before the queue is read, so that an op that
+// comes between the two is sent and one that comes later makes the count grow.
+// For a long queue it costs too much to be done for each batch; what was settled
+// is subtracted instead.
+func (r *round) count(ctx context.Context) *fault {
+	n, err := r.o.Pending(ctx)
+	if err != nil {
+		return diagnose(err)
+	}
+	r.out.known = n
+	return nil
+}
+
 // push sends batch after batch until nothing more may go.
 func (r *round) push(ctx context.Context) *fault {
 	defer r.board.update(func(s *Status) {
@@ -205,13 +221,6 @@ func (r *round) push(ctx context.Context) *fault {
 		}
 	})
 	for done := 0; ; {
-		// Counted before the queue is read: an op that comes between the two is
-		// sent, one that comes later makes the count grow.
-		n, err := r.o.Pending(ctx)
-		if err != nil {
-			return diagnose(err)
-		}
-		r.out.known = n
 		ops, err := r.outbox.next(ctx, r.o.Local, r.o.Clock().Boot)
 		if err != nil {
 			return diagnose(err)
@@ -219,12 +228,13 @@ func (r *round) push(ctx context.Context) *fault {
 		if len(ops) == 0 {
 			return nil
 		}
-		r.board.update(func(s *Status) { s.Activity, s.Done, s.Total = Sending, done, done+n })
+		r.board.update(func(s *Status) { s.Activity, s.Done, s.Total = Sending, done, done+max(r.out.known, len(ops)) })
 		settled, f := r.pushBatch(ctx, ops)
 		if f != nil {
 			return f
 		}
 		done += settled
+		r.out.known = max(0, r.out.known-settled)
 	}
 }
 
