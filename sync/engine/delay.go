@@ -8,6 +8,7 @@ import (
 const (
 	wakeDelay     = 300 * time.Millisecond // gathers a burst of edits into one batch
 	minGap        = time.Second            // between two tries, while they fail or a person asks
+	kickGap       = 10 * time.Second       // between two that a person asks for while the server wants quiet
 	backoffFirst  = 2 * time.Second
 	backoffMax    = 60 * time.Second
 	maxRetryAfter = 15 * time.Minute

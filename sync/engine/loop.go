@@ -53,6 +53,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	l.last, l.lockDue = l.due-minGap.Milliseconds(), l.due
 	defer l.stop()
 	l.obey()
+	l.count()
 	wake, links := e.o.Wake, e.o.Links
 	for {
 		l.arm()
@@ -136,6 +137,7 @@ func (l *loop) onWake() {
 		return
 	}
 	if l.paused || l.release == nil {
+		l.count()
 		return
 	}
 	switch l.board.get().Reach {

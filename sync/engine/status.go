@@ -20,11 +20,12 @@ type Status struct {
 	Detail   string // a sentence for people: who answered instead, what the server said; may be empty
 	Since    int64  // when Reach became what it is, wall clock, ms
 	Activity Activity
-	Done     int   // while Sending: ops the server has settled in this round …
-	Total    int   // … of so many
-	NextTry  int64 // while Waiting: when the next try comes by itself, wall clock, ms
-	LastSync int64 // last round that ran dry, wall clock, ms; 0: never
-	Sender   bool  // whether this process sends; false: another process on this database does
+	Done     int    // while Sending: ops the server has settled in this round …
+	Total    int    // … of so many
+	Why      string // for what ops wait while nothing is being tried; "" else
+	NextTry  int64  // while Waiting, or with Why: when the next try comes by itself, wall clock, ms; 0: not by itself
+	LastSync int64  // last round that ran dry, wall clock, ms; 0: never
+	Sender   bool   // whether this process sends; false: another process on this database does
 }
 
 // ReachOf says what an error of [Remote] tells of the way to the server.
