@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"example.com/punchlist/localdb/sqlite"
 	"example.com/punchlist/sync/op"
@@ -72,8 +73,11 @@ func (s settler) settle(o op.Op, r wire.Result, done *wire.Settled) error {
 			op.Clean(r.Message, true), r.Code, r.Field, o.ID)
 		return err
 	case op.Applied, op.Merged, op.Conflicted:
-	default:
-		return fmt.Errorf("the server's outcome %q is unknown", r.Outcome)
+	default: // a newer server's word: one op must not hold up the batch
+		done.Retry++
+		_, err := s.tx.Exec("UPDATE sync_queue SET retry_count = retry_count + 1, last_error = ? WHERE op_id = ?",
+			"the server answers with a word this program does not know; a newer punchlist may", o.ID)
+		return err
 	}
 	done.Acked++
 	if r.Outcome != op.Applied {
@@ -87,7 +91,17 @@ func (s settler) settle(o op.Op, r wire.Result, done *wire.Settled) error {
 	if err != nil || !moved {
 		return err // settled before: the answer came twice
 	}
+	before, err := s.before(Record{Kind: o.Kind, ID: o.Entity, Fields: op.Fields{}})
+	if err != nil {
+		return err
+	}
 	if err := s.base(o, r); err != nil {
+		return err
+	}
+	if err := s.merged(o, r, before); err != nil {
+		return err
+	}
+	if err := giveWay(s.tx, o); err != nil {
 		return err
 	}
 	for _, c := range append(r.Lost, r.Overrode...) {
@@ -122,16 +136,16 @@ func (s settler) moveToSent(o op.Op, r wire.Result) (bool, error) {
 func (s settler) base(o op.Op, r wire.Result) error {
 	if r.ServerState != nil {
 		rec, err := fromState(o.Kind, r.ServerState)
+		if errors.Is(err, errUnfit) { // one result must not hold up the batch
+			return putNotice(s.tx, NoticeNewer, s.now)
+		}
 		if err != nil {
 			return err
 		}
 		return putServerState(s.tx, rec)
 	}
 	if r.Outcome != op.Applied {
-		if r.Duplicate {
-			return nil // the record left this person's crews since
-		}
-		return errors.New("the server reported a conflict without its state")
+		return nil // the record left this person's crews since: the pull says so
 	}
 	rec, err := serverRecord(s.tx, o.Kind, o.Entity)
 	if errors.Is(err, ErrNotFound) {
@@ -262,6 +276,9 @@ func (db *DB) ApplyChanges(ctx context.Context, page wire.Changes) (int, error) 
 		}
 		for _, c := range page.Changes {
 			changed, err := s.apply(c, dev)
+			if errors.Is(err, errUnfit) { // one record must not hold up all the others
+				err = putNotice(tx, NoticeNewer, s.now)
+			}
 			if err != nil {
 				return fmt.Errorf("apply %s %s: %w", c.EntityType, c.EntityID, err)
 			}
@@ -273,6 +290,9 @@ func (db *DB) ApplyChanges(ctx context.Context, page wire.Changes) (int, error) 
 			if err := s.conflict(c, false); err != nil {
 				return err
 			}
+		}
+		if err := s.left(dev.Crews, page.Crews); err != nil {
+			return err
 		}
 		crews, err := json.Marshal(page.Crews)
 		if err != nil {
@@ -329,6 +349,10 @@ func (s settler) apply(c wire.Change, dev Device) (bool, error) {
 	if err := s.tx.Scan([]any{&waiting}, "SELECT count(*) FROM (SELECT 1 FROM sync_queue WHERE entity_id = ? LIMIT 1)", rec.ID); err != nil {
 		return false, err
 	}
+	before, err := s.before(cur) // read now, for it is replaced below
+	if err != nil {
+		return false, err
+	}
 	switch {
 	case !exists && rec.Deleted && waiting == 0:
 		return false, nil
@@ -346,26 +370,54 @@ func (s settler) apply(c wire.Change, dev Device) (bool, error) {
 			return false, err
 		}
 	}
-	if exists && !again && c.By != dev.User {
-		return true, s.heard(c.By, cur, rec)
+	if exists && !again && c.By != dev.User && rec.Version > before.Version {
+		return true, s.heard(c.By, before, rec, noMerge)
 	}
 	return true, nil
 }
 
-// gone takes away a record that left this person's crews; unsent work on it stays.
+// gone takes away a record that left this person's crews. Unsent work on it
+// stays in the queue; the record itself is as good as deleted here, whatever
+// becomes of that work.
 func (s settler) gone(c wire.Change) (bool, error) {
+	table := tables[c.EntityType].name
 	var waiting, held int
-	err := s.tx.Scan([]any{&waiting, &held}, `SELECT (SELECT count(*) FROM sync_queue WHERE entity_id = ? OR task_id = ?),
-		(SELECT count(*) FROM `+tables[c.EntityType].name+` WHERE id = ? AND version < ?)`, c.EntityID, c.EntityID, c.EntityID, c.Version)
-	if err != nil || waiting > 0 || held == 0 {
+	err := s.tx.Scan([]any{&waiting, &held}, `SELECT (SELECT count(*) FROM sync_queue WHERE entity_id = ?1 OR task_id = ?1),
+		(SELECT count(*) FROM `+table+` WHERE id = ?1 AND version < ?2)`, c.EntityID, c.Version)
+	if err != nil || held == 0 {
 		return false, err
 	}
-	_, err = s.tx.Exec("DELETE FROM "+tables[c.EntityType].name+" WHERE id = ?", c.EntityID)
+	if waiting == 0 {
+		_, err = s.tx.Exec("DELETE FROM "+table+" WHERE id = ?", c.EntityID)
+		return true, err
+	}
+	if _, err := s.tx.Exec(`UPDATE server_records SET version = ?1, state = json_set(state, '$.deleted', json('true'), '$.version', ?1)
+		WHERE entity_type = ?2 AND entity_id = ?3 AND version < ?1`, c.Version, c.EntityType, c.EntityID); err != nil {
+		return false, err
+	}
+	_, err = s.tx.Exec("UPDATE "+table+" SET deleted = 1, version = ? WHERE id = ?", c.Version, c.EntityID)
 	return true, err
 }
 
+// left takes away what belongs to crews that the person is no longer in, but for
+// what has unsent work on it.
+func (s settler) left(before, now []string) error {
+	for _, crew := range before {
+		if now == nil || slices.Contains(now, crew) { // nil: the answer does not say
+			continue
+		}
+		for _, kind := range op.Kinds {
+			t := tables[kind].name
+			if _, err := s.tx.Exec("DELETE FROM "+t+" WHERE crew = ? AND version > 0 AND NOT EXISTS (SELECT 1 FROM sync_queue q WHERE q.entity_id = "+t+".id OR q.task_id = "+t+".id)", crew); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // heard keeps what somebody else changed, for the task's history.
-func (s settler) heard(who string, before, after Record) error {
+func (s settler) heard(who string, before, after Record, merged int) error {
 	changed := op.Fields{}
 	for name, v := range after.Fields {
 		if name != op.UpdatedAt && !op.Equal(v, before.Fields[name]) {
@@ -383,11 +435,17 @@ func (s settler) heard(who string, before, after Record) error {
 	if len(changed) == 0 {
 		return nil
 	}
+	if merged == noMerge {
+		var err error
+		if merged, err = s.meets(after.Kind, after.ID, changed); err != nil {
+			return err
+		}
+	}
 	text, err := json.Marshal(changed)
 	if err != nil {
 		return err
 	}
-	_, err = s.tx.Exec("INSERT INTO heard (task_id, entity_type, entity_id, at, who, payload) VALUES (?, ?, ?, ?, ?, ?)",
-		nullText(taskOf(after)), after.Kind, after.ID, after.Fields.Int(op.UpdatedAt), op.Clean(who, false), string(text))
+	_, err = s.tx.Exec("INSERT INTO heard (task_id, entity_type, entity_id, at, who, payload, merged) VALUES (?, ?, ?, ?, ?, ?, ?)",
+		nullText(taskOf(after)), after.Kind, after.ID, after.Fields.Int(op.UpdatedAt), op.Clean(who, false), string(text), merged)
 	return err
 }

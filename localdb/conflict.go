@@ -17,6 +17,9 @@ func sortStrings(s []string) { slices.SortFunc(s, cmp.Compare) }
 // conflict puts a conflict before the person. The same conflict told twice (in
 // the answer to a push and in a pull) stays one, resolved or not.
 func (s settler) conflict(c wire.Conflict, merged bool) error {
+	if tables[c.EntityType] == nil || c.Side != wire.SideLost && c.Side != wire.SideOverrode {
+		return nil // a newer server's: nothing here could show it
+	}
 	kind := c.Side
 	switch {
 	case c.Why == op.WhyDeleted && c.Side == wire.SideLost:

@@ -27,7 +27,7 @@ func (f Filter) String() string { return f.text }
 //	due:today due:<2026-12-01 due:none
 //	priority:high,emergency   one of several
 //	assignee:me site:BLD22 tag:urgent type:repair asset:… crew:… ref:… x.NAME:…
-//	is:pending is:parked is:conflict
+//	is:pending is:parked is:conflict is:merged
 //	-status:completed      all but
 //	"two words"            exactly so
 //
@@ -192,8 +192,10 @@ func isTerm(whole string, values []string) (string, []any, error) {
 			parts = append(parts, "t.id IN (SELECT task_id FROM sync_queue WHERE state = '"+v+"')")
 		case "conflict":
 			parts = append(parts, "t.id IN (SELECT task_id FROM conflicts WHERE state = 'open')")
+		case "merged":
+			parts = append(parts, "t.id IN (SELECT task_id FROM heard WHERE merged = 1)")
 		default:
-			return "", nil, badTerm(whole, fmt.Sprintf("%q is nothing a task can be", v), "use is:pending, is:parked or is:conflict")
+			return "", nil, badTerm(whole, fmt.Sprintf("%q is nothing a task can be", v), "use is:pending, is:parked, is:conflict or is:merged")
 		}
 	}
 	return strings.Join(parts, " OR "), nil, nil

@@ -145,7 +145,8 @@ func taskRows(tx *sqlite.Tx, where, order string, limit int, args ...any) ([]Tas
 			(SELECT count(*) FROM notes n WHERE n.task_id = t.id AND n.deleted = 0),
 			(SELECT count(*) FROM sync_queue q WHERE q.task_id = t.id AND q.state = 'pending'),
 			(SELECT count(*) FROM sync_queue q WHERE q.task_id = t.id AND q.state = 'parked'),
-			(SELECT count(*) FROM conflicts c WHERE c.task_id = t.id AND c.state = 'open')
+			(SELECT count(*) FROM conflicts c WHERE c.task_id = t.id AND c.state = 'open'),
+			(SELECT count(*) FROM heard h WHERE h.task_id = t.id AND h.merged = 1)
 		FROM tasks t LEFT JOIN sites s ON s.id = t.site_id AND s.deleted = 0 WHERE `+where+` ORDER BY `+order+` LIMIT ?`, append(args, limit)...)
 	if err != nil {
 		return nil, err
@@ -155,9 +156,9 @@ func taskRows(tx *sqlite.Tx, where, order string, limit int, args ...any) ([]Tas
 	for rows.Next() {
 		var r TaskRow
 		var from, to, due sql.NullInt64
-		var parked, conflicts int
+		var parked, conflicts, merges int
 		err := rows.Scan(&r.ID, &r.Number, &r.Title, &r.Type, &r.Assignee, &r.Asset, &r.Status, &r.Priority, &r.Crew, &from, &to, &due, &r.UpdatedAt,
-			&r.SiteCode, &r.SiteName, &r.dueKey, &r.Steps, &r.StepsDone, &r.Notes, &r.Waiting, &parked, &conflicts)
+			&r.SiteCode, &r.SiteName, &r.dueKey, &r.Steps, &r.StepsDone, &r.Notes, &r.Waiting, &parked, &conflicts, &merges)
 		if err != nil {
 			return nil, err
 		}
@@ -165,13 +166,13 @@ func taskRows(tx *sqlite.Tx, where, order string, limit int, args ...any) ([]Tas
 			r.Number = TempNumber(r.ID)
 		}
 		r.WindowStart, r.WindowEnd, r.DueAt = from.Int64, to.Int64, due.Int64
-		r.Sync = badge(r.Waiting, parked, conflicts)
+		r.Sync = badge(r.Waiting, parked, conflicts, merges)
 		out = append(out, r)
 	}
 	return out, rows.Err()
 }
 
-func badge(waiting, parked, conflicts int) Badge {
+func badge(waiting, parked, conflicts, merges int) Badge {
 	switch {
 	case parked > 0:
 		return BadgeParked
@@ -179,6 +180,8 @@ func badge(waiting, parked, conflicts int) Badge {
 		return BadgeConflict
 	case waiting > 0:
 		return BadgePending
+	case merges > 0:
+		return BadgeMerged
 	}
 	return BadgeSent
 }
@@ -196,17 +199,9 @@ func (db *DB) Summary(ctx context.Context) (Summary, error) {
 	var s Summary
 	var oldest sql.NullInt64
 	err := db.sql.Read(ctx, func(tx *sqlite.Tx) (err error) {
-		err = tx.Scan([]any{&s.Pending, &s.PendingTasks, &oldest}, "SELECT count(*), count(DISTINCT task_id), min(created_at) FROM sync_queue WHERE state = 'pending'")
-		if err != nil {
-			return err
-		}
-		if err = tx.Scan([]any{&s.Parked}, "SELECT count(*) FROM sync_queue WHERE state = 'parked'"); err != nil {
-			return err
-		}
-		if err = tx.Scan([]any{&s.Conflicts}, "SELECT count(*) FROM conflicts WHERE state = 'open'"); err != nil {
-			return err
-		}
-		err = tx.Scan([]any{&s.Tasks}, "SELECT (SELECT count(*) FROM tasks t WHERE "+whereWaiting+") + (SELECT count(*) FROM tasks t WHERE "+whereBegun+") + (SELECT count(*) FROM tasks t WHERE "+whereEnded+")")
+		err = tx.Scan([]any{&s.Tasks, &s.Pending, &s.Parked, &s.PendingTasks, &s.ParkedTasks, &s.Conflicts, &s.Merges, &oldest},
+			`SELECT tasks, pending, parked, pending_tasks, parked_tasks, (SELECT count(*) FROM conflicts WHERE state = 'open'),
+				(SELECT count(*) FROM heard WHERE merged = 1), (SELECT min(created_at) FROM sync_queue WHERE state = 'pending') FROM counters`)
 		if err != nil {
 			return err
 		}

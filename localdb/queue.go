@@ -13,8 +13,9 @@ import (
 
 // behind finds the parked op that a queued one waits for: the INSERT of its own
 // record or of its task, which the server refused, so that it cannot know what
-// the op speaks of.
-const behind = `(SELECT p.op_id FROM sync_queue p WHERE p.state = 'parked' AND p.action = 'INSERT' AND p.entity_id IN (q.entity_id, q.task_id) AND p.id < q.id LIMIT 1)`
+// the op speaks of. What waits for one op of an action waits for all of it.
+const behind = `(SELECT p.op_id FROM sync_queue p WHERE p.state = 'parked' AND p.action = 'INSERT' AND p.id < q.id AND (p.entity_id IN (q.entity_id, q.task_id)
+	OR EXISTS (SELECT 1 FROM sync_queue g WHERE g.group_id = q.group_id AND p.entity_id IN (g.entity_id, g.task_id))) LIMIT 1)`
 
 const queueColumns = `q.id, q.op_id, coalesce(q.group_id, ''), q.entity_type, q.entity_id, q.action, q.payload, coalesce(q.prev, 'null'), q.base, q.created_at, q.boot_id, q.boot_ms`
 
@@ -243,6 +244,11 @@ func (db *DB) requeue(ctx context.Context, where string, args ...any) (n int, er
 			return err
 		}
 		for _, id := range ids {
+			if err := giveWayBehind(tx, id); err != nil {
+				return err
+			}
+		}
+		for _, id := range ids {
 			if err := db.moveToEnd(tx, id); err != nil {
 				return err
 			}
@@ -253,10 +259,15 @@ func (db *DB) requeue(ctx context.Context, where string, args ...any) (n int, er
 	return n, err
 }
 
+// moveToEnd gives an op a new place, if it has not given way to later ones. The
+// record may look different then: its changes are laid on it in another order.
 func (db *DB) moveToEnd(tx *sqlite.Tx, id string) error {
 	var state string
 	var tried bool
-	if err := tx.Scan([]any{&state, &tried}, "SELECT state, tried FROM sync_queue WHERE op_id = ?", id); err != nil {
+	var kind op.Kind
+	var entity string
+	found, err := scanRow(tx, []any{&state, &tried, &kind, &entity}, "SELECT state, tried, entity_type, entity_id FROM sync_queue WHERE op_id = ?", id)
+	if err != nil || !found {
 		return err
 	}
 	fresh := db.newID()
@@ -267,11 +278,12 @@ func (db *DB) moveToEnd(tx *sqlite.Tx, id string) error {
 	if _, err := tx.Exec("DELETE FROM sync_queue WHERE op_id = ?", id); err != nil {
 		return err
 	}
-	if state == "parked" {
-		return nil
+	if state != "parked" {
+		if _, err := tx.Exec("UPDATE sync_queue SET op_id = ?, tried = ? WHERE op_id = ?", id, tried, fresh); err != nil {
+			return err
+		}
 	}
-	_, err := tx.Exec("UPDATE sync_queue SET op_id = ?, tried = ? WHERE op_id = ?", id, tried, fresh)
-	return err
+	return rebuild(tx, kind, entity)
 }
 
 // DiscardOp drops an unsent change (with the others of its action, and with
@@ -279,44 +291,38 @@ func (db *DB) moveToEnd(tx *sqlite.Tx, id string) error {
 // what it was. It cannot be undone.
 func (db *DB) DiscardOp(ctx context.Context, opID string) error {
 	return db.sql.Write(ctx, func(tx *sqlite.Tx) error {
-		rows, err := tx.Query(`SELECT op_id, entity_type, entity_id FROM sync_queue WHERE op_id = ?1
-			OR group_id = (SELECT group_id FROM sync_queue WHERE op_id = ?1)
-			OR (SELECT action FROM sync_queue WHERE op_id = ?1) = 'INSERT' AND (SELECT entity_id FROM sync_queue WHERE op_id = ?1) IN (entity_id, task_id)`, opID)
+		doomed, err := dependents(tx, opID)
 		if err != nil {
 			return err
 		}
-		defer rows.Close()
-		type ref struct {
-			op, id string
-			kind   op.Kind
-		}
-		var refs []ref
-		for rows.Next() {
-			var r ref
-			if err := rows.Scan(&r.op, &r.kind, &r.id); err != nil {
-				return err
-			}
-			refs = append(refs, r)
-		}
-		if err := rows.Err(); err != nil {
-			return err
-		}
-		rows.Close()
-		if len(refs) == 0 {
+		if len(doomed) == 0 {
 			return noSuchOp(opID)
 		}
-		for _, r := range refs {
-			if _, err := tx.Exec("DELETE FROM sync_queue WHERE op_id = ?", r.op); err != nil {
+		for _, o := range doomed {
+			if _, err := tx.Exec("DELETE FROM sync_queue WHERE op_id = ?", o.ID); err != nil {
 				return err
 			}
 		}
-		for _, r := range refs {
-			if err := rebuild(tx, r.kind, r.id); err != nil {
+		for _, o := range doomed {
+			if err := rebuild(tx, o.Kind, o.Entity); err != nil {
 				return err
 			}
 		}
 		return dropLost(tx)
 	})
+}
+
+// dependents is an op with all that cannot stand without it: the others of its
+// action, every change to a record that one of them makes and to what hangs on
+// it, and in turn the actions that those belong to.
+func dependents(tx *sqlite.Tx, opID string) ([]op.Op, error) {
+	return loadOps(tx, `q.op_id IN (
+		WITH RECURSIVE doomed(op_id, entity_id, action, group_id) AS (
+			SELECT op_id, entity_id, action, group_id FROM sync_queue WHERE op_id = ?
+			UNION
+			SELECT n.op_id, n.entity_id, n.action, n.group_id FROM doomed d JOIN sync_queue n
+				ON n.group_id = d.group_id OR d.action = 'INSERT' AND (n.entity_id = d.entity_id OR n.task_id = d.entity_id))
+		SELECT op_id FROM doomed)`, opID)
 }
 
 func noSuchOp(id string) error {

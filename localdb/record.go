@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"example.com/punchlist/localdb/sqlite"
@@ -132,7 +133,7 @@ func saveRecord(tx *sqlite.Tx, r Record) error {
 	t := tables[r.Kind]
 	extra := op.Fields{}
 	for name, v := range r.Fields {
-		if _, known := t.known[name]; !known && v != nil && !envelope[name] {
+		if f, known := t.known[name]; v != nil && !envelope[name] && (!known || !fits(f, v)) {
 			extra[name] = v
 		}
 	}
@@ -143,8 +144,11 @@ func saveRecord(tx *sqlite.Tx, r Record) error {
 	args := []any{r.ID, r.Fields.Int(op.UpdatedAt), r.Version, r.Deleted, string(text)}
 	for _, name := range t.columns {
 		v := r.Fields[name]
-		if name == op.CrewField {
+		switch {
+		case name == op.CrewField:
 			v = nullText(r.Crew)
+		case v != nil && !fits(t.known[name], v):
+			v = nil // it stands in extra
 		}
 		args = append(args, v)
 	}
@@ -199,14 +203,38 @@ func TempNumber(id string) string {
 func fromState(kind op.Kind, state op.Fields) (Record, error) {
 	r := readState(kind, state)
 	if r.ID == "" || r.Version <= 0 || tables[kind] == nil {
-		return r, errors.New("the server sent a record without id, version or known kind")
+		return r, fmt.Errorf("%w: no id, version or known kind", errUnfit)
 	}
 	for _, f := range op.SchemaOf(kind) {
-		if f.Required && r.Fields[f.Name] == nil {
-			return r, fmt.Errorf("the server sent a %s without %s", op.Word(kind), f.Name)
+		if v := r.Fields[f.Name]; f.Required && (v == nil || !fits(f, v)) {
+			return r, fmt.Errorf("%w: a %s with %v for its %s", errUnfit, op.Word(kind), v, f.Name)
 		}
 	}
 	return r, nil
+}
+
+// errUnfit: the server told a record that this program cannot keep; a newer one can.
+var errUnfit = errors.New("the server sent what this program does not understand")
+
+// fits tells whether a value can stand in its field's column. What a newer server
+// may send there instead is kept in extra, beside the fields that are not known at all.
+func fits(f op.Field, v any) bool {
+	ok := false
+	switch f.Type {
+	case op.Text, op.Long, op.ID:
+		var s string
+		s, ok = v.(string)
+		ok = ok && (f.Values == nil || slices.Contains(f.Values, s))
+	case op.Int, op.Time:
+		_, ok = v.(int64)
+	case op.Real:
+		_, ok = op.Fields{"v": v}.Real("v")
+	case op.Bool:
+		_, ok = v.(bool)
+	case op.Scalar:
+		ok = true
+	}
+	return ok
 }
 
 // readState reads the same form without judging it. Version 0 is the last word of

@@ -63,6 +63,7 @@ const (
 	BadgePending  Badge = "pending"
 	BadgeParked   Badge = "parked"
 	BadgeConflict Badge = "conflict"
+	BadgeMerged   Badge = "merged" // another's change met mine, both stand, and nobody has looked yet
 )
 
 // Section is a part of the list of tasks.
@@ -146,6 +147,8 @@ type Summary struct {
 	Parked        int // ops the server refused
 	Conflicts     int // open ones
 	PendingTasks  int // tasks with something waiting
+	ParkedTasks   int // tasks with something refused
+	Merges        int // merges that nobody has looked at
 	Tasks         int
 	OldestPending int64 // created_at of the oldest waiting op, ms; 0: none
 	LastSync      int64 // ms; 0: never

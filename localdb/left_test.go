@@ -1,0 +1,153 @@
+package localdb_test
+
+import (
+	"errors"
+	"slices"
+	"testing"
+
+	"example.com/punchlist/localdb"
+	"example.com/punchlist/sync/op"
+	"example.com/punchlist/sync/wire"
+)
+
+func reject(code op.Code) func(op.Op) wire.Result {
+	return func(op.Op) wire.Result { return wire.Result{Outcome: op.Rejected, Code: code, Message: "no"} }
+}
+
+// What a person writes after a refusal counts, on the screen and when the
+// refused edit is sent again.
+func TestARefusedEditNeverCoversANewerOne(t *testing.T) {
+	f := newFixture(t)
+	f.hear("1", change(state(remote, 5, "title", "old")))
+	f.must(f.EditTask(f.ctx, remote, op.Fields{"title": "first try", "external_ref": "taken"}))
+	f.settle(reject(op.CodeDuplicateRef))
+	f.must(f.EditTask(f.ctx, remote, op.Fields{"title": "newest"}))
+	f.settle(f.applied(5))
+	if got := f.field(remote, "title"); got != "newest" {
+		t.Errorf("the screen shows %v", got)
+	}
+	q := f.queue()
+	if len(q) != 1 || q[0].Op.Fields["title"] != nil || q[0].Op.Fields["external_ref"] != "taken" {
+		t.Fatalf("parked: %+v", q)
+	}
+	f.must(f.EditTask(f.ctx, remote, op.Fields{"external_ref": "free"}))
+	f.must(f.RetryOp(f.ctx, q[0].Op.ID))
+	for _, o := range f.batch() {
+		if o.Fields["external_ref"] != "free" {
+			t.Errorf("goes out: %v", o.Fields)
+		}
+	}
+	if got := f.field(remote, "external_ref"); got != "free" {
+		t.Errorf("the screen shows %v", got)
+	}
+}
+
+// The half of an action whose other half waits behind a refused task waits too.
+func TestAnActionIsNotTornApartByARefusal(t *testing.T) {
+	f := newFixture(t)
+	refused := f.add("Refused")
+	f.settle(reject(op.CodeDuplicateRef))
+	f.hear("1", change(state(remote, 5)))
+	_, err := f.Do(f.ctx, localdb.Change{Kind: op.Task, ID: refused, Action: op.Update, Fields: op.Fields{"asset": "A"}},
+		localdb.Change{Kind: op.Task, ID: remote, Action: op.Update, Fields: op.Fields{"asset": "A"}})
+	f.must(err)
+	if b := f.batch(); len(b) != 0 {
+		t.Errorf("goes out alone: %+v", b)
+	}
+	if n, _ := f.PendingOps(f.ctx); n != 0 {
+		t.Errorf("%d ops count as waiting to be sent", n)
+	}
+}
+
+// Discarding the first of two steps takes the second along: it ends a time entry
+// that would not be there.
+func TestDiscardTakesWhatCannotStandAlone(t *testing.T) {
+	f := newFixture(t)
+	f.hear("1", change(state(remote, 5)))
+	f.must(f.SetStatus(f.ctx, remote, localdb.Step{To: op.EnRoute}))
+	f.must(f.SetStatus(f.ctx, remote, localdb.Step{To: op.InProgress}))
+	f.must(f.DiscardOp(f.ctx, f.queue()[0].Op.ID))
+	if n := len(f.queue()); n != 0 {
+		t.Errorf("%d changes left", n)
+	}
+	if got := f.field(remote, "status"); got != "PENDING" {
+		t.Errorf("status %v", got)
+	}
+}
+
+// A repeat whose record has left the crews is answered without its state.
+func TestAConflictWithoutStateHoldsUpNothing(t *testing.T) {
+	f := newFixture(t)
+	f.hear("1", change(state(remote, 5, "asset", "A")))
+	f.must(f.EditTask(f.ctx, remote, op.Fields{"asset": "mine"}))
+	f.add("Another")
+	f.settle(func(o op.Op) wire.Result {
+		if o.Entity == remote {
+			return wire.Result{Outcome: op.Conflicted, Duplicate: true, Version: 6}
+		}
+		return wire.Result{Outcome: op.Applied, Version: 7}
+	})
+	if n := len(f.queue()); n != 0 {
+		t.Errorf("%d changes left", n)
+	}
+	if got := f.field(remote, "asset"); got != "A" {
+		t.Errorf("asset %v", got)
+	}
+}
+
+func TestGoneWithUnsentWork(t *testing.T) {
+	f := newFixture(t)
+	f.hear("1", change(state(remote, 5, "asset", "A")))
+	f.must(f.EditTask(f.ctx, remote, op.Fields{"asset": "mine"}))
+	f.hear("2", wire.Change{EntityType: op.Task, EntityID: remote, Crew: "north", Version: 9, Gone: true})
+	if _, err := f.Task(f.ctx, remote); !errors.Is(err, localdb.ErrNotFound) {
+		t.Errorf("the task still shows: %v", err)
+	}
+	f.settle(reject(op.CodeNotFound))
+	q := f.queue()
+	if len(q) != 1 || q[0].TaskTitle == "" {
+		t.Fatalf("the unsent change is gone, or nameless: %+v", q)
+	}
+	f.must(f.DiscardOp(f.ctx, q[0].Op.ID))
+	if _, err := f.Task(f.ctx, remote); !errors.Is(err, localdb.ErrNotFound) {
+		t.Errorf("the task came back: %v", err)
+	}
+}
+
+func TestLeavingACrewTakesItsRecordsAway(t *testing.T) {
+	f := newFixture(t)
+	other := "01940000-0000-7000-8000-000000000002"
+	f.hear("1", change(state(remote, 5)), change(state(other, 6)))
+	f.must(f.EditTask(f.ctx, other, op.Fields{"asset": "unsent"}))
+	_, err := f.ApplyChanges(f.ctx, wire.Changes{Cursor: "2", User: "ann", Role: op.Technician, Crews: []string{"south"}})
+	f.must(err)
+	ids, err := f.IDs(f.ctx, op.Task)
+	f.must(err)
+	if !slices.Equal(ids, []string{other}) {
+		t.Errorf("left on the laptop: %v, want the one with unsent work", ids)
+	}
+}
+
+// What a newer server tells holds up nothing.
+func TestOddRecordsHoldUpNothing(t *testing.T) {
+	f := newFixture(t)
+	odd := "01940000-0000-7000-8000-000000000002"
+	f.hear("2", change(state(odd, 5, "status", "DREAMING")), change(state(remote, 6, "priority", "whenever", "estimate_minutes", 1.5)),
+		wire.Change{EntityType: "drawing", EntityID: odd, ServerState: op.Fields{"id": odd}})
+	if got := f.field(remote, "priority"); got != "whenever" {
+		t.Errorf("priority %v", got)
+	}
+	if got := f.field(remote, "estimate_minutes"); got != 1.5 {
+		t.Errorf("estimate %v", got)
+	}
+	if c, _ := f.Cursor(f.ctx); c != "2" {
+		t.Errorf("cursor %q", c)
+	}
+	notes, err := f.Notices(f.ctx)
+	f.must(err)
+	if len(notes) != 1 || notes[0].Code != localdb.NoticeNewer {
+		t.Errorf("nobody is told: %+v", notes)
+	}
+	_, err = f.ApplyChanges(f.ctx, wire.Changes{Cursor: "3", Conflicts: []wire.Conflict{{ID: "c", EntityType: "drawing", EntityID: odd, Side: wire.SideLost}, {ID: "d", EntityType: op.Task, EntityID: remote, Side: "odd"}}})
+	f.must(err)
+}

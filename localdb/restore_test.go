@@ -1,0 +1,314 @@
+package localdb_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"example.com/punchlist/localdb"
+	"example.com/punchlist/sync/op"
+	"example.com/punchlist/sync/wire"
+)
+
+func mark(version int64) wire.Seen {
+	return wire.Seen{"north": {Version: version, Fingerprint: fmt.Sprint("print ", version)}}
+}
+
+// told hears a page and how the server's history stands.
+func (f *fixture) told(version int64, more bool, changes ...wire.Change) {
+	f.t.Helper()
+	_, err := f.ApplyChanges(f.ctx, wire.Changes{Changes: changes, Cursor: fmt.Sprint("c", version), More: more, Seen: mark(version), Crews: []string{"north"}, User: "ann", Role: op.Technician})
+	f.must(err)
+}
+
+// answered settles all that waits at the versions behind from.
+func (f *fixture) answered(from int64) []op.Op {
+	f.t.Helper()
+	ops := f.batch()
+	answer := f.applied(from)
+	var results []wire.Result
+	for _, o := range ops {
+		r := answer(o)
+		r.OpID = o.ID
+		results = append(results, r)
+	}
+	_, err := f.Settle(f.ctx, ops, results, mark(from+int64(len(ops))))
+	f.must(err)
+	return ops
+}
+
+func (f *fixture) seen() wire.Mark {
+	f.t.Helper()
+	self, err := f.Self(f.ctx)
+	f.must(err)
+	return self.Seen["north"]
+}
+
+func (f *fixture) reset(common int64) {
+	f.t.Helper()
+	f.must(f.Reset(f.ctx, wire.Common{Common: map[string]int64{"north": common}}))
+}
+
+func (f *fixture) reopen() {
+	f.t.Helper()
+	f.must(f.Close())
+	f.open()
+}
+
+func (f *fixture) has(id string) bool {
+	f.t.Helper()
+	r, err := f.Record(f.ctx, op.Task, id)
+	return err == nil && !r.Deleted
+}
+
+// TestSeen: the newest mark is remembered with what it came with, and of the
+// long past a few dozen are enough to tell to within a quarter where a restored
+// server stands.
+func TestSeen(t *testing.T) {
+	f := newFixture(t)
+	if self, err := f.Self(f.ctx); err != nil || len(self.Seen)+len(self.Queues) != 0 {
+		t.Fatalf("a fresh laptop says %+v, %v", self, err)
+	}
+	id := f.id()
+	f.told(4, false, change(state(id, 4)))
+	f.told(3, false)
+	if got := f.seen(); got != mark(4)["north"] {
+		t.Errorf("an older word replaced a newer one: %+v", got)
+	}
+	for v := int64(5); v <= 3000; v++ {
+		f.told(v, false)
+	}
+	f.reopen()
+	past, err := f.Past(f.ctx)
+	f.must(err)
+	list := past.Seen["north"]
+	if len(list) > 60 || len(list) > wire.MaxMarks || list[0].Version != 3000 || list[len(list)-1].Version != 4 {
+		t.Fatalf("%d marks from %d to %d", len(list), list[0].Version, list[len(list)-1].Version)
+	}
+	for i, m := range list[1:] {
+		if gap, age := list[i].Version-m.Version, 3000-m.Version; gap > 1 && gap > age/2 {
+			t.Errorf("a gap of %d at an age of %d", gap, age)
+		}
+		if m.Fingerprint != fmt.Sprint("print ", m.Version) {
+			t.Errorf("%+v", m)
+		}
+	}
+}
+
+// TestReset follows a restored server through all its steps, the program being
+// started anew at each.
+func TestReset(t *testing.T) {
+	f := newFixture(t)
+	kept, gone, edited := f.id(), f.id(), f.id()
+	f.told(3, false, change(state(kept, 1)), change(state(gone, 2)), change(state(edited, 3)))
+	f.must(f.SetTask(f.ctx, edited, op.Fields{"asset": "before"}))
+	f.answered(3) // version 4: in the backup
+	f.told(6, false, change(state(gone, 6, "title", "newer")))
+	f.pass(time.Hour)
+	f.must(f.SetTask(f.ctx, edited, op.Fields{"asset": "lost"}))
+	made := f.add("made after the backup")
+	lost := f.answered(6) // versions 7 and 8: not in it
+	f.pass(time.Hour)
+	f.must(f.SetTask(f.ctx, kept, op.Fields{"asset": "waits"}))
+	waits := f.batch()[0].ID
+
+	past, err := f.Past(f.ctx)
+	f.must(err)
+	if len(past.Seen["north"]) != 4 {
+		t.Errorf("past: %+v", past)
+	}
+	f.reset(4)
+	f.reopen()
+	if c, err := f.Cursor(f.ctx); err != nil || c != "" || f.seen().Version != 4 {
+		t.Errorf("cursor %q, %v, seen %+v", c, err, f.seen())
+	}
+	if n, _ := f.PendingOps(f.ctx); n != 3 || len(f.batch()) != 0 {
+		t.Errorf("%d wait and %d may go before the base is there", n, len(f.batch()))
+	}
+	for id, asset := range map[string]any{kept: "waits", edited: "lost"} {
+		if got := f.field(id, "asset"); got != asset {
+			t.Errorf("asset is %v, want %v", got, asset)
+		}
+	}
+	f.must(f.SetTask(f.ctx, edited, op.Fields{"priority": "high"})) // while the base is being taken
+
+	f.told(5, true, change(state(kept, 1)), change(state(edited, 5, "asset", "theirs", "contact_name", "Mr X")))
+	f.reopen()
+	if !f.has(gone) || !f.has(made) || len(f.batch()) != 0 {
+		t.Error("something went before the base was there whole")
+	}
+	if f.field(edited, "asset") != "lost" || f.field(edited, "contact_name") != "Mr X" || f.field(edited, "priority") != "high" {
+		t.Error("unsent work does not lie on top of what the restored server says")
+	}
+	f.told(5, false)
+	f.reopen()
+	if f.has(gone) || !f.has(made) || !f.has(kept) {
+		t.Error("what the server does not hold stays, or something else went")
+	}
+	got := f.batch()
+	if len(got) != 4 || got[0].ID != lost[0].ID || got[1].ID != lost[1].ID || got[2].ID != waits {
+		t.Fatalf("goes out: %+v", got)
+	}
+	for i, o := range got[:2] {
+		if o.Seq != lost[i].Seq || o.Time() != lost[i].Time() || o.Base > 4 || o.TimeUncertain {
+			t.Errorf("offered again as %+v, was %+v", o, lost[i])
+		}
+	}
+	if got[3].Base > 4 {
+		t.Errorf("a version of the lost history counts as seen: %+v", got[3])
+	}
+	f.answered(5)
+	if f.field(made, "title") != "made after the backup" || f.field(edited, "asset") != "lost" || len(f.queue()) != 0 {
+		t.Error("in the end something is missing")
+	}
+	if n, err := f.Notices(f.ctx); err != nil || len(n) != 1 || n[0].Code != localdb.NoticeReset {
+		t.Errorf("notices %+v, %v", n, err)
+	}
+	f.must(f.ReadNotices(f.ctx))
+	if n, _ := f.Notices(f.ctx); len(n) != 0 {
+		t.Errorf("read, and still there: %+v", n)
+	}
+}
+
+// TestResetTwice: a server that is restored again, to an older backup still, gets
+// what it had got again once more.
+func TestResetTwice(t *testing.T) {
+	f := newFixture(t)
+	f.told(2, false)
+	var ids []string
+	for range 3 {
+		ids = append(ids, f.add("made"))
+		f.pass(time.Second)
+	}
+	first := f.answered(2)
+	f.reset(4) // the third is lost
+	f.told(4, true, change(state(ids[0], 3)))
+	f.reset(2) // and before its base was there, the other two
+	f.told(2, false)
+	got := f.batch()
+	if len(got) != 3 {
+		t.Fatalf("goes out: %+v", got)
+	}
+	for i, o := range got {
+		if o.ID != first[i].ID || !f.has(ids[i]) {
+			t.Errorf("%d: %+v, want %s", i, o, first[i].ID)
+		}
+	}
+}
+
+// TestResetRecordLost: a change whose record the server lost waits where it can
+// be seen, with all of its action and with what the person does afterwards, and
+// goes out by itself when the record comes back.
+func TestResetRecordLost(t *testing.T) {
+	f := newFixture(t)
+	theirs, other := f.id(), f.id()
+	f.told(2, false, change(state(other, 1)), change(state(theirs, 2)))
+	f.must(f.SetTask(f.ctx, theirs, op.Fields{"asset": "K-7"}))
+	f.must(f.SetTask(f.ctx, other, op.Fields{"asset": "K-8"}))
+	sent := f.answered(2)
+	f.reset(1)
+	f.told(1, false, change(state(other, 1)))
+	f.must(f.SetTask(f.ctx, theirs, op.Fields{"priority": "high"}))
+	if got := f.batch(); len(got) != 1 || got[0].ID != sent[1].ID {
+		t.Fatalf("goes out: %+v", got)
+	}
+	for _, q := range f.queue() {
+		if lost := q.Op.Entity == theirs; lost != (q.State == localdb.BadgeParked) || lost && (q.Code != localdb.CodeRecordLost || !strings.Contains(q.LastError, "comes back")) {
+			t.Errorf("%+v", q)
+		}
+	}
+	if !f.has(theirs) || f.field(theirs, "title") != "From the office" || f.field(theirs, "priority") != "high" {
+		t.Error("the record of unsent work does not show whole")
+	}
+	f.answered(1)
+	f.told(9, false, change(state(theirs, 9, "contact_name", "Mr X")))
+	got := f.batch()
+	if len(got) != 2 || got[0].ID != sent[0].ID || f.field(theirs, "contact_name") != "Mr X" || f.field(theirs, "asset") != "K-7" {
+		t.Errorf("when it came back: %+v", got)
+	}
+
+	f.reset(1)
+	f.told(1, false, change(state(other, 1)))
+	for _, q := range f.queue() {
+		if q.Op.Entity == theirs {
+			f.must(f.DiscardOp(f.ctx, q.Op.ID))
+		}
+	}
+	if f.has(theirs) {
+		t.Error("nothing waits for the lost record any more, and it is still here")
+	}
+}
+
+// TestResetOffersOnlyOnesOwn: what another user of this laptop sent is not sent
+// again in this one's name, and neither is what is older than a month.
+func TestResetOffersOnlyOnesOwn(t *testing.T) {
+	f := newFixture(t)
+	enrol := func(user, id string) {
+		f.must(f.Enrol(f.ctx, localdb.Device{ID: id, User: user, Role: op.Technician, Crews: []string{"north"}, ServerURL: "http://127.0.0.1:1", ServerID: "s", Token: "t"}))
+	}
+	enrol("ann", f.id())
+	old := f.add("by ann, long ago")
+	f.answered(0)
+	f.pass(31 * 24 * time.Hour)
+	f.add("by ann")
+	mine := f.answered(1)
+	device := f.id()
+	enrol("bob", device)
+	f.reset(0)
+	if n, _ := f.PendingOps(f.ctx); n != 0 {
+		t.Errorf("bob offers %d of ann's changes", n)
+	}
+	enrol("ann", f.id())
+	f.reset(0)
+	_, err := f.ApplyChanges(f.ctx, wire.Changes{Cursor: "c", Crews: []string{"north"}, User: "ann", Role: op.Technician})
+	f.must(err)
+	if got := f.batch(); len(got) != 1 || got[0].ID != mine[0].ID || f.has(old) {
+		t.Errorf("ann offers %+v", got)
+	}
+}
+
+// TestForked: the changes stay as they are, the queue gets a new identity, and
+// the person is told; enrolling anew makes it forgotten.
+func TestForked(t *testing.T) {
+	f := newFixture(t)
+	f.told(1, false)
+	f.add("one")
+	f.add("two")
+	before := f.batch()
+	forked := func() wire.Settled {
+		var results []wire.Result
+		for _, o := range before {
+			results = append(results, wire.Result{OpID: o.ID, Outcome: op.Rejected, Code: op.CodeForked})
+		}
+		s, err := f.Settle(f.ctx, before, results, nil)
+		f.must(err)
+		return s
+	}
+	if s := forked(); s.Forked != 2 || s.Parked+s.Acked != 0 {
+		t.Errorf("%+v", s)
+	}
+	f.reopen()
+	self, err := f.Self(f.ctx)
+	f.must(err)
+	if len(self.Queues) != 1 || !slices.EqualFunc(f.batch(), before, func(a, b op.Op) bool { return a.ID == b.ID && a.Seq == b.Seq }) {
+		t.Errorf("%+v, %+v", self, f.batch())
+	}
+	for range 2 * wire.MaxQueues {
+		forked()
+	}
+	last, err := f.Self(f.ctx)
+	f.must(err)
+	if len(last.Queues) != wire.MaxQueues || slices.Contains(last.Queues, self.Queues[0]) {
+		t.Errorf("%d identities", len(last.Queues))
+	}
+	if n, _ := f.Notices(f.ctx); len(n) != 1 || n[0].Code != localdb.NoticeForked || n[0].Times != 1+2*wire.MaxQueues {
+		t.Errorf("%+v", n)
+	}
+	f.must(f.Enrol(context.Background(), localdb.Device{ID: f.id(), User: "ann", Role: op.Technician, ServerID: "another", Token: "t"}))
+	if self, _ := f.Self(f.ctx); len(self.Queues)+len(self.Seen) != 0 {
+		t.Errorf("at another server: %+v", self)
+	}
+}
