@@ -78,18 +78,18 @@ func TestSeen(t *testing.T) {
 	if got := f.seen(); got != mark(4)["north"] {
 		t.Errorf("an older word replaced a newer one: %+v", got)
 	}
-	for v := int64(5); v <= 3000; v++ {
+	for v := int64(5); v <= 1000; v++ {
 		f.told(v, false)
 	}
 	f.reopen()
 	past, err := f.Past(f.ctx)
 	f.must(err)
 	list := past.Seen["north"]
-	if len(list) > 60 || len(list) > wire.MaxMarks || list[0].Version != 3000 || list[len(list)-1].Version != 4 {
+	if len(list) > 60 || len(list) > wire.MaxMarks || list[0].Version != 1000 || list[len(list)-1].Version != 4 {
 		t.Fatalf("%d marks from %d to %d", len(list), list[0].Version, list[len(list)-1].Version)
 	}
 	for i, m := range list[1:] {
-		if gap, age := list[i].Version-m.Version, 3000-m.Version; gap > 1 && gap > age/2 {
+		if gap, age := list[i].Version-m.Version, 1000-m.Version; gap > 1 && gap > age/2 {
 			t.Errorf("a gap of %d at an age of %d", gap, age)
 		}
 		if m.Fingerprint != fmt.Sprint("print ", m.Version) {
@@ -104,15 +104,15 @@ func TestReset(t *testing.T) {
 	f := newFixture(t)
 	kept, gone, edited := f.id(), f.id(), f.id()
 	f.told(3, false, change(state(kept, 1)), change(state(gone, 2)), change(state(edited, 3)))
-	f.must(f.SetTask(f.ctx, edited, op.Fields{"asset": "before"}))
+	f.change(edited, op.Fields{"asset": "before"})
 	f.answered(3) // version 4: in the backup
 	f.told(6, false, change(state(gone, 6, "title", "newer")))
 	f.pass(time.Hour)
-	f.must(f.SetTask(f.ctx, edited, op.Fields{"asset": "lost"}))
+	f.change(edited, op.Fields{"asset": "lost"})
 	made := f.add("made after the backup")
 	lost := f.answered(6) // versions 7 and 8: not in it
 	f.pass(time.Hour)
-	f.must(f.SetTask(f.ctx, kept, op.Fields{"asset": "waits"}))
+	f.change(kept, op.Fields{"asset": "waits"})
 	waits := f.batch()[0].ID
 
 	past, err := f.Past(f.ctx)
@@ -133,7 +133,7 @@ func TestReset(t *testing.T) {
 			t.Errorf("asset is %v, want %v", got, asset)
 		}
 	}
-	f.must(f.SetTask(f.ctx, edited, op.Fields{"priority": "high"})) // while the base is being taken
+	f.change(edited, op.Fields{"priority": "high"}) // while the base is being taken
 
 	f.told(5, true, change(state(kept, 1)), change(state(edited, 5, "asset", "theirs", "contact_name", "Mr X")))
 	f.reopen()
@@ -206,12 +206,12 @@ func TestResetRecordLost(t *testing.T) {
 	f := newFixture(t)
 	theirs, other := f.id(), f.id()
 	f.told(2, false, change(state(other, 1)), change(state(theirs, 2)))
-	f.must(f.SetTask(f.ctx, theirs, op.Fields{"asset": "K-7"}))
-	f.must(f.SetTask(f.ctx, other, op.Fields{"asset": "K-8"}))
+	f.change(theirs, op.Fields{"asset": "K-7"})
+	f.change(other, op.Fields{"asset": "K-8"})
 	sent := f.answered(2)
 	f.reset(1)
 	f.told(1, false, change(state(other, 1)))
-	f.must(f.SetTask(f.ctx, theirs, op.Fields{"priority": "high"}))
+	f.change(theirs, op.Fields{"priority": "high"})
 	if got := f.batch(); len(got) != 1 || got[0].ID != sent[1].ID {
 		t.Fatalf("goes out: %+v", got)
 	}
@@ -311,4 +311,10 @@ func TestForked(t *testing.T) {
 	if self, _ := f.Self(f.ctx); len(self.Queues)+len(self.Seen) != 0 {
 		t.Errorf("at another server: %+v", self)
 	}
+}
+
+func (f *fixture) change(id string, fields op.Fields) {
+	f.t.Helper()
+	_, err := f.Do(f.ctx, localdb.Change{Kind: op.Task, ID: id, Action: op.Update, Fields: fields})
+	f.must(err)
 }
