@@ -133,3 +133,17 @@ func BenchmarkSummary(b *testing.B) {
 		})
 	}
 }
+
+// What each round counts: it must cost the same at any length of the queue.
+func BenchmarkPendingOps(b *testing.B) {
+	for _, size := range []int{100, 10_000} {
+		b.Run(fmt.Sprint(size), func(b *testing.B) {
+			db := benchDB(b, size)
+			for b.Loop() {
+				if n, err := db.PendingOps(b.Context()); err != nil || n != size {
+					b.Fatal(n, err)
+				}
+			}
+		})
+	}
+}
