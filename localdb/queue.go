@@ -348,6 +348,11 @@ func (db *DB) Cursor(ctx context.Context) (cursor string, err error) {
 // behind them do not.
 func (db *DB) PendingOps(ctx context.Context) (n int, err error) {
 	err = db.sql.Read(ctx, func(tx *sqlite.Tx) error {
+		var held bool // something waits, perhaps; to look at each op costs much
+		err := tx.Scan([]any{&n, &held}, "SELECT pending, EXISTS (SELECT 1 FROM sync_queue WHERE state = 'parked' AND action = 'INSERT') FROM counters")
+		if err != nil || !held {
+			return err
+		}
 		return tx.Scan([]any{&n}, "SELECT count(*) FROM sync_queue q WHERE q.state = 'pending' AND "+behind+" IS NULL")
 	})
 	return n, err
