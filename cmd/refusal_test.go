@@ -123,3 +123,26 @@ func TestInvitesWorkOnce(t *testing.T) {
 		t.Errorf("after refused invites: %+v", s)
 	}
 }
+
+// One database is one person's at one server: nobody's unsent work goes out in
+// another's name.
+func TestADatabaseBelongsToOnePerson(t *testing.T) {
+	w := newWorld(t)
+	w.office("user", "add", "ann", "--crew", "north", "--role", "technician")
+	w.office("user", "add", "eve", "--crew", "east", "--role", "technician")
+	w.serve()
+	w.enrol("ann", "a")
+	w.laptop("a", "add", "Ann's unsent words")
+	var invite struct{ Invite string }
+	w.decode(w.office("invite", "eve", "--url", "http://"+w.address, "--json"), &invite)
+	w.refused(3, []string{"belongs to ann", "1 unsent", "--db OTHER.db"}, "punchlist", "--db", "a.db", "enroll", invite.Invite)
+	w.laptop("a", "sync")
+	w.decode(w.office("invite", "eve", "--url", "http://"+w.address, "--json"), &invite)
+	w.refused(1, []string{"belongs to ann"}, "punchlist", "--db", "a.db", "enroll", invite.Invite)
+	w.enrol("ann", "a") // the same person may, after a revocation for instance
+	var s struct{ User string }
+	w.decode(w.laptop("a", "state", "--json"), &s)
+	if s.User != "ann" {
+		t.Errorf("the laptop is %s's", s.User)
+	}
+}

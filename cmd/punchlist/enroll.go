@@ -58,12 +58,18 @@ func (a *app) enroll(ctx context.Context, db *localdb.DB, invite wire.Invite, na
 	if err != nil {
 		return err
 	}
+	defer client.Hangup()
+	if pong, err := client.Ping(ctx); err != nil {
+		return fmt.Errorf("enroll: %w", err)
+	} else if old.ServerID != "" && old.ServerID != pong.ServerID {
+		return a.belongs(ctx, db, "the server at "+old.ServerURL) // before the invite is used up
+	}
 	got, err := client.Enroll(ctx, wire.Enroll{Code: invite.Code, DeviceName: name, Nonce: rand.Text()}, invite.Fingerprint)
 	if err != nil {
 		return fmt.Errorf("enroll: %w", err)
 	}
-	if old.ServerID != "" && old.ServerID != got.ServerID {
-		return otherServer(ctx, db, old)
+	if old.ID != "" && old.User != got.User {
+		return a.belongs(ctx, db, old.User)
 	}
 	err = db.Enrol(ctx, localdb.Device{ID: got.DeviceID, Token: got.Token, User: got.User, Name: name, Role: got.Role, Crews: got.Crews,
 		ServerURL: invite.URL, ServerID: got.ServerID, ServerKey: got.ServerKey, EnrolledAt: got.Time})
@@ -75,17 +81,18 @@ func (a *app) enroll(ctx context.Context, db *localdb.DB, invite wire.Invite, na
 	return nil
 }
 
-// otherServer: one database speaks with one server, or two crews' records would
-// be mixed up.
-func otherServer(ctx context.Context, db *localdb.DB, old localdb.Device) error {
-	msg := fmt.Sprintf("this database belongs to the server at %s", old.ServerURL)
-	hint := "keep it for that server, and use another file for this one: punchlist --db OTHER.db enroll …"
+// belongs refuses: one database speaks with one server, for one person. Another
+// one's records would be mixed up with these, and unsent work be sent in the
+// wrong name.
+func (a *app) belongs(ctx context.Context, db *localdb.DB, whose string) error {
+	refusal := &localdb.Error{Message: "this database belongs to " + whose, Hint: "keep it, and enroll with a new invite into a file of its own: punchlist --db OTHER.db enroll"}
 	s, err := db.Summary(ctx)
 	if err != nil {
-		return errors.Join(errors.New(msg), err)
+		return errors.Join(refusal, err)
 	}
 	if n := s.Pending + s.Parked; n > 0 {
-		return exitCode{3, &localdb.Error{Message: fmt.Sprintf("%s and holds %d unsent changes for it", msg, n), Hint: hint}}
+		refusal.Message += fmt.Sprintf(" and holds %d unsent changes", n)
+		return exitCode{3, refusal}
 	}
-	return &localdb.Error{Message: msg, Hint: hint}
+	return refusal
 }
