@@ -32,8 +32,12 @@ const MinVersion = 3051003
 // readers is how many snapshots may be open at once.
 const readers = 3
 
-// lockWait is how long a write waits for another process before it gives up.
-const lockWait = 30 * time.Second
+// lockWait is how long a write waits for another process before it gives up:
+// longer than the largest import holds the file.
+const lockWait = 3 * time.Minute
+
+// closeWait bounds the wait for transactions that run while the file is closed.
+const closeWait = 30 * time.Second
 
 // Options say what file to open.
 type Options struct {
@@ -77,7 +81,7 @@ func Open(ctx context.Context, path string, o Options) (*DB, error) {
 	if _, number, _ := sqlite3.Version(); number < MinVersion {
 		return nil, fmt.Errorf("this program was built with SQLite %d; it needs %d or newer", number, MinVersion)
 	}
-	created, err := prepareFile(path, o.ReadOnly)
+	made, err := prepareFile(path, o.ReadOnly)
 	if err != nil {
 		return nil, err
 	}
@@ -90,8 +94,8 @@ func Open(ctx context.Context, path string, o Options) (*DB, error) {
 		db.Close()
 		return nil, fold(path, err)
 	}
-	if created {
-		if err := syncDir(filepath.Dir(path)); err != nil {
+	for _, dir := range made {
+		if err := syncDir(dir); err != nil {
 			db.Close()
 			return nil, err
 		}
@@ -100,29 +104,42 @@ func Open(ctx context.Context, path string, o Options) (*DB, error) {
 }
 
 // prepareFile makes a missing file with mode 0600: SQLite gives its -wal and
-// -shm the mode of the file beside them, so no umask has to be changed.
-func prepareFile(path string, readOnly bool) (created bool, err error) {
+// -shm the mode of the file beside them, so no umask has to be changed. made
+// lists the folders that have new entries; they are synced once the file is
+// whole, or a power cut could take the file away with all that is in it. An
+// empty file is as good as new: a start may have ended before the sync.
+func prepareFile(path string, readOnly bool) (made []string, err error) {
+	dir := filepath.Dir(path)
 	if info, err := os.Stat(path); err == nil {
 		if info.IsDir() {
-			return false, fmt.Errorf("%s is a folder, not a database file", path)
+			return nil, fmt.Errorf("%s is a folder, not a database file", path)
 		}
-		return info.Size() == 0, nil
+		if info.Size() == 0 {
+			made = append(made, dir)
+		}
+		return made, nil
 	}
 	if readOnly {
 		_, err := os.Stat(path)
-		return false, err
+		return nil, err
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return false, err
+	for d := dir; ; d = filepath.Dir(d) {
+		made = append(made, d)
+		if _, err := os.Stat(d); err == nil || d == filepath.Dir(d) {
+			break
+		}
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
 	}
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 	if errors.Is(err, fs.ErrExist) {
-		return false, nil // another process was quicker
+		return made, nil // another process was quicker
 	}
 	if err != nil {
-		return false, err
+		return nil, err
 	}
-	return true, f.Close()
+	return made, f.Close()
 }
 
 func syncDir(dir string) error {
@@ -185,17 +202,23 @@ func (c *conn) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(c.stmts) >= maxStmts { // queries made from filters are many; keep the memory bounded
-		for q, old := range c.stmts {
-			old.Close()
-			delete(c.stmts, q)
-		}
-	}
 	c.stmts[query] = s
 	return s, nil
 }
 
 const maxStmts = 200
+
+// tidy keeps the memory bounded: queries made from filters are many. It is called
+// between transactions only, while no rows are open.
+func (c *conn) tidy() {
+	if len(c.stmts) < maxStmts {
+		return
+	}
+	for q, old := range c.stmts {
+		old.Close()
+		delete(c.stmts, q)
+	}
+}
 
 func (c *conn) closeAll() {
 	for _, s := range c.stmts {
@@ -227,7 +250,7 @@ func (db *DB) Close() error {
 
 // release waits for a connection's transaction to end and closes it.
 func release(from chan *conn) {
-	timer := time.NewTimer(lockWait) // a caller that never returns must not hang the exit
+	timer := time.NewTimer(closeWait) // a caller that never returns must not hang the exit
 	defer timer.Stop()
 	select {
 	case c := <-from:

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"time"
@@ -51,7 +52,7 @@ func (t *Tx) Scan(dest []any, query string, args ...any) error {
 
 // Write runs fn in one write transaction and commits when it returns nil;
 // otherwise nothing of it stays. It waits its turn behind other writers of this
-// process and, up to half a minute, of others ([ErrLocked] after that): SQLite's
+// process and, up to three minutes, of others ([ErrLocked] after that): SQLite's
 // own wait sleeps in C, where neither a context nor a test's clock reaches it.
 // Once begun the transaction is not interrupted by ctx.
 func (db *DB) Write(ctx context.Context, fn func(*Tx) error) error {
@@ -63,6 +64,7 @@ func (db *DB) Write(ctx context.Context, fn func(*Tx) error) error {
 		return fold(db.path, err)
 	}
 	defer func() { db.writer <- w }()
+	w.tidy()
 	if err := db.retry(ctx, func() error { return run(w, "BEGIN IMMEDIATE") }); err != nil {
 		return fold(db.path, err)
 	}
@@ -76,6 +78,12 @@ func (db *DB) Write(ctx context.Context, fn func(*Tx) error) error {
 		return fold(db.path, err)
 	}
 	if err := run(w, "COMMIT"); err != nil {
+		// After a failed write nothing that the connection believes of the file
+		// can be trusted any more: the next one reads it anew.
+		_ = run(w, "ROLLBACK")
+		_ = w.c.Raw(func(any) error { return driver.ErrBadConn }) // not back to the pool
+		w.closeAll()
+		w, done = nil, true
 		return fold(db.path, fmt.Errorf("commit: %w", err))
 	}
 	done = true
@@ -124,6 +132,7 @@ func (db *DB) Read(ctx context.Context, fn func(*Tx) error) error {
 		return fold(db.path, err)
 	}
 	defer func() { db.readers <- r }()
+	r.tidy()
 	if err := db.retry(ctx, func() error { return run(r, "BEGIN") }); err != nil {
 		return fold(db.path, err)
 	}
