@@ -5,7 +5,8 @@
 //   - An op leaves the queue only by the server's word on it ([Local].Settle).
 //     No error, cancellation or crash of any kind takes one away.
 //   - Of all engines on one database one sends (Options.Lock); the others only
-//     look whether the server answers, and take over within a second or so.
+//     look whether the server answers, and take over within a second or so. One
+//     that is paused leaves the sending to them.
 //   - It never spins: while nothing succeeds at most one try a second is made,
 //     however often it is woken, and tries thin out to one in a minute or so.
 //   - Push never waits for pull nor pull for push, unless the way itself failed.

@@ -373,3 +373,49 @@ func TestStopAtAnyMoment(t *testing.T) {
 		})
 	}
 }
+
+func TestWhoeverWorksOfflineLetsAnotherSend(t *testing.T) {
+	inBench(t, func(b *bench) {
+		var held atomic.Int32
+		b.o.Lock = func() (func(), bool, error) {
+			return func() { held.Add(-1) }, held.CompareAndSwap(0, 1), nil
+		}
+		b.start()
+		b.pass(time.Second)
+		b.s.set(func(s *remote) { s.hang = true })
+		b.l.add(1)
+		b.pass(time.Second) // a push hangs now
+		b.e.Pause(true)
+		b.pass(10 * time.Second)
+		if s := b.e.Status(); held.Load() != 0 || s.Sender || s.Reach != reach.Paused {
+			b.Errorf("while paused %d hold the lock: %+v", held.Load(), s)
+		}
+		held.Store(1) // another one sends …
+		b.s.set(func(s *remote) { s.hang = false })
+		begin := time.Now()
+		b.e.Pause(false)
+		b.pass(10 * time.Second)
+		if n := len(b.s.seen("push", begin)); n != 0 || b.e.Status().Sender {
+			b.Errorf("%d pushes beside the sender", n)
+		}
+		held.Store(0) // … and ends
+		b.pass(2 * time.Second)
+		if n, _, _ := b.l.counts(); n != 0 || !b.e.Status().Sender {
+			b.Errorf("%d wait, %+v", n, b.e.Status())
+		}
+		for range 20 { // on and off faster than a round ends
+			b.e.Pause(true)
+			b.e.Pause(false)
+		}
+		b.pass(2 * time.Second)
+		b.l.add(1)
+		b.pass(3 * time.Second)
+		if n, _, _ := b.l.counts(); n != 0 || held.Load() != 1 {
+			b.Errorf("%d wait, %d hold the lock", n, held.Load())
+		}
+		b.stop()
+		if held.Load() != 0 {
+			b.Errorf("after the end %d hold the lock", held.Load())
+		}
+	})
+}

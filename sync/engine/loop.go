@@ -95,9 +95,7 @@ func (l *loop) stop() {
 		l.cancel()
 		<-l.done
 	}
-	if l.release != nil {
-		l.release()
-	}
+	l.resign()
 	l.board.update(func(s *Status) { s.Activity, s.Sender, s.NextTry, s.Why = Idle, false, 0, "" })
 }
 
@@ -192,13 +190,18 @@ func (l *loop) obey() {
 		l.paused = true
 		l.hush()
 		if l.cancel != nil {
-			l.cancel()
+			l.cancel() // finished resigns
+		} else {
+			l.resign()
 		}
 		l.board.reach(reach.Paused, "", l.o.Clock().Wall)
 		l.board.update(func(s *Status) { s.Activity = Idle })
 	case !paused && l.paused:
 		l.paused = false
 		l.board.reach(reach.Offline, "", l.o.Clock().Wall)
+		if l.release == nil {
+			l.tryLock()
+		}
 	}
 	if kicked && !l.paused {
 		l.fails, l.kicked = 0, true
@@ -228,6 +231,16 @@ func (l *loop) tryLock() {
 	}
 	l.release, l.due = release, max(l.now(), l.floor)
 	l.board.update(func(s *Status) { s.Sender = true })
+}
+
+// resign leaves the sending to another process, if there is one. No round runs.
+func (l *loop) resign() {
+	if l.release == nil {
+		return
+	}
+	l.release()
+	l.release = nil
+	l.board.update(func(s *Status) { s.Sender = false })
 }
 
 // start begins a round.
@@ -281,6 +294,7 @@ func (l *loop) finished(out outcome) {
 		}
 	})
 	if l.paused { // an answer may have come at the last moment
+		l.resign()
 		l.board.reach(reach.Paused, "", l.o.Clock().Wall)
 	}
 	l.listenAfter(f)
