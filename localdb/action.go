@@ -71,6 +71,7 @@ func (db *DB) DoEach(ctx context.Context, changes iter.Seq[Change]) error {
 // act runs one action. Its ops are tied into a group when there are several.
 func (db *DB) act(ctx context.Context, do func(*action) error) (Saved, error) {
 	var saved Saved
+	var mended string
 	err := db.sql.Write(ctx, func(tx *sqlite.Tx) error {
 		a, err := db.begin(tx)
 		if err != nil {
@@ -83,12 +84,19 @@ func (db *DB) act(ctx context.Context, do func(*action) error) (Saved, error) {
 			if err := a.tie(); err != nil {
 				return err
 			}
+		} else if len(a.saved.OpIDs) == 1 {
+			if mended, err = a.mend(a.saved.OpIDs[0]); err != nil {
+				return err
+			}
 		}
 		saved = a.saved
 		return a.remember()
 	})
 	if errors.Is(err, sqlite.ErrReadOnly) {
 		err = &Error{Message: "nothing was saved: " + err.Error(), Hint: "check who owns " + db.Path() + " and whether the disk is mounted read-only", Cause: err}
+	}
+	if err == nil && mended != "" {
+		err = db.RetryOp(ctx, mended) // by itself: at worst it stays refused, with the new values
 	}
 	return saved, err
 }

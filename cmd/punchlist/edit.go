@@ -93,8 +93,13 @@ a site by its code (site=BLD22). The status has a command of its own.`,
 		}}
 }
 
-// parseFields reads FIELD=VALUE words. The field's type says how to read the value.
+// parseFields reads FIELD=VALUE words for a task.
 func parseFields(ctx context.Context, db *localdb.DB, pairs []string) (op.Fields, error) {
+	return parseFieldsOf(ctx, db, op.Task, pairs)
+}
+
+// parseFieldsOf reads FIELD=VALUE words. The field's type says how to read the value.
+func parseFieldsOf(ctx context.Context, db *localdb.DB, kind op.Kind, pairs []string) (op.Fields, error) {
 	fields := op.Fields{}
 	dev, err := db.Device(ctx)
 	if err != nil {
@@ -106,7 +111,7 @@ func parseFields(ctx context.Context, db *localdb.DB, pairs []string) (op.Fields
 			return nil, usage("%q is not FIELD=VALUE; for example priority=high", pair)
 		}
 		switch {
-		case name == "site":
+		case name == "site" && kind == op.Task:
 			if fields["site_id"], err = siteByCode(ctx, db, text); err != nil {
 				return nil, err
 			}
@@ -114,9 +119,9 @@ func parseFields(ctx context.Context, db *localdb.DB, pairs []string) (op.Fields
 		case name == "assignee" && text == "me":
 			text = dev.User
 		}
-		f, known := op.FieldOf(op.Task, name)
+		f, known := op.FieldOf(kind, name)
 		if !known {
-			return nil, unknownField(name)
+			return nil, unknownField(kind, name)
 		}
 		if fields[name], err = parseValue(f, text, db.Time()); err != nil {
 			return nil, err
@@ -125,14 +130,14 @@ func parseFields(ctx context.Context, db *localdb.DB, pairs []string) (op.Fields
 	return fields, nil
 }
 
-func unknownField(name string) error {
+func unknownField(kind op.Kind, name string) error {
 	var names []string
-	for _, f := range op.SchemaOf(op.Task) {
+	for _, f := range op.SchemaOf(kind) {
 		if !f.Derived {
 			names = append(names, f.Name)
 		}
 	}
-	return &localdb.Error{Message: fmt.Sprintf("a task has no field %q", name), Hint: "one of " + oneOf(names) + ", tag.NAME, x.NAME"}
+	return &localdb.Error{Message: fmt.Sprintf("a %s has no field %q", op.Word(kind), name), Hint: "one of " + oneOf(names) + ", tag.NAME, x.NAME"}
 }
 
 func parseValue(f op.Field, text string, now time.Time) (any, error) {

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"example.com/punchlist/localdb"
+	"example.com/punchlist/sync/op"
 )
 
 func (a *app) queueCmd() *cobra.Command {
@@ -24,7 +25,14 @@ func (a *app) queueCmd() *cobra.Command {
 			return a.with(cmd, func(ctx context.Context, db *localdb.DB) error { return a.discard(ctx, db, args[0], yes) })
 		}}
 	discard.Flags().BoolVar(&yes, "yes", false, "do not ask")
-	cmd.AddCommand(retry, discard)
+	var drop []string
+	edit := &cobra.Command{Use: "edit OP [FIELD=VALUE…]", Short: "Put right what was refused, and send it again",
+		Example: "  punchlist queue edit 0193c2f0-… external_ref=WO-1042\n  punchlist queue edit 0193c2f0-… --drop external_ref", Args: argRange(1, -1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.with(cmd, func(ctx context.Context, db *localdb.DB) error { return a.editOp(ctx, db, args[0], args[1:], drop) })
+		}}
+	edit.Flags().StringSliceVar(&drop, "drop", nil, "fields to leave out of the change")
+	cmd.AddCommand(retry, discard, edit)
 	return a.jsonFlag(cmd)
 }
 
@@ -99,6 +107,30 @@ func (a *app) retry(ctx context.Context, db *localdb.DB, id string) error {
 		return err
 	}
 	a.note("%d changes go out again with the next sync.", n)
+	return nil
+}
+
+func (a *app) editOp(ctx context.Context, db *localdb.DB, id string, pairs, drop []string) error {
+	if len(pairs)+len(drop) == 0 {
+		return usage("say what to change: FIELD=VALUE, or --drop FIELD")
+	}
+	kind := op.Task
+	if err := eachQueued(ctx, db, func(r localdb.QueueRow) error {
+		if r.Op.ID == id {
+			kind = r.Op.Kind
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
+	fields, err := parseFieldsOf(ctx, db, kind, pairs)
+	if err != nil {
+		return err
+	}
+	if err := db.ReplaceOp(ctx, id, fields, drop...); err != nil {
+		return err
+	}
+	a.note("Changed; it goes out with the next sync.")
 	return nil
 }
 
