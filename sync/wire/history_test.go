@@ -58,3 +58,19 @@ func TestHistoryBelievesOnlyWhatWasAsked(t *testing.T) {
 		}
 	}
 }
+
+// TestReadmeHistory: the README's examples of a reset are messages of this protocol.
+func TestReadmeHistory(t *testing.T) {
+	past, common := one[wire.Past](t, "Past"), one[wire.Common](t, "Common")
+	known := false
+	for _, m := range past.Seen["north"] {
+		known = known || m.Version == common.Common["north"]
+	}
+	if !known {
+		t.Errorf("%+v has nothing of %+v", common, past)
+	}
+	asked, told := one[wire.Batch](t, "Batch").Seen["north"], one[wire.Results](t, "Results").Seen["north"]
+	if page := one[wire.Changes](t, "Changes").Seen["north"]; asked.Version >= told.Version || page != told || len(told.Fingerprint) != 43 {
+		t.Errorf("seen in the examples: %+v, %+v, %+v", asked, told, page)
+	}
+}

@@ -61,7 +61,7 @@ func TestReadmeExamples(t *testing.T) {
 		t.Errorf("%+v", e)
 	}
 	for name, blocks := range examples(t) {
-		if strings.HasPrefix(name, "json ") && !strings.Contains(" Problem Enroll Enrolled Ping op Batch Results Changes ", name[4:]+" ") {
+		if strings.HasPrefix(name, "json ") && !strings.Contains(" Problem Enroll Enrolled Ping op Batch Results Changes Past Common ", name[4:]+" ") {
 			t.Errorf("no test reads the examples %q (%d)", name, len(blocks))
 		}
 	}
