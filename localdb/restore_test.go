@@ -102,11 +102,11 @@ func TestSeen(t *testing.T) {
 // started anew at each.
 func TestReset(t *testing.T) {
 	f := newFixture(t)
-	kept, gone, edited := f.id(), f.id(), f.id()
-	f.told(3, false, change(state(kept, 1)), change(state(gone, 2)), change(state(edited, 3)))
+	kept, gone, edited, turned := f.id(), f.id(), f.id(), f.id()
+	f.told(3, false, change(state(kept, 1)), change(state(gone, 2)), change(state(turned, 2)), change(state(edited, 3)))
 	f.change(edited, op.Fields{"asset": "before"})
 	f.answered(3) // version 4: in the backup
-	f.told(6, false, change(state(gone, 6, "title", "newer")))
+	f.told(6, false, change(state(gone, 5, "title", "newer")), change(state(turned, 6, "title", "newer")))
 	f.pass(time.Hour)
 	f.change(edited, op.Fields{"asset": "lost"})
 	made := f.add("made after the backup")
@@ -114,6 +114,7 @@ func TestReset(t *testing.T) {
 	f.pass(time.Hour)
 	f.change(kept, op.Fields{"asset": "waits"})
 	waits := f.batch()[0].ID
+	f.change(edited, op.Fields{"contact_phone": "1"}) // its author saw version 7, which is lost
 
 	past, err := f.Past(f.ctx)
 	f.must(err)
@@ -125,7 +126,7 @@ func TestReset(t *testing.T) {
 	if c, err := f.Cursor(f.ctx); err != nil || c != "" || f.seen().Version != 4 {
 		t.Errorf("cursor %q, %v, seen %+v", c, err, f.seen())
 	}
-	if n, _ := f.PendingOps(f.ctx); n != 3 || len(f.batch()) != 0 {
+	if n, _ := f.PendingOps(f.ctx); n != 4 || len(f.batch()) != 0 {
 		t.Errorf("%d wait and %d may go before the base is there", n, len(f.batch()))
 	}
 	for id, asset := range map[string]any{kept: "waits", edited: "lost"} {
@@ -135,7 +136,7 @@ func TestReset(t *testing.T) {
 	}
 	f.change(edited, op.Fields{"priority": "high"}) // while the base is being taken
 
-	f.told(5, true, change(state(kept, 1)), change(state(edited, 5, "asset", "theirs", "contact_name", "Mr X")))
+	f.told(5, true, change(state(kept, 1)), change(state(turned, 2)), change(state(edited, 5, "asset", "theirs", "contact_name", "Mr X")))
 	f.reopen()
 	if !f.has(gone) || !f.has(made) || len(f.batch()) != 0 {
 		t.Error("something went before the base was there whole")
@@ -145,11 +146,14 @@ func TestReset(t *testing.T) {
 	}
 	f.told(5, false)
 	f.reopen()
+	if f.field(turned, "title") != "From the office" {
+		t.Errorf("what only the lost history said still shows: %v", f.field(turned, "title"))
+	}
 	if f.has(gone) || !f.has(made) || !f.has(kept) {
 		t.Error("what the server does not hold stays, or something else went")
 	}
 	got := f.batch()
-	if len(got) != 4 || got[0].ID != lost[0].ID || got[1].ID != lost[1].ID || got[2].ID != waits {
+	if len(got) != 5 || got[0].ID != lost[0].ID || got[1].ID != lost[1].ID || got[2].ID != waits {
 		t.Fatalf("goes out: %+v", got)
 	}
 	for i, o := range got[:2] {
@@ -157,8 +161,10 @@ func TestReset(t *testing.T) {
 			t.Errorf("offered again as %+v, was %+v", o, lost[i])
 		}
 	}
-	if got[3].Base > 4 {
-		t.Errorf("a version of the lost history counts as seen: %+v", got[3])
+	for _, o := range got[2:] {
+		if o.Base > 4 || o.Base == 0 {
+			t.Errorf("a version of the lost history counts as seen, or none at all: %+v", o)
+		}
 	}
 	f.answered(5)
 	if f.field(made, "title") != "made after the backup" || f.field(edited, "asset") != "lost" || len(f.queue()) != 0 {
