@@ -57,7 +57,7 @@ type inviteError struct{ why string }
 func (e *inviteError) Error() string { return e.why }
 
 func (s *Server) redeem(r *http.Request, ask wire.Enroll) (wire.Enrolled, error) {
-	token, err := s.newToken()
+	token, err := s.newToken(ask.Code, ask.Nonce)
 	if err != nil {
 		return wire.Enrolled{}, err
 	}
@@ -73,7 +73,7 @@ func (s *Server) redeem(r *http.Request, ask wire.Enroll) (wire.Enrolled, error)
 			return Invite{}, Device{}, err
 		}
 		if i.Used == 0 {
-			i.Used, i.Nonce, i.Device = now, ask.Nonce, fresh
+			i.Used, i.Nonce, i.Device = now, hashOf(ask.Nonce), fresh
 		}
 		answer = wire.Enrolled{DeviceID: i.Device, Token: token, User: u.Name, Role: u.Role, Crews: u.Crews,
 			ServerID: s.id, ServerKey: s.keyText(), Time: now}
@@ -87,8 +87,8 @@ func (s *Server) redeem(r *http.Request, ask wire.Enroll) (wire.Enrolled, error)
 
 // usable says why an invite cannot be used now, or nil.
 func usable(i Invite, u User, hash, nonce string, now int64) error {
-	again := i.Used != 0 && i.Nonce != "" && now-i.Used <= redeemAgain &&
-		subtle.ConstantTimeCompare([]byte(i.Nonce), []byte(nonce)) == 1
+	again := i.Used != 0 && nonce != "" && now-i.Used <= redeemAgain &&
+		subtle.ConstantTimeCompare([]byte(i.Nonce), []byte(hashOf(nonce))) == 1
 	switch {
 	case subtle.ConstantTimeCompare([]byte(i.CodeHash), []byte(hash)) != 1:
 		return &inviteError{"the invite's code is not known here"}

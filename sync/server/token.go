@@ -1,10 +1,12 @@
 package server
 
 import (
+	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base32"
 	"encoding/binary"
 	"encoding/hex"
+	"fmt"
 	"hash/crc32"
 	"strings"
 
@@ -16,14 +18,22 @@ const tokenPrefix = "plk1_"
 
 var tokenText = base32.StdEncoding.WithPadding(base32.NoPadding)
 
-// newToken makes a device's token: 256 bits of chance and a check sum, so that
-// a mistyped one is known without a look into the store.
-func (s *Server) newToken() (string, error) {
+// newToken makes a device's token: 256 bits and a check sum, so that a mistyped
+// one is known without a look into the store. The same code and nonce make the
+// same token: an enrolment that arrives twice, perhaps minutes later, must not
+// lock out the device that the first one let in. Nobody else can make it, not
+// even from a copy of the store, which holds neither code nor nonce.
+func (s *Server) newToken(code, nonce string) (string, error) {
 	secret := make([]byte, 32)
-	if err := s.random(secret); err != nil {
-		return "", err
+	if nonce == "" { // never redeemed again
+		if err := s.random(secret); err != nil {
+			return "", err
+		}
+		return tokenPrefix + tokenText.EncodeToString(checked(secret)), nil
 	}
-	return tokenPrefix + tokenText.EncodeToString(checked(secret)), nil
+	mac := hmac.New(sha256.New, s.key.Seed())
+	fmt.Fprintf(mac, "punchlist token\n%s\n%s\n", wire.NormalCode(code), nonce)
+	return tokenPrefix + tokenText.EncodeToString(checked(mac.Sum(nil))), nil
 }
 
 func checked(secret []byte) []byte {
