@@ -26,7 +26,10 @@ func (db *DB) Settle(ctx context.Context, ops []op.Op, results []wire.Result, se
 	}
 	err := db.sql.Write(ctx, func(tx *sqlite.Tx) error {
 		done = wire.Settled{}
-		s := settler{db: db, tx: tx, now: db.clock().Wall}
+		s, err := db.settler(tx)
+		if err != nil {
+			return err
+		}
 		for i, o := range ops {
 			if err := s.settle(o, results[i], &done); err != nil {
 				return fmt.Errorf("settle op %s: %w", o.ID, err)
@@ -40,11 +43,7 @@ func (db *DB) Settle(ctx context.Context, ops []op.Op, results []wire.Result, se
 		if err := remember(tx, seen); err != nil {
 			return err
 		}
-		if _, err := tx.Exec("DELETE FROM taken_back WHERE taken_at < ?", s.now-keepSettled); err != nil {
-			return err
-		}
-		_, err := tx.Exec("DELETE FROM sync_sent WHERE settled_at < ?", s.now-keepSettled)
-		return err
+		return s.forget("sync_sent WHERE settled_at", "taken_back WHERE taken_at")
 	})
 	return done, err
 }
@@ -52,9 +51,31 @@ func (db *DB) Settle(ctx context.Context, ops []op.Op, results []wire.Result, se
 type settler struct {
 	db  *DB
 	tx  *sqlite.Tx
-	now int64
+	now int64 // corrected, ms
 
+	certain  bool // now was compared with the server's clock in this boot
 	rebasing bool // the base of a restored server is being taken
+}
+
+// settler begins to take the server's word.
+func (db *DB) settler(tx *sqlite.Tx) (settler, error) {
+	read := db.clock()
+	known, err := loadTimes(tx, read)
+	return settler{db: db, tx: tx, now: known.of(read), certain: known.now != 0}, err
+}
+
+// forget drops what is older than keepSettled. A clock that was never compared
+// with the server's in this boot forgets nothing: it may be years ahead.
+func (s settler) forget(old ...string) error {
+	for _, what := range old {
+		if !s.certain {
+			break
+		}
+		if _, err := s.tx.Exec("DELETE FROM "+what+" < ?", s.now-keepSettled); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s settler) settle(o op.Op, r wire.Result, done *wire.Settled) error {
@@ -266,7 +287,10 @@ func (db *DB) ApplyChanges(ctx context.Context, page wire.Changes) (int, error) 
 	applied := 0
 	err := db.sql.Write(ctx, func(tx *sqlite.Tx) error {
 		applied = 0
-		s := settler{tx: tx, now: db.clock().Wall}
+		s, err := db.settler(tx)
+		if err != nil {
+			return err
+		}
 		dev, err := loadDevice(tx)
 		if err != nil {
 			return err
@@ -304,8 +328,7 @@ func (db *DB) ApplyChanges(ctx context.Context, page wire.Changes) (int, error) 
 		if err := s.afterPage(page); err != nil {
 			return err
 		}
-		_, err = tx.Exec("DELETE FROM heard WHERE at < ?", s.now-keepSettled)
-		return err
+		return s.forget("heard WHERE at")
 	})
 	return applied, err
 }

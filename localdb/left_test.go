@@ -151,3 +151,16 @@ func TestOddRecordsHoldUpNothing(t *testing.T) {
 	_, err = f.ApplyChanges(f.ctx, wire.Changes{Cursor: "3", Conflicts: []wire.Conflict{{ID: "c", EntityType: "drawing", EntityID: odd, Side: wire.SideLost}, {ID: "d", EntityType: op.Task, EntityID: remote, Side: "odd"}}})
 	f.must(err)
 }
+
+// A clock that is years ahead must not throw away what is to be kept for 30 days.
+func TestAWrongClockForgetsNothing(t *testing.T) {
+	f := newFixture(t)
+	id := f.add("Kept")
+	f.settle(f.applied(0))
+	f.read.Wall += 5 * 365 * 24 * 3600 * 1000
+	f.add("Another")
+	f.settle(f.applied(1))
+	if events, _ := f.History(f.ctx, id, 0); len(events) != 1 {
+		t.Errorf("history holds %d events", len(events))
+	}
+}

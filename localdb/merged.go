@@ -30,12 +30,12 @@ const (
 )
 
 // Merges lists the merges that nobody has looked at yet, the newest first, at
-// most limit.
-func (db *DB) Merges(ctx context.Context, limit int) ([]Merge, error) {
+// most limit; with a task, its own.
+func (db *DB) Merges(ctx context.Context, taskID string, limit int) ([]Merge, error) {
 	var out []Merge
 	err := db.sql.Read(ctx, func(tx *sqlite.Tx) error {
 		rows, err := tx.Query(`SELECT coalesce(h.task_id, ''), coalesce(t.number, ''), coalesce(t.title, ''), h.entity_type, h.who, h.payload
-			FROM heard h LEFT JOIN tasks t ON t.id = h.task_id WHERE h.merged = 1 ORDER BY h.id DESC LIMIT ?`, limit)
+			FROM heard h LEFT JOIN tasks t ON t.id = h.task_id WHERE h.merged = 1 AND ?1 IN ('', h.task_id) ORDER BY h.id DESC LIMIT ?2`, taskID, limit)
 		if err != nil {
 			return err
 		}

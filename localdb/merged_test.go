@@ -18,7 +18,7 @@ func (f *fixture) summary() localdb.Summary {
 
 func (f *fixture) merges() []localdb.Merge {
 	f.t.Helper()
-	m, err := f.Merges(f.ctx, 10)
+	m, err := f.Merges(f.ctx, "", 10)
 	f.must(err)
 	if s := f.summary(); s.Merges != len(m) {
 		f.t.Errorf("the summary counts %d merges, the list %d", s.Merges, len(m))
@@ -67,6 +67,9 @@ func TestAMergeIsToldOnce(t *testing.T) {
 			}
 			if f.badge(merging) != localdb.BadgeMerged || f.field(merging, "priority") != "high" || f.field(merging, "asset") != "mine" {
 				t.Errorf("badge %s, %v %v", f.badge(merging), f.field(merging, "priority"), f.field(merging, "asset"))
+			}
+			if own, _ := f.Merges(f.ctx, merging, 10); len(own) != 1 {
+				t.Errorf("of the task itself: %+v", own)
 			}
 			f.must(f.MergesSeen(f.ctx, merging))
 			if len(f.merges()) != 0 || f.badge(merging) != localdb.BadgeSent {
