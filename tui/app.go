@@ -244,6 +244,8 @@ func (a *App) heard(msg summaryMsg) {
 		a.notice = conflictNotice(msg.opened[:min(len(msg.opened), max(1, msg.sum.Conflicts-before.Conflicts))])
 	case msg.sum.Parked > before.Parked:
 		a.notice = "The server refused " + plural(msg.sum.Parked-before.Parked, "change", "changes") + ": press O to see why."
+	case len(msg.merged) > 0 && a.notice == "":
+		a.notice = a.mergeNotice(msg.merged)
 	}
 	a.sum, a.sumKnown, a.undone = msg.sum, true, false
 }

@@ -85,12 +85,15 @@ func (a *App) write(w writing) tea.Cmd {
 // summary is the read of what the truth line shows. A write makes it too, and
 // brings both in one message: no frame may say "saved" beside counts from before.
 func (a *App) summary() func(context.Context) summaryMsg {
-	db, before, known := a.o.DB, a.sum.Conflicts, a.sumKnown
+	db, before, known := a.o.DB, a.sum, a.sumKnown
 	return func(ctx context.Context) summaryMsg {
 		sum, err := db.Summary(ctx)
 		msg := summaryMsg{sum: sum, err: err}
-		if err == nil && known && sum.Conflicts > before {
+		if err == nil && known && sum.Conflicts > before.Conflicts {
 			msg.opened, msg.err = db.Conflicts(ctx, false)
+		}
+		if msg.err == nil && known && sum.Merges > before.Merges {
+			msg.merged, msg.err = db.Merges(ctx, "", sum.Merges-before.Merges)
 		}
 		return msg
 	}
@@ -115,6 +118,20 @@ func (a *App) loadPage(want pageWant) tea.Cmd {
 	})
 }
 
+// mergesShown bounds what one task tells of merges.
+const mergesShown = 5
+
+// seenMerges notes that the person has a task's merges before the eyes.
+func (a *App) seenMerges(id string) tea.Cmd {
+	db := a.o.DB
+	return a.run(func(ctx context.Context) tea.Msg {
+		if err := db.MergesSeen(context.WithoutCancel(ctx), id); err != nil && !errors.Is(err, localdb.ErrReadOnly) {
+			return keptMsg{err}
+		}
+		return nil
+	})
+}
+
 // historyShown bounds the history under a task; older lines are in the file.
 const historyShown = 50
 
@@ -126,7 +143,11 @@ func (a *App) loadTask(id string) tea.Cmd {
 			return taskMsg{id: id, err: err}
 		}
 		events, err := db.History(ctx, id, historyShown)
-		return taskMsg{id: id, view: view, events: events, err: err}
+		msg := taskMsg{id: id, view: view, events: events, err: err}
+		if err == nil && view.Sync == localdb.BadgeMerged {
+			msg.merges, msg.err = db.Merges(ctx, id, mergesShown)
+		}
+		return msg
 	})
 }
 

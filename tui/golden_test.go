@@ -66,6 +66,8 @@ func TestFrames(t *testing.T) {
 		{"tasks-parked", parked, func(s *story) { s.online() }},
 		{"conflicts", conflicted, func(s *story) { s.online().keys("X") }},
 		{"tasks-conflict", conflicted, func(s *story) { s.online() }},
+		{"tasks-merged", merged, func(s *story) { s.online().later(); s.changed() }},
+		{"task-merged", merged, func(s *story) { s.online().later(); s.changed(); s.keys("jj", "enter") }},
 		{"conflicts-empty", monday, func(s *story) { s.online().keys("X") }},
 		{"marked", monday, func(s *story) { s.online().keys("jjj", " ", " ") }},
 		{"marked-status", monday, func(s *story) { s.online().keys("/", "status:pending", "enter", "V", "s") }},
@@ -122,6 +124,23 @@ func conflicted(s *story) {
 	s.settle(func(o op.Op) wire.Result { return s.lost(o, op.Fields{"title": "Fire doors, floors 1 to 6 only"}) })
 	s.must(s.db.EditTask(s.ctx(), ids["T-10426"], op.Fields{"due_at": ms(morning.Add(30 * time.Hour))}))
 	s.settle(func(o op.Op) wire.Result { return s.lost(o, op.Fields{"due_at": ms(morning.Add(50 * time.Hour))}) })
+}
+
+// merged is a Monday on which Dora changed the priority while anna wrote the
+// asset: told while the screen is open.
+func merged(s *story) {
+	ids := s.day()
+	s.must(s.db.EditTask(s.ctx(), ids["T-10423"], op.Fields{"asset": "B-3"}))
+	s.later = func() {
+		rec, err := s.db.Record(s.ctx(), op.Task, ids["T-10423"])
+		s.must(err)
+		s.settle(func(o op.Op) wire.Result {
+			s.v++
+			state := rec.Fields.Clone()
+			state["id"], state["version"], state["updated_at"], state["deleted"], state["crew"], state["priority"] = o.Entity, s.v, ms(s.now), false, crew, "high"
+			return wire.Result{Outcome: op.Applied, Version: s.v, ServerState: state, By: "dora"}
+		})
+	}
 }
 
 func asciiConflict(s *story) {

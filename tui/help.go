@@ -55,6 +55,7 @@ func (s *helpScreen) view(a *App, w, h int) []string {
 		"  "+g.pending+"  a change waits on this laptop to be sent",
 		"  "+g.parked+"  the server refused a change: O says why",
 		"  "+g.conflict+"  somebody else changed the same: X shows both",
+		"  "+g.merged+"  somebody else changed something else: both stand, open it to see",
 		"", a.st.section.Render("SEARCH"),
 		"  words match title, description, number, site and asset",
 		"  status:open  due:today  due:<2026-12-01  priority:high,emergency",

@@ -37,6 +37,8 @@ type (
 		// opened are the conflicts that stand open, for the notice; nil when
 		// their number did not grow.
 		opened []localdb.Conflict
+		// merged are the merges that nobody has looked at; nil likewise.
+		merged []localdb.Merge
 		err    error
 	}
 	pageMsg struct {
@@ -48,6 +50,7 @@ type (
 		id     string
 		view   localdb.TaskView
 		events []localdb.Event
+		merges []localdb.Merge // that nobody has looked at
 		err    error
 	}
 	sitesMsg struct {

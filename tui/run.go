@@ -61,6 +61,16 @@ func (p *Program) Status(s engine.Status) {
 	}
 }
 
+// Recover gives what every goroutine beside the screen is to defer: a panic in it
+// ends the screen with the terminal restored, and Run returns it. On a terminal
+// that restores nothing it does nothing.
+func (p *Program) Recover() func() {
+	if term, ok := p.term.(interface{ Recover() }); ok {
+		return term.Recover // itself: inside of another function it would catch nothing
+	}
+	return func() {}
+}
+
 // Run shows the screen until the person quits, ctx ends or the terminal is
 // gone; none of these is an error. When it returns nothing of the screen uses
 // the database any more.

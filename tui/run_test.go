@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 
@@ -68,6 +69,31 @@ func TestProgramTellsTheScreen(t *testing.T) {
 		t.Errorf("an ended context is reported as %v", err)
 	}
 	p.Status(engine.Status{}) // after the end: nobody there, no harm
+}
+
+// sturdyTerminal ends with what a goroutine beside it panicked with.
+type sturdyTerminal struct{ *fakeTerminal }
+
+func (f sturdyTerminal) Recover() {
+	if v := recover(); v != nil {
+		f.end <- fmt.Errorf("panic: %v", v)
+	}
+}
+
+func TestAPanicBesideTheScreenEndsIt(t *testing.T) {
+	s := newStory(t)
+	p, err := tui.NewProgram(s.ctx(), s.o, func(tea.Model) (tui.Terminal, error) { return sturdyTerminal{newFakeTerminal()}, nil })
+	s.must(err)
+	var beside sync.WaitGroup
+	beside.Go(func() {
+		defer p.Recover()()
+		panic("boom")
+	})
+	if err := p.Run(s.ctx()); err == nil || !strings.Contains(err.Error(), "boom") {
+		t.Errorf("the screen ended with %v", err)
+	}
+	beside.Wait()
+	s.program(newFakeTerminal()).Recover()() // one that restores nothing
 }
 
 func TestProgramEndsCalmly(t *testing.T) {

@@ -43,6 +43,7 @@ type story struct {
 	quit bool
 
 	synced  int
+	later   func() // what the server does once the screen is open
 	offline []bool // what the switch was set to, in order
 }
 

@@ -26,6 +26,9 @@ func (s *taskScreen) update(a *App, msg tea.Msg) tea.Cmd {
 	case taskMsg:
 		if msg.id == s.id {
 			s.take(msg)
+			if len(msg.merges) > 0 && a.top() == screen(s) {
+				return a.seenMerges(s.id)
+			}
 		}
 	case tea.KeyMsg:
 		return s.key(a, msg)

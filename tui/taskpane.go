@@ -14,6 +14,7 @@ type taskPane struct {
 	row    localdb.TaskRow // what the list knew, until the task is read
 	data   localdb.TaskView
 	events []localdb.Event
+	merges []localdb.Merge // told while the task is open, though they are no news any more
 	loaded bool
 	gone   string // why there is nothing to show
 	scroll int
@@ -28,7 +29,10 @@ func (p *taskPane) take(msg taskMsg) {
 		return
 	}
 	if msg.id != p.id {
-		p.scroll = 0
+		p.scroll, p.merges = 0, nil
+	}
+	if len(msg.merges) > 0 {
+		p.merges = msg.merges
 	}
 	p.id, p.data, p.events, p.row = msg.id, msg.view, msg.events, msg.view.TaskRow
 	p.loaded, p.gone = true, ""
@@ -85,7 +89,11 @@ func (p *taskPane) facts(a *App, w int) []string {
 		{"for", a.text(r.Assignee)}, {"asset", a.text(r.Asset)}, {"contact", a.text(f.Text("contact_name"))}, {"phone", a.text(f.Text("contact_phone"))},
 		{"tags", a.text(tags(f))}, {"ref", a.text(f.Text("external_ref"))},
 	})...)
-	return append(out, a.cut(a.label("sync", a.fate(r)), w))
+	out = append(out, a.cut(a.label("sync", a.fate(r)), w))
+	for _, m := range p.merges {
+		out = append(out, a.cut(a.label("merged", a.st.glyphs.merged+" "+a.mergeWords(m)+"; both stand"), w))
+	}
+	return out
 }
 
 // pairs are labelled values, two a line where there is room; empty ones are left out.

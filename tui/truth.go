@@ -48,10 +48,10 @@ func needed(parts []truthPart) int {
 func (a *App) truthParts() []truthPart {
 	var needs, conflicts truthPart
 	switch n := a.sum.Parked; {
-	case n == 1:
-		needs = truthPart{"1 task needs you (press O)", "1 refused (O)"}
-	case n > 1:
-		needs = truthPart{plural(n, "change", "changes") + " need you (press O)", itoa(n) + " refused (O)"}
+	case n > 0 && a.sum.ParkedTasks > 0:
+		needs = truthPart{plural(a.sum.ParkedTasks, "task needs", "tasks need") + " you (press O)", itoa(n) + " refused (O)"}
+	case n > 0: // of sites
+		needs = truthPart{plural(n, "change needs", "changes need") + " you (press O)", itoa(n) + " refused (O)"}
 	}
 	if n := a.sum.Conflicts; n > 0 {
 		conflicts = truthPart{plural(n, "conflict", "conflicts") + " (press X)", plural(n, "conflict", "conflicts")}

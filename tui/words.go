@@ -164,6 +164,8 @@ func (a *App) badge(b localdb.Badge) string {
 		return a.st.glyphs.parked
 	case localdb.BadgeConflict:
 		return a.st.glyphs.conflict
+	case localdb.BadgeMerged:
+		return a.st.glyphs.merged
 	}
 	return ""
 }
@@ -177,6 +179,8 @@ func (a *App) fate(r localdb.TaskRow) string {
 		return "! the server refused a change: press O"
 	case localdb.BadgeConflict:
 		return a.st.glyphs.conflict + " somebody else changed the same: press X"
+	case localdb.BadgeMerged:
+		return a.st.glyphs.merged + " all changes sent; somebody else's stand beside yours"
 	}
 	if a.sum.Device.ID == "" {
 		return "saved on this laptop; no server yet"
