@@ -70,16 +70,29 @@ func (a *app) syncOnce(ctx context.Context, db *localdb.DB) error {
 }
 
 // otherSender: the screen, or a service, syncs this database already; what
-// waits goes out through it.
+// waits goes out through it. One that works offline would not hold the lock.
 func (a *app) otherSender(ctx context.Context, db *localdb.DB) error {
 	s, err := db.Summary(ctx)
 	if err != nil {
 		return err
 	}
+	r, detail := a.look(ctx, db)
 	if a.json {
-		return a.printJSON(map[string]any{"pushed": 0, "pulled": 0, "conflicts": 0, "parked": 0, "pending": s.Pending, "reach": reach.Offline, "detail": "another program on this laptop syncs"})
+		text := "another punchlist on this laptop syncs already"
+		if detail != "" {
+			text += "; " + detail
+		}
+		return a.printJSON(map[string]any{"pushed": 0, "pulled": 0, "conflicts": 0, "parked": 0, "pending": s.Pending, "reach": r, "detail": text})
 	}
-	a.note("Another punchlist on this laptop syncs already; %d changes wait and go out through it.", s.Pending)
+	text := fmt.Sprintf("Another punchlist on this laptop syncs already; %d changes wait and go out through it", s.Pending)
+	switch {
+	case r == reach.Online:
+		a.note("%s.", text)
+	case detail == "":
+		a.note("%s once the server answers (%s).", text, r)
+	default:
+		a.note("%s once the server answers (%s: %s).", text, r, detail)
+	}
 	return nil
 }
 
