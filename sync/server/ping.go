@@ -19,7 +19,7 @@ func (s *Server) ping(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	now := s.ms()
-	p := wire.Ping{Service: "punchlist", Protocol: 1, ServerID: s.id, Time: now, Nonce: nonce}
+	p := wire.Ping{Service: "punchlist", Protocol: 1, ServerID: s.id, Time: now, Nonce: nonce, ServerKey: s.keyText()}
 	p.Signature = base64.RawURLEncoding.EncodeToString(ed25519.Sign(s.key, wire.PingText(nonce, s.id, now)))
 	if r.Header.Get("Authorization") != "" {
 		_, err := s.authenticate(r)

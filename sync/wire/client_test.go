@@ -55,7 +55,7 @@ func refuse(w http.ResponseWriter, status int, code string) {
 func honest(w http.ResponseWriter, r *http.Request) {
 	switch r.URL.Path {
 	case wire.PathPing:
-		p := wire.Ping{Service: "punchlist", Protocol: 1, ServerID: serverID, Time: 1763800000000, Nonce: r.URL.Query().Get("nonce")}
+		p := wire.Ping{Service: "punchlist", Protocol: 1, ServerID: serverID, Time: 1763800000000, Nonce: r.URL.Query().Get("nonce"), ServerKey: publicKey}
 		p.Signature = base64.RawURLEncoding.EncodeToString(ed25519.Sign(serverKey, wire.PingText(p.Nonce, p.ServerID, p.Time)))
 		answer(w, p)
 	case wire.PathBatch:

@@ -13,8 +13,7 @@ const (
 )
 
 // Enroll redeems an invite's code. The code is shown only to a server that
-// answers a ping as punchlist does, and what it grants is returned only when
-// the server proves to own the key whose fingerprint the invite names.
+// proves, by a signed ping, to own the key whose fingerprint the invite names.
 //
 // An answer that is lost on the way is asked for again with the same nonce,
 // which does not use the code up twice. For that to work across runs of the
@@ -24,19 +23,22 @@ func (c *Client) Enroll(ctx context.Context, req Enroll, fingerprint string) (En
 	if err != nil {
 		return Enrolled{}, err
 	}
+	key, err := parseKey(hello.ServerKey)
+	switch {
+	case err != nil || Fingerprint(key) != fingerprint: // a word that was copied wrong must not use the invite up
+		return Enrolled{}, c.stranger(http.StatusOK, "its key is not the one that the invite names")
+	case !signed(key, hello.Ping):
+		return Enrolled{}, c.stranger(http.StatusOK, "it does not own the key that the invite names")
+	}
 	if req.Nonce == "" {
 		req.Nonce = c.o.Nonce()
 	}
 	out, err := c.redeem(ctx, req)
-	if err != nil {
-		return Enrolled{}, err
-	}
-	key, err := parseKey(out.ServerKey)
 	switch {
-	case err != nil || Fingerprint(key) != fingerprint:
-		return Enrolled{}, c.stranger(http.StatusOK, "its key is not the one that the invite names")
-	case out.ServerID != hello.ServerID || !signed(key, hello.Ping):
-		return Enrolled{}, c.stranger(http.StatusOK, "it does not own the key that the invite names")
+	case err != nil:
+		return Enrolled{}, err
+	case out.ServerKey != hello.ServerKey || out.ServerID != hello.ServerID:
+		return Enrolled{}, c.stranger(http.StatusOK, "it gives two different keys or ids")
 	case out.DeviceID == "" || out.Token == "":
 		return Enrolled{}, c.stranger(http.StatusOK, "it grants no token")
 	}

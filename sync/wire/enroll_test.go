@@ -107,6 +107,9 @@ func TestEnrollTrustsOnlyTheInvitesKey(t *testing.T) {
 			if !errors.As(err, &stranger) || got.Token != "" {
 				t.Fatalf("want NotOurServer and nothing, got %+v, %v", got, err)
 			}
+			if tc.fingerprint != ourPrint && e.asked.Load() != 0 {
+				t.Error("the code was shown before the fingerprint was compared")
+			}
 		})
 	}
 }

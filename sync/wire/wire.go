@@ -72,8 +72,9 @@ type Ping struct {
 	ServerID  string `json:"server_id"`
 	Time      int64  `json:"time"` // unix ms
 	Nonce     string `json:"nonce"`
-	Signature string `json:"signature"`      // see PingText
-	Auth      string `json:"auth,omitempty"` // when a token was sent: "ok", "expired" or "revoked"
+	Signature string `json:"signature"`            // see PingText
+	ServerKey string `json:"server_key,omitempty"` // what it is signed with: known by an invite's fingerprint, or pinned
+	Auth      string `json:"auth,omitempty"`       // when a token was sent: "ok", "expired" or "revoked"
 }
 
 // Enroll is the body of POST /enroll.
