@@ -52,7 +52,7 @@ type decision struct {
 	rows     []ConflictRow
 	links    []Link
 	event    event          // what takes versions just now
-	unmade   map[Ref]string // records whose INSERT was refused here, and why
+	unmade   map[Ref]string // records whose INSERT or return was refused here, and why
 	more     Needs
 	undoings []func()
 }
@@ -272,12 +272,16 @@ func (d *decision) settle(in *incoming, r *wire.Result) {
 	d.order = append(d.order, in.ID)
 }
 
-// notMade remembers that a record does not exist because its INSERT was refused.
+// notMade remembers that a record does not exist, or is deleted still, because
+// the op that would have made it or brought it back was refused.
 func (d *decision) notMade(o *op.Op, why string) {
-	if o.Action == op.Insert && d.find(Ref{o.Kind, o.Entity}) == nil {
+	rec := d.find(Ref{o.Kind, o.Entity})
+	if o.Action == op.Insert && rec == nil || restores(o) && rec != nil && rec.Deleted {
 		d.unmade[Ref{o.Kind, o.Entity}] = why
 	}
 }
+
+func restores(o *op.Op) bool { return o.Action == op.Update && o.Fields[op.Deleted] == false }
 
 func (d *decision) undo() {
 	for _, back := range slices.Backward(d.undoings) {

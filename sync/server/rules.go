@@ -47,6 +47,9 @@ func (d *decision) refused(o *op.Op, r *op.Refusal) wire.Result {
 func (d *decision) target(o *op.Op) (rec *op.Record, why *op.Refusal, wait string) {
 	ref := Ref{o.Kind, o.Entity}
 	if rec = d.find(ref); rec != nil {
+		if wait, unmade := d.unmade[ref]; unmade && rec.Deleted && !restores(o) {
+			return nil, nil, wait // made on the record that is not back
+		}
 		return rec, d.checkUpdate(o, rec), ""
 	}
 	if o.Action == op.Insert {

@@ -234,8 +234,9 @@ func testExternalRef(t *testing.T, r *Rig) {
 		t.Errorf("a ref freed by an edit: %s", got)
 	}
 	restore := ann.Set(first.Entity, 9, op.Fields{"deleted": false})
-	if got := describe(ann.Push(restore)); got != "rejected/duplicate_ref/external_ref" {
-		t.Errorf("a deleted task that comes back with a ref in use: %s", got)
+	after := ann.Set(first.Entity, 9, op.Fields{"title": "on the task that came back"})
+	if got := describe(ann.Push(restore, after)); got != "rejected/duplicate_ref/external_ref retry" {
+		t.Errorf("a deleted task that comes back with a ref in use, and an edit of it: %s", got)
 	}
 	move := ann.Set(elsewhere.Entity, 9, op.Fields{"crew": "north"})
 	if got := describe(ann.Push(move)); got != "rejected/duplicate_ref/external_ref" {
