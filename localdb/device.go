@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 
@@ -131,8 +130,6 @@ func (db *DB) TryLock() (release func(), ok bool, err error) {
 		}
 		return nil, false, fmt.Errorf("sender lock: %w", err)
 	}
-	_ = f.Truncate(0) // the note is for people; the lock holds without it
-	_, _ = f.WriteAt(fmt.Appendln(nil, os.Getpid()), 0)
 	return func() { f.Close() }, true, nil
 }
 
@@ -176,13 +173,3 @@ func (db *DB) Sender() (n SenderNote, running bool, err error) {
 }
 
 func (db *DB) senderFile() string { return db.Path() + ".sender" }
-
-// Sender is the process that sends, or sent last; 0 when that is not known.
-func (db *DB) Sender() (pid int) {
-	text, err := os.ReadFile(db.Path() + ".sender")
-	if err != nil {
-		return 0
-	}
-	pid, _ = strconv.Atoi(strings.TrimSpace(string(text)))
-	return pid
-}
