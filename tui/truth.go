@@ -67,7 +67,24 @@ func (a *App) truthParts() []truthPart {
 	if a.reachNow() == reach.Portal {
 		return []truthPart{detail, waiting, needs, conflicts}
 	}
-	return []truthPart{waiting, needs, conflicts, {long: a.lastSentWords()}, {long: a.nextTryWords()}, detail}
+	return []truthPart{waiting, needs, conflicts, a.clockPart(), {long: a.lastSentWords()}, {long: a.nextTryWords()}, detail}
+}
+
+// wrongClock is from where on the laptop's clock is called wrong, ms.
+const wrongClock = 2 * 60_000
+
+// clockPart says how wrong the laptop's clock is.
+func (a *App) clockPart() truthPart {
+	off := a.sum.ClockOff
+	word := "slow"
+	if off < 0 {
+		off, word = -off, "fast"
+	}
+	if off <= wrongClock {
+		return truthPart{}
+	}
+	short := "clock " + ago(0, off) + " " + word
+	return truthPart{long: "this laptop's " + short + " (changes are dated right)", short: short}
 }
 
 // stateWords opens the line.
@@ -165,10 +182,19 @@ func (a *App) detailWords() string {
 	switch a.reachNow() {
 	case reach.Portal: // who answers instead is the news
 		return a.cut(a.text(a.status.Detail), max(0, a.w-8-needed(a.stillToSay())))
+	case reach.Online: // work that stands still says why
+		if a.sum.Pending > 0 && a.status.Why != "" && a.standsStill() {
+			return a.cut("waits: "+a.text(a.status.Why), max(20, a.w/2))
+		}
 	case reach.ServerDown, reach.Unauthorised, reach.Outdated, reach.Offline:
 		return a.cut(a.text(a.status.Detail), max(20, a.w/2))
 	}
 	return ""
+}
+
+// standsStill tells a wait from the blink between an edit and its sending.
+func (a *App) standsStill() bool {
+	return a.status.NextTry == 0 || a.status.NextTry-a.now().UnixMilli() > 2_000
 }
 
 func (a *App) lastSync() int64 { return max(a.status.LastSync, a.sum.LastSync) }
@@ -182,11 +208,11 @@ func (a *App) lastSentWords() string {
 }
 
 func (a *App) nextTryWords() string {
-	if a.status.Activity != engine.Waiting || a.status.NextTry == 0 || a.switched {
+	if a.status.Activity != engine.Waiting && a.status.Why == "" || a.status.NextTry == 0 || a.switched || !a.standsStill() {
 		return ""
 	}
 	if a.status.NextTry-a.now().UnixMilli() < 60_000 {
-		return ""
+		return "next try within a minute"
 	}
 	return "next try " + a.clock(a.status.NextTry)
 }

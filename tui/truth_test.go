@@ -1,6 +1,7 @@
 package tui_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -75,4 +76,41 @@ func TestARefusalIsToldWhenItComes(t *testing.T) {
 	s.changed()
 	s.sees("The server refused 1 change: press O to see why.")
 	s.keys("j").seesNot("The server refused")
+}
+
+// TestTheTruthLineSaysWhyWorkStandsStill, and when it goes on.
+func TestTheTruthLineSaysWhyWorkStandsStill(t *testing.T) {
+	for want, st := range map[string]engine.Status{
+		"ONLINE  1 task, 1 change waiting  next try 09:05  waits: the server says 503":    {Reach: reach.Online, Why: "the server says 503", NextTry: ms(morning.Add(5 * time.Minute))},
+		"ONLINE  1 task, 1 change waiting  waits: another punchlist on this laptop sends": {Reach: reach.Online, Why: "another punchlist on this laptop sends"},
+		"ONLINE  1 task, 1 change waiting":                                                {Reach: reach.Online, Why: "gathering", NextTry: ms(morning.Add(time.Second))},
+		"OFFLINE  1 task, 1 change waiting  next try within a minute  no route":           {Reach: reach.Offline, Activity: engine.Waiting, Detail: "no route", Why: "no route", NextTry: ms(morning.Add(30 * time.Second))},
+	} {
+		t.Run(want, func(t *testing.T) {
+			s := newStory(t)
+			ids := s.day()
+			s.must(s.db.EditTask(s.ctx(), ids["T-10423"], op.Fields{"asset": "B-3"}))
+			s.open(120, 24).status(st)
+			if got := strings.ReplaceAll(s.line(-1), "  last sent 09:00", ""); got != want {
+				t.Errorf("it says  %q", got)
+			}
+		})
+	}
+}
+
+// TestTheTruthLineSaysHowWrongTheClockIs, from two minutes on.
+func TestTheTruthLineSaysHowWrongTheClockIs(t *testing.T) {
+	for off, want := range map[time.Duration]string{
+		time.Minute: "", -time.Minute: "", 3 * time.Minute: "clock 3 min slow", -5 * time.Hour: "clock 5 h fast", 20000 * 24 * time.Hour: "clock 20000 days slow",
+	} {
+		s := newStory(t)
+		s.day()
+		read := s.read()
+		s.must(s.db.LearnOffset(s.ctx(), read.Wall+off.Milliseconds(), read, read))
+		s.open(120, 24).online()
+		s.changed()
+		if got := s.line(-1); want == "" && strings.Contains(got, "clock") || !strings.Contains(got, want) {
+			t.Errorf("off by %v it says %q", off, got)
+		}
+	}
 }

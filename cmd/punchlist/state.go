@@ -38,9 +38,21 @@ func (a *app) state(ctx context.Context, db *localdb.DB) error {
 	}
 	r, detail := a.look(ctx, db)
 	d := s.Device
+	wait, err := waitOf(db, s, r, detail)
+	if err != nil {
+		return err
+	}
+	off := d.ClockOffset
+	if s.ClockOff != 0 {
+		off = s.ClockOff
+	}
 	if a.json {
 		out := map[string]any{"reach": r, "detail": detail, "server": d.ServerURL, "user": d.User, "device_id": d.ID, "pending": s.Pending, "parked": s.Parked,
-			"conflicts": s.Conflicts, "last_sync": nil, "clock_offset_ms": d.ClockOffset, "database": db.Path(), "tasks": s.Tasks}
+			"conflicts": s.Conflicts, "last_sync": nil, "clock_offset_ms": off, "database": db.Path(), "tasks": s.Tasks,
+			"waiting_for": wait.why, "next_try": nil, "sender": wait.sender}
+		if wait.next != 0 {
+			out["next_try"] = wait.next
+		}
 		if s.LastSync != 0 {
 			out["last_sync"] = s.LastSync
 		}
@@ -62,11 +74,11 @@ func (a *app) state(ctx context.Context, db *localdb.DB) error {
 	line("reach", "%s", reachText)
 	line("user", "%s", d.User)
 	line("tasks", "%d", s.Tasks)
-	line("waiting", "%d changes of %d tasks", s.Pending, s.PendingTasks)
+	line("waiting", "%d changes of %d tasks%s", s.Pending, s.PendingTasks, wait)
 	line("refused", "%d", s.Parked)
 	line("conflicts", "%d", s.Conflicts)
 	line("last sync", "%s", lastSync(s.LastSync))
-	if off := time.Duration(d.ClockOffset) * time.Millisecond; off.Abs() > 2*time.Second {
+	if off := time.Duration(off) * time.Millisecond; off.Abs() > wrongClock {
 		line("clock", "this laptop's clock is %s %s; changes are dated right all the same", off.Abs().Round(time.Second), map[bool]string{true: "slow", false: "fast"}[off > 0])
 	}
 	line("database", "%s", db.Path())
@@ -77,6 +89,45 @@ func (a *app) state(ctx context.Context, db *localdb.DB) error {
 		a.note("Try: punchlist state --read, once you have read the notices")
 	}
 	return nil
+}
+
+// wrongClock is from where on a laptop's clock is called wrong.
+const wrongClock = 2 * time.Minute
+
+// waiting is why changes wait while nothing is being tried.
+type waiting struct {
+	why    string // "": nothing waits, or it is being sent
+	next   int64  // when the sender tries by itself, ms; 0: not by itself
+	sender bool   // a program on this laptop looks after it
+}
+
+func (w waiting) String() string {
+	text := ""
+	if w.why != "" {
+		text = ": " + w.why
+	}
+	if w.next != 0 {
+		text += "; next try " + when(w.next)
+	}
+	return text
+}
+
+// waitOf asks the program that sends, and where there is none says so.
+func waitOf(db *localdb.DB, s localdb.Summary, r reach.State, detail string) (waiting, error) {
+	note, running, err := db.Sender()
+	w := waiting{sender: running}
+	switch {
+	case err != nil || s.Pending == 0:
+	case running:
+		w.why, w.next = note.Why, note.NextTry
+	case r == reach.NotEnrolled:
+		w.why = "this laptop has joined no server yet (punchlist enroll)"
+	case r != reach.Online && detail != "":
+		w.why = detail + "; and no program sends (punchlist sync, or open the screen)"
+	default:
+		w.why = "no program sends (punchlist sync, or open the screen)"
+	}
+	return w, err
 }
 
 // look asks the server once whether it is there.
