@@ -77,8 +77,23 @@ type syncOptions struct {
 func newEngine(db *localdb.DB, o syncOptions, wake, links <-chan struct{}) (*engine.Engine, error) {
 	return engine.New(engine.Options{
 		Local: db, Pending: db.PendingOps, Learn: db.LearnOffset, Remote: newRemotes(db, o.transport).get, Lock: db.TryLock,
-		Rand: rand.Float64, Pokes: true, Wake: wake, Links: links, OnStatus: o.onStatus, Log: o.log,
+		Rand: rand.Float64, Pokes: true, Wake: wake, Links: links, OnStatus: tellOthers(db, o.onStatus), Log: o.log,
 	})
+}
+
+// tellOthers notes why work waits where punchlist state finds it, and passes the
+// status on.
+func tellOthers(db *localdb.DB, on func(engine.Status)) func(engine.Status) {
+	var last localdb.SenderNote
+	return func(s engine.Status) {
+		n := localdb.SenderNote{Reach: string(s.Reach), Detail: s.Detail, Why: s.Why, NextTry: s.NextTry}
+		if s.Sender && n != last && db.TellSender(n) == nil {
+			last = n
+		}
+		if on != nil {
+			on(s)
+		}
+	}
 }
 
 // syncer is the engine at work beside something else.
