@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"os"
+	"os/signal"
 	"strings"
 	"time"
 
@@ -53,11 +55,16 @@ func (a *app) show1(ctx context.Context, db *localdb.DB, o screenOptions) error 
 	if err != nil {
 		return err
 	}
-	if s, err = startSync(ctx, db, syncOptions{transport: o.transport, log: log, onStatus: func(st engine.Status) { program.Status(st) }}); err != nil {
+	if s, err = startSync(ctx, db, syncOptions{transport: o.transport, log: log, onStatus: func(st engine.Status) { program.Status(st) }, recover: program.Recover()}); err != nil {
 		return err
 	}
 	defer s.stop()
 	err = program.Run(ctx)
+	signal.Reset(os.Interrupt) // ctrl+c ended the screen, perhaps; one more skips the wait for the engine
+	var fault *terminal.PanicError
+	if errors.As(err, &fault) {
+		log.Error("panic", "value", fmt.Sprint(fault.Value), "stack", string(fault.Stack))
+	}
 	if errors.Is(err, terminal.ErrHangup) || errors.Is(err, terminal.ErrTerminated) || errors.Is(err, terminal.ErrInterrupted) {
 		log.Info("screen ended", "why", err)
 		return nil // a dropped session is no fault: everything is saved

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"sync"
+	"time"
 
 	"example.com/punchlist/localdb"
 	"example.com/punchlist/sync/engine"
@@ -20,9 +21,11 @@ import (
 type remotes struct {
 	db        *localdb.DB
 	transport http.RoundTripper
-	mu        sync.Mutex // guards the two below
+	mu        sync.Mutex // guards all below
 	device    localdb.Device
 	client    *wire.Client
+	pending   int       // as counted last …
+	recount   time.Time // … and good until then
 }
 
 func newRemotes(db *localdb.DB, transport http.RoundTripper) *remotes {
@@ -56,7 +59,7 @@ func (r *remotes) get(ctx context.Context) (engine.Remote, error) {
 
 // report is what the office may see of this laptop.
 func (r *remotes) report(ctx context.Context) wire.Report {
-	n, err := r.db.PendingOps(ctx)
+	n, err := r.countPending(ctx)
 	if err != nil {
 		return wire.Report{}
 	}
@@ -67,11 +70,29 @@ func (r *remotes) report(ctx context.Context) wire.Report {
 	return wire.Report{Pending: n, Offset: d.ClockOffset, OffsetKnown: d.OffsetKnown}
 }
 
+// countPending counts what waits, but spends no more than a fiftieth of the time
+// on that: behind refused work a count of a long queue is dear.
+func (r *remotes) countPending(ctx context.Context) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	began := time.Now()
+	if began.Before(r.recount) {
+		return r.pending, nil
+	}
+	n, err := r.db.PendingOps(ctx)
+	if err != nil {
+		return 0, err
+	}
+	r.pending, r.recount = n, time.Now().Add(50*time.Since(began))
+	return n, nil
+}
+
 // syncOptions are what differs between the screen, sync and the demo.
 type syncOptions struct {
 	transport http.RoundTripper // nil: the real network
 	onStatus  func(engine.Status)
 	log       *slog.Logger
+	recover   func() // deferred in each goroutine, so that a panic leaves no raw terminal; nil: none
 }
 
 func newEngine(db *localdb.DB, o syncOptions, wake, links <-chan struct{}) (*engine.Engine, error) {
@@ -114,7 +135,11 @@ func startSync(ctx context.Context, db *localdb.DB, o syncOptions) (*syncer, err
 		watcher.Close()
 		return nil, err
 	}
+	if o.recover == nil {
+		o.recover = func() {}
+	}
 	wg.Go(func() {
+		defer o.recover()
 		if err := e.Run(ctx); err != nil && ctx.Err() == nil {
 			o.log.Error("sync stopped", "err", err)
 		}
