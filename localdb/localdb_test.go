@@ -236,8 +236,8 @@ func TestStatusSteps(t *testing.T) {
 			t.Errorf("got %v, want it to say %q", err, part)
 		}
 	}
-	wantErr(step(op.Completed, localdb.Step{}), "from there: EN_ROUTE, IN_PROGRESS")
-	wantErr(step(op.Cancelled, localdb.Step{Reason: "customer"}), "a technician cannot")
+	wantErr(step(op.Completed, localdb.Step{}), "from there for a technician: EN_ROUTE, IN_PROGRESS")
+	wantErr(step(op.Cancelled, localdb.Step{Reason: "customer"}), "cannot become CANCELLED")
 	wantErr(step("FINISHED", localdb.Step{}), "not a status")
 	f.must(step(op.EnRoute, localdb.Step{}))
 	f.pass(10 * time.Minute)
@@ -452,6 +452,45 @@ func TestTakingMineBringsADeletedTaskBack(t *testing.T) {
 	if b := f.batch(); b[0].Fields["deleted"] != false || b[0].Base != 6 {
 		t.Errorf("op %+v", b[0])
 	}
+}
+
+// What is written on a record that the person brought back waits when the server
+// refuses to bring it back, and goes with it.
+func TestEditsOfARecordThatDidNotComeBackWait(t *testing.T) {
+	f := newFixture(t)
+	f.hear("1", change(state(remote, 5, "asset", "A")))
+	f.hear("2", change(state(remote, 6, "asset", "A", op.Deleted, true)))
+	f.must(f.DB.DiscardOp(f.ctx, f.restored(remote)))
+	if n := len(f.queue()); n != 0 {
+		t.Fatalf("%d changes are left of a return that was taken back", n)
+	}
+	f.restored(remote)
+	ops := f.batch()
+	_, err := f.Settle(f.ctx, ops[:1], []wire.Result{{OpID: ops[0].ID, Outcome: op.Rejected, Code: op.CodeDuplicateRef, Message: "is taken"}}, nil)
+	f.must(err)
+	if b := f.batch(); len(b) != 0 {
+		t.Fatalf("goes out: %+v", b)
+	}
+	if n, err := f.PendingOps(f.ctx); n != 0 || err != nil {
+		t.Errorf("%d wait to be sent, %v", n, err)
+	}
+	q := f.queue()
+	if len(q) != 2 || q[1].Behind != q[0].Op.ID {
+		t.Fatalf("queue %+v", q)
+	}
+	f.must(f.RetryOp(f.ctx, q[0].Op.ID))
+	if b := f.batch(); len(b) != 2 || b[0].Fields[op.Deleted] != false || b[1].Fields.Text("asset") != "mine" {
+		t.Errorf("goes out again: %+v", b)
+	}
+}
+
+// restored brings a record back and edits it; it returns the return's op.
+func (f *fixture) restored(id string) string {
+	f.t.Helper()
+	saved, err := f.Do(f.ctx, localdb.Change{Kind: op.Task, ID: id, Action: op.Update, Fields: op.Fields{op.Deleted: false}})
+	f.must(err)
+	f.must(f.EditTask(f.ctx, id, op.Fields{"asset": "mine"}))
+	return saved.OpIDs[0]
 }
 
 func TestARefusedOpIsParkedAndOnlyItsOwnWait(t *testing.T) {

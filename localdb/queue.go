@@ -12,10 +12,17 @@ import (
 )
 
 // behind finds the parked op that a queued one waits for: the INSERT of its own
-// record or of its task, which the server refused, so that it cannot know what
-// the op speaks of. What waits for one op of an action waits for all of it.
-const behind = `(SELECT p.op_id FROM sync_queue p WHERE p.state = 'parked' AND p.action = 'INSERT' AND p.id < q.id AND (p.entity_id IN (q.entity_id, q.task_id)
+// record or of its task, or what would have brought one of them back, which the
+// server refused, so that it cannot know what the op speaks of. What waits for
+// one op of an action waits for all of it.
+var behind = `(SELECT p.op_id FROM sync_queue p WHERE p.state = 'parked' AND ` + opens("p") + ` AND p.id < q.id AND (p.entity_id IN (q.entity_id, q.task_id)
 	OR EXISTS (SELECT 1 FROM sync_queue g WHERE g.group_id = q.group_id AND p.entity_id IN (g.entity_id, g.task_id))) LIMIT 1)`
+
+// opens tells whether a queued op makes its record, or brings it back: what
+// comes behind it on that record means nothing without it.
+func opens(alias string) string {
+	return "(" + alias + ".action = 'INSERT' OR " + alias + ".payload ->> '$.deleted' = 0)"
+}
 
 const queueColumns = `q.id, q.op_id, coalesce(q.group_id, ''), q.entity_type, q.entity_id, q.action, q.payload, coalesce(q.prev, 'null'), q.base, q.created_at, q.boot_id, q.boot_ms`
 
@@ -238,7 +245,7 @@ func (db *DB) requeue(ctx context.Context, where string, args ...any) (n int, er
 		ids, err := collectAll(tx, `WITH chosen AS (SELECT * FROM sync_queue WHERE op_id IN (`+chosen+where+`)),
 			whole AS (SELECT * FROM sync_queue WHERE op_id IN (SELECT op_id FROM chosen) OR group_id IN (SELECT group_id FROM chosen))
 			SELECT op_id FROM sync_queue WHERE op_id IN (SELECT op_id FROM whole)
-				OR entity_id IN (SELECT entity_id FROM whole WHERE action = 'INSERT') OR task_id IN (SELECT entity_id FROM whole WHERE action = 'INSERT')
+				OR entity_id IN (SELECT w.entity_id FROM whole w WHERE `+opens("w")+`) OR task_id IN (SELECT w.entity_id FROM whole w WHERE `+opens("w")+`)
 			ORDER BY id`, args...)
 		if err != nil {
 			return err
@@ -313,15 +320,15 @@ func (db *DB) DiscardOp(ctx context.Context, opID string) error {
 }
 
 // dependents is an op with all that cannot stand without it: the others of its
-// action, every change to a record that one of them makes and to what hangs on
-// it, and in turn the actions that those belong to.
+// action, every later change to a record that one of them makes or brings back
+// and to what hangs on it, and in turn the actions that those belong to.
 func dependents(tx *sqlite.Tx, opID string) ([]op.Op, error) {
 	return loadOps(tx, `q.op_id IN (
-		WITH RECURSIVE doomed(op_id, entity_id, action, group_id) AS (
-			SELECT op_id, entity_id, action, group_id FROM sync_queue WHERE op_id = ?
+		WITH RECURSIVE doomed(op_id, id, entity_id, opens, group_id) AS (
+			SELECT op_id, id, entity_id, `+opens("s")+`, group_id FROM sync_queue s WHERE op_id = ?
 			UNION
-			SELECT n.op_id, n.entity_id, n.action, n.group_id FROM doomed d JOIN sync_queue n
-				ON n.group_id = d.group_id OR d.action = 'INSERT' AND (n.entity_id = d.entity_id OR n.task_id = d.entity_id))
+			SELECT n.op_id, n.id, n.entity_id, `+opens("n")+`, n.group_id FROM doomed d JOIN sync_queue n
+				ON n.group_id = d.group_id OR d.opens AND n.id > d.id AND (n.entity_id = d.entity_id OR n.task_id = d.entity_id))
 		SELECT op_id FROM doomed)`, opID)
 }
 
@@ -349,7 +356,7 @@ func (db *DB) Cursor(ctx context.Context) (cursor string, err error) {
 func (db *DB) PendingOps(ctx context.Context) (n int, err error) {
 	err = db.sql.Read(ctx, func(tx *sqlite.Tx) error {
 		var held bool // something waits, perhaps; to look at each op costs much
-		err := tx.Scan([]any{&n, &held}, "SELECT pending, EXISTS (SELECT 1 FROM sync_queue WHERE state = 'parked' AND action = 'INSERT') FROM counters")
+		err := tx.Scan([]any{&n, &held}, "SELECT pending, EXISTS (SELECT 1 FROM sync_queue p WHERE p.state = 'parked' AND "+opens("p")+") FROM counters")
 		if err != nil || !held {
 			return err
 		}
