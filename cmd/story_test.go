@@ -270,7 +270,7 @@ func TestTwoLaptopsThroughKills(t *testing.T) {
 				case 2:
 					w.laptop(name, "note", id, "seen by "+name)
 				default:
-					w.laptop(name, "set", id, "priority=high", "contact_name="+name)
+					w.laptop(name, "set", id, "priority=high", fmt.Sprintf("contact_name=%s %d", name, i))
 				}
 			}
 		})

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -50,11 +51,42 @@ func (s settler) conflict(c wire.Conflict, merged bool) error {
 		}
 		task = taskOf(rec)
 	}
-	_, err = s.tx.Exec(`INSERT INTO conflicts (id, kind, entity_type, entity_id, task_id, field, mine, theirs, who, at, mine_at, why, heard_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
-		c.ID, kind, c.EntityType, c.EntityID, nullText(task), c.Field, string(mineText), string(theirsText), op.Clean(c.Who, false), c.At, c.MineAt, c.Why, s.now)
+	resolution, err := s.newest(c, kind)
+	if err != nil {
+		return err
+	}
+	state := "open"
+	if resolution != nil {
+		state = "resolved"
+	}
+	_, err = s.tx.Exec(`INSERT INTO conflicts (id, kind, entity_type, entity_id, task_id, field, mine, theirs, who, at, mine_at, why, heard_at, state, resolution)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
+		c.ID, kind, c.EntityType, c.EntityID, nullText(task), c.Field, string(mineText), string(theirsText), op.Clean(c.Who, false), c.At, c.MineAt, c.Why, s.now, state, resolution)
 	return err
 }
+
+// newest keeps one open conflict for each register that this laptop lost: its
+// person's last value. What came before it the person has replaced knowingly,
+// and "mine" must not bring it back. It returns the resolution of the new one,
+// nil when it stands open.
+func (s settler) newest(c wire.Conflict, kind string) (any, error) {
+	if kind == wire.SideOverrode {
+		return nil, nil
+	}
+	const same = "id <> ? AND state = 'open' AND entity_id = ? AND field = ? AND kind <> 'overrode' AND mine_at "
+	var later int
+	if err := s.tx.Scan([]any{&later}, "SELECT count(*) FROM conflicts WHERE "+same+"> ?", c.ID, c.EntityID, c.Field, c.MineAt); err != nil {
+		return nil, err
+	}
+	if later > 0 {
+		return resolvedNewer, nil
+	}
+	_, err := s.tx.Exec("UPDATE conflicts SET state = 'resolved', resolution = '"+resolvedNewer+"' WHERE "+same+"<= ?", c.ID, c.EntityID, c.Field, c.MineAt)
+	return nil, err
+}
+
+// resolvedNewer: the person's own later change to the same register took its place.
+const resolvedNewer = "newer"
 
 func cleanFields(kind op.Kind, f op.Fields) op.Fields {
 	out := make(op.Fields, len(f))
@@ -108,7 +140,31 @@ func loadConflicts(tx *sqlite.Tx, where string, args ...any) ([]Conflict, error)
 		}
 		out = append(out, c)
 	}
-	return out, rows.Err()
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	rows.Close()
+	for i := range out {
+		if err := out[i].stand(tx); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// stand looks at what stands by now: both sides may have written since.
+func (c *Conflict) stand(tx *sqlite.Tx) error {
+	rec, err := loadRecord(tx, c.EntityType, c.EntityID)
+	if errors.Is(err, ErrNotFound) || rec.Deleted {
+		return nil
+	}
+	c.Stands = op.Fields{}
+	for _, name := range op.Members(c.EntityType, op.RegisterOf(c.EntityType, c.Field)) {
+		if v := rec.Fields[name]; v != nil {
+			c.Stands[name] = v
+		}
+	}
+	return err
 }
 
 // ResolveConflict takes a conflict off the list. With mine true my values are

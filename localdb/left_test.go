@@ -164,3 +164,28 @@ func TestAWrongClockForgetsNothing(t *testing.T) {
 		t.Errorf("history holds %d events", len(events))
 	}
 }
+
+// Two steps of one's own that both lost are one conflict: the last one's. "Mine"
+// must not bring back what its author had replaced himself.
+func TestOneConflictForEachRegister(t *testing.T) {
+	f := newFixture(t)
+	f.hear("1", change(state(remote, 5)))
+	lost := func(id, mine string, at int64) wire.Conflict {
+		return wire.Conflict{ID: id, EntityType: op.Task, EntityID: remote, Side: wire.SideLost, Field: "asset", Mine: mine, Theirs: "office", Who: "dora", At: 9, MineAt: at, Why: op.WhyLater}
+	}
+	_, err := f.ApplyChanges(f.ctx, wire.Changes{Cursor: "2", User: "ann", Changes: []wire.Change{change(state(remote, 6, "asset", "office"))},
+		Conflicts: []wire.Conflict{lost("second", "last", 8), lost("first", "before", 7)}})
+	f.must(err)
+	list, err := f.Conflicts(f.ctx, false)
+	f.must(err)
+	if len(list) != 1 || list[0].Mine != "last" || list[0].Stands["asset"] != "office" {
+		t.Fatalf("open: %+v", list)
+	}
+	if all, _ := f.Conflicts(f.ctx, true); len(all) != 2 || all[1].Resolution != "newer" {
+		t.Errorf("all: %+v", all)
+	}
+	f.hear("3", change(state(remote, 7, "asset", "later still")))
+	if list, _ = f.Conflicts(f.ctx, false); list[0].Stands["asset"] != "later still" {
+		t.Errorf("stands now: %v", list[0].Stands)
+	}
+}

@@ -190,7 +190,9 @@ type Conflict struct {
 	MineAt     int64
 	Why        op.Why
 	State      string // "open" or "resolved"
-	Resolution string // "mine" or "theirs" once resolved
+	Resolution string // once resolved: "mine", "theirs", or "newer" when a later change of one's own took its place
+	// Stands is the register as it stands on this laptop now; nil when the record is deleted.
+	Stands op.Fields
 }
 
 // Device is who this laptop is.

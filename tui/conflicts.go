@@ -168,10 +168,6 @@ func (s *conflictsScreen) detail(a *App, w int) []string {
 		who = "somebody else"
 	}
 	out := []string{a.st.head.Render(a.cut(a.text(c.Number)+" "+a.text(c.Title), w)), ""}
-	mine, theirs := "I wrote", "stands now"
-	if c.Kind == "overrode" {
-		mine, theirs = "stands now", who+" wrote"
-	}
 	fields := []string{c.Field}
 	if len(c.MineAll) > 0 || len(c.TheirsAll) > 0 {
 		fields = memberFields(c)
@@ -182,11 +178,28 @@ func (s *conflictsScreen) detail(a *App, w int) []string {
 			m, t = c.MineAll[f], c.TheirsAll[f]
 		}
 		out = append(out, a.st.section.Render(fieldWord(f)))
-		out = append(out, a.valueLines(mine, f, m, w)...)
-		out = append(out, a.valueLines(theirs, f, t, w)...)
+		out = append(out, a.sides(c, f, who, m, t, w)...)
 	}
 	out = append(out, "", a.cut(who+" changed it "+a.clock(c.At)+", you "+a.clock(c.MineAt)+". "+whyWords(c), w))
 	return out
+}
+
+// sides are both values of a field, and a third one where neither stands any more.
+func (a *App) sides(c localdb.Conflict, f, who string, m, t any, w int) []string {
+	const stands = "stands now"
+	mine, theirs := "I wrote", who+" wrote"
+	now := c.Stands[f]
+	switch {
+	case c.Stands == nil: // deleted: the sentence below says so
+		theirs = stands
+	case c.Kind == "overrode" && op.Equal(now, m):
+		mine = stands
+	case c.Kind != "overrode" && op.Equal(now, t):
+		theirs = stands
+	default:
+		return append(append(a.valueLines(mine, f, m, w), a.valueLines(theirs, f, t, w)...), a.valueLines(stands, f, now, w)...)
+	}
+	return append(a.valueLines(mine, f, m, w), a.valueLines(theirs, f, t, w)...)
 }
 
 // memberFields are the fields of the conflict's register that differ.

@@ -185,7 +185,7 @@ func (a *app) conflicts(ctx context.Context, db *localdb.DB, all bool) error {
 	out := []map[string]any{}
 	for _, c := range list {
 		out = append(out, map[string]any{"id": c.ID, "entity_type": c.EntityType, "entity_id": c.EntityID, "task_id": c.TaskID, "title": c.Title, "field": c.Field,
-			"mine": c.Mine, "theirs": c.Theirs, "kind": c.Kind, "who": c.Who, "at": c.At, "mine_at": c.MineAt, "why": c.Why, "state": c.State, "resolution": c.Resolution})
+			"mine": c.Mine, "theirs": c.Theirs, "kind": c.Kind, "who": c.Who, "at": c.At, "mine_at": c.MineAt, "why": c.Why, "state": c.State, "resolution": c.Resolution, "stands": c.Stands[c.Field]})
 	}
 	if a.json {
 		return a.printJSON(out)
@@ -207,9 +207,12 @@ func conflictText(c localdb.Conflict) string {
 	case c.Kind == "deleted":
 		text += fmt.Sprintf("%s deleted it (%s); you wrote %s (%s).", c.Who, when(c.At), mine, when(c.MineAt))
 	case c.Kind == "overrode":
-		text += fmt.Sprintf("yours stands: %s (%s), over %s that %s wrote (%s) and you had not seen.", mine, when(c.MineAt), theirs, c.Who, when(c.At))
+		text += fmt.Sprintf("yours won: %s (%s), over %s that %s wrote (%s) and you had not seen.", mine, when(c.MineAt), theirs, c.Who, when(c.At))
 	default:
-		text += fmt.Sprintf("you wrote %s (%s); %s that %s wrote (%s) stands.", mine, when(c.MineAt), theirs, c.Who, when(c.At))
+		text += fmt.Sprintf("you wrote %s (%s); %s that %s wrote (%s) won.", mine, when(c.MineAt), theirs, c.Who, when(c.At))
+	}
+	if now, ok := c.Stands[c.Field]; c.Stands != nil && (!ok || !op.Equal(now, c.Mine) && !op.Equal(now, c.Theirs)) {
+		text += fmt.Sprintf(" By now %q stands.", fmt.Sprint(now))
 	}
 	if c.State == "resolved" {
 		return text + " Resolved: " + c.Resolution + "."

@@ -123,15 +123,19 @@ func CheckStep(from, to Status, role Role) *Refusal {
 	if slices.Contains(next, to) {
 		return nil
 	}
-	msg := fmt.Sprintf("a %s cannot take a task from %s to %s", role, from, to)
+	msg := fmt.Sprintf("a task that is %s cannot become %s", from, to)
+	whose := " for a " + string(role)
+	if role == Dispatcher { // who may do all there is to do, or has no office at all
+		whose = ""
+	}
 	if len(next) == 0 {
-		msg += "; from there nothing follows for a " + string(role)
+		msg += "; nothing follows from there" + whose
 	} else {
 		names := make([]string, len(next))
 		for i, s := range next {
 			names[i] = string(s)
 		}
-		msg += "; from there: " + strings.Join(names, ", ")
+		msg += "; from there" + whose + ": " + strings.Join(names, ", ")
 	}
 	return &Refusal{Code: CodeBadStep, Field: "status", Message: msg}
 }
