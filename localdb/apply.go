@@ -404,6 +404,9 @@ func (s settler) apply(c wire.Change, dev Device) (bool, error) {
 // becomes of that work.
 func (s settler) gone(c wire.Change) (bool, error) {
 	table := tables[c.EntityType].name
+	if err := s.goneAgain(c); err != nil {
+		return false, err
+	}
 	var waiting, held int
 	err := s.tx.Scan([]any{&waiting, &held}, `SELECT (SELECT count(*) FROM sync_queue WHERE entity_id = ?1 OR task_id = ?1),
 		(SELECT count(*) FROM `+table+` WHERE id = ?1 AND version < ?2)`, c.EntityID, c.Version)

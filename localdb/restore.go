@@ -14,8 +14,8 @@ import (
 // newest version that both sides know alike. This laptop then begins again with
 // it, in steps each of which is one transaction:
 //
-//	Reset          what was settled since waits again, under its old id and at its
-//	   │           old place; every record is marked as unheard; cursor at the start
+//	Reset          what was settled and is not known there waits again, under its old
+//	   │           id and at its old place; all records are unheard; cursor at the start
 //	   ▼
 //	ApplyChanges   page by page the server says what it holds; nothing is sent
 //	   │
@@ -32,8 +32,8 @@ const CodeRecordLost op.Code = "record_lost"
 const recordLost = "the server was restored from a backup and does not have this record any more; the change goes out by itself when the record comes back"
 
 // Reset begins again with a server that holds nothing newer than common of what
-// this laptop was told. Pending changes stay, and those settled since, of the
-// last 30 days, wait again before them.
+// this laptop was told. Pending changes stay, and those settled in the last 30
+// days that the server does not know wait again before them.
 func (db *DB) Reset(ctx context.Context, common wire.Common) error {
 	return db.sql.Write(ctx, func(tx *sqlite.Tx) error {
 		r := rebase{tx: tx, now: db.clock().Wall}
@@ -63,6 +63,7 @@ type rebase struct {
 	now     int64
 	common  string // by crew, as JSON: the newest version that both sides know
 	least   int64  // the lowest of them
+	known   string // the settled ops that the server knows, as JSON
 	touched []recordRef
 }
 
@@ -87,7 +88,11 @@ func (r *rebase) measure(common wire.Common) error {
 		}
 	}
 	text, err := json.Marshal(by)
-	r.common = string(text)
+	if err != nil {
+		return err
+	}
+	known, err := json.Marshal(append([]string{}, common.Known...))
+	r.common, r.known = string(text), string(known)
 	return err
 }
 
@@ -112,11 +117,14 @@ func (r *rebase) unhear() error {
 	return err
 }
 
-// offerAgain puts what was settled in the lost part of the history back into the
-// queue. What the server does know of it, it answers as a repeat.
+// sentByUs are the changes that this laptop's user sent to this server since ?1.
+const sentByUs = " FROM sync_sent WHERE settled_at >= ?1 AND (user, server_id) = (SELECT user, server_id FROM device)"
+
+// offerAgain puts what was settled, and the server does not know any more, back
+// into the queue.
 func (r *rebase) offerAgain() error {
-	const lost = ` FROM sync_sent WHERE settled_at >= ?1 AND (user, server_id) = (SELECT user, server_id FROM device) AND (version > ?2 OR outcome <> 'applied')`
-	args := []any{r.now - keepSettled, r.least}
+	const lost = sentByUs + " AND op_id NOT IN (SELECT value FROM json_each(?2))"
+	args := []any{r.now - keepSettled, r.known}
 	rows, err := r.tx.Query("SELECT DISTINCT entity_type, entity_id"+lost+" ORDER BY 2", args...)
 	if err != nil {
 		return err
@@ -177,6 +185,24 @@ func (s settler) heardAgain(kind op.Kind, id string) (bool, error) {
 	}
 	_, err = s.tx.Exec("DELETE FROM server_records WHERE entity_type = ? AND entity_id = ?", kind, id)
 	return true, err
+}
+
+// goneAgain makes way for the first word on a record, that it left: no version
+// of the lost history is newer than that.
+func (s settler) goneAgain(c wire.Change) error {
+	if !s.rebasing {
+		return nil
+	}
+	for _, statement := range []string{
+		"UPDATE " + tables[c.EntityType].name + " SET version = 0 WHERE id = ?1 AND EXISTS (SELECT 1 FROM unheard WHERE entity_id = ?1)",
+		"UPDATE server_records SET version = 0 WHERE entity_id = ?1 AND EXISTS (SELECT 1 FROM unheard WHERE entity_id = ?1)",
+		"DELETE FROM unheard WHERE entity_id = ?1",
+	} {
+		if _, err := s.tx.Exec(statement, c.EntityID); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // complete ends the taking of a base: what the server did not speak of it does

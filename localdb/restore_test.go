@@ -47,9 +47,14 @@ func (f *fixture) seen() wire.Mark {
 	return self.Seen["north"]
 }
 
-func (f *fixture) reset(common int64) {
+// reset: the server knows the crew up to a version, and some ops.
+func (f *fixture) reset(common int64, known ...op.Op) {
 	f.t.Helper()
-	f.must(f.Reset(f.ctx, wire.Common{Common: map[string]int64{"north": common}}))
+	c := wire.Common{Common: map[string]int64{"north": common}}
+	for _, o := range known {
+		c.Known = append(c.Known, o.ID)
+	}
+	f.must(f.Reset(f.ctx, c))
 }
 
 func (f *fixture) reopen() {
@@ -105,7 +110,7 @@ func TestReset(t *testing.T) {
 	kept, gone, edited, turned := f.id(), f.id(), f.id(), f.id()
 	f.told(3, false, change(state(kept, 1)), change(state(gone, 2)), change(state(turned, 2)), change(state(edited, 3)))
 	f.change(edited, op.Fields{"asset": "before"})
-	f.answered(3) // version 4: in the backup
+	held := f.answered(3) // version 4: in the backup
 	f.told(6, false, change(state(gone, 5, "title", "newer")), change(state(turned, 6, "title", "newer")))
 	f.pass(time.Hour)
 	f.change(edited, op.Fields{"asset": "lost"})
@@ -118,10 +123,10 @@ func TestReset(t *testing.T) {
 
 	past, err := f.Past(f.ctx)
 	f.must(err)
-	if len(past.Seen["north"]) != 4 {
+	if len(past.Seen["north"]) != 4 || !slices.Equal(past.Ops, []string{held[0].ID, lost[0].ID, lost[1].ID}) {
 		t.Errorf("past: %+v", past)
 	}
-	f.reset(4)
+	f.reset(4, held...)
 	f.reopen()
 	if c, err := f.Cursor(f.ctx); err != nil || c != "" || f.seen().Version != 4 {
 		t.Errorf("cursor %q, %v, seen %+v", c, err, f.seen())
@@ -190,7 +195,7 @@ func TestResetTwice(t *testing.T) {
 		f.pass(time.Second)
 	}
 	first := f.answered(2)
-	f.reset(4) // the third is lost
+	f.reset(4, first[:2]...) // the third is lost
 	f.told(4, true, change(state(ids[0], 3)))
 	f.reset(2) // and before its base was there, the other two
 	f.told(2, false)
@@ -245,6 +250,34 @@ func TestResetRecordLost(t *testing.T) {
 	}
 	if f.has(theirs) {
 		t.Error("nothing waits for the lost record any more, and it is still here")
+	}
+}
+
+// TestResetDeleted: a change to a record of which the restored server says that
+// it was deleted, or that it left, waits for nothing: it goes out, and is answered.
+func TestResetDeleted(t *testing.T) {
+	f := newFixture(t)
+	deleted, left, away := f.id(), f.id(), f.id()
+	f.told(3, false, change(state(deleted, 1)), change(state(left, 2)), change(state(away, 3)))
+	f.change(deleted, op.Fields{"asset": "K-7"})
+	f.change(left, op.Fields{"asset": "K-8"})
+	sent := f.answered(3)
+	gone := func(id string, version int64) wire.Change {
+		return wire.Change{EntityType: op.Task, EntityID: id, Crew: "north", Version: version, Gone: true}
+	}
+	if self, err := f.Self(f.ctx); err != nil || self.All {
+		t.Errorf("%+v, %v", self, err)
+	}
+	f.reset(3)
+	if self, err := f.Self(f.ctx); err != nil || !self.All {
+		t.Errorf("does not ask for what was deleted: %+v, %v", self, err)
+	}
+	f.told(3, false, change(state(deleted, 1, "deleted", true)), gone(left, 2), gone(away, 3))
+	if got := f.batch(); len(got) != 2 || got[0].ID != sent[0].ID || got[1].ID != sent[1].ID {
+		t.Errorf("goes out: %+v", got)
+	}
+	if f.has(deleted) || f.has(left) || f.has(away) {
+		t.Error("what was deleted or left still shows")
 	}
 }
 

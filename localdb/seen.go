@@ -14,7 +14,7 @@ func (db *DB) Self(ctx context.Context) (wire.Self, error) {
 	self := wire.Self{Seen: wire.Seen{}}
 	err := db.sql.Read(ctx, func(tx *sqlite.Tx) error {
 		var queues string
-		if err := tx.Scan([]any{&queues}, "SELECT queues FROM device"); err != nil {
+		if err := tx.Scan([]any{&queues, &self.All}, "SELECT queues, rebasing FROM device"); err != nil {
 			return err
 		}
 		if err := json.Unmarshal([]byte(queues), &self.Queues); err != nil {
@@ -27,10 +27,15 @@ func (db *DB) Self(ctx context.Context) (wire.Self, error) {
 	return self, err
 }
 
-// Past is all that this laptop remembers of the crews' histories.
+// Past is all that this laptop remembers of the crews' histories, and what was
+// settled in the last 30 days.
 func (db *DB) Past(ctx context.Context) (wire.Past, error) {
 	past := wire.Past{Seen: map[string][]wire.Mark{}}
 	err := db.sql.Read(ctx, func(tx *sqlite.Tx) error {
+		var err error
+		if past.Ops, err = collectAll(tx, "SELECT op_id"+sentByUs+" ORDER BY id", db.clock().Wall-keepSettled); err != nil {
+			return err
+		}
 		return eachMark(tx, func(crew string, m wire.Mark) {
 			if len(past.Seen[crew]) < wire.MaxMarks && (len(past.Seen) < wire.MaxSeen || past.Seen[crew] != nil) {
 				past.Seen[crew] = append(past.Seen[crew], m)

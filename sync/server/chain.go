@@ -132,7 +132,7 @@ func (a Author) devices() []string { return append(slices.Clone(a.Past), a.Devic
 
 // history answers POST /sync/history: how much of a device's past is this
 // server's too.
-func (s *Server) history(w http.ResponseWriter, r *http.Request, _ Author) {
+func (s *Server) history(w http.ResponseWriter, r *http.Request, by Author) {
 	body, bad := readBody(w, r)
 	if bad != nil {
 		s.problem(w, bad)
@@ -141,6 +141,10 @@ func (s *Server) history(w http.ResponseWriter, r *http.Request, _ Author) {
 	var past wire.Past
 	if err := json.Unmarshal(body, &past); err != nil {
 		s.problem(w, badRequest("the body is not a past: %v", err))
+		return
+	}
+	if len(past.Ops) > wire.MaxOps {
+		s.problem(w, badRequest("ops names %d changes; at most %d", len(past.Ops), wire.MaxOps))
 		return
 	}
 	marks := []Mark{}
@@ -154,12 +158,12 @@ func (s *Server) history(w http.ResponseWriter, r *http.Request, _ Author) {
 		}
 	}
 	slices.SortFunc(marks, func(a, b Mark) int { return cmp.Or(cmp.Compare(a.Crew, b.Crew), cmp.Compare(a.Version, b.Version)) })
-	loaded, err := s.store.Load(r.Context(), Needs{Marks: slices.Compact(marks)})
+	loaded, err := s.store.Load(r.Context(), Needs{Marks: slices.Compact(marks), User: by.User, OpIDs: past.Ops})
 	if err != nil {
 		s.fail(w, r, fmt.Errorf("read history: %w", err))
 		return
 	}
-	s.ok(w, wire.Common{Common: common(past, loaded.Fingerprints)})
+	s.ok(w, wire.Common{Common: common(past, loaded.Fingerprints), Known: slices.Sorted(maps.Keys(loaded.Outcomes))})
 }
 
 // common is the newest version of each crew that both sides know alike.

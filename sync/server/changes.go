@@ -73,6 +73,7 @@ type pageAsk struct {
 	seen  wire.Seen
 	since cursor
 	limit int
+	all   bool
 }
 
 // asking reads what a device says of itself, and who it is then.
@@ -86,6 +87,7 @@ func asking(q url.Values, by Author) (ask pageAsk, me Author, bad *wire.Problem)
 	if text := q.Get("queues"); text != "" {
 		queues = strings.Split(text, ",")
 	}
+	ask.all = q.Get("all") == "1"
 	me, bad = by.as(ask.seen, queues)
 	return ask, me, bad
 }
@@ -105,7 +107,7 @@ func waitOf(text string) (time.Duration, *wire.Problem) {
 // page reads and cuts one page. The user's crews are those of now: what the
 // cursor says of others is dropped, and a crew that is new to it begins at the start.
 func (s *Server) page(r *http.Request, by Author, ask pageAsk) (wire.Changes, error) {
-	q := ChangesQuery{Devices: by.devices(), Rows: ask.limit + 1, Conflicts: ask.limit + maxConflicts + 1, Marks: marksOf(ask.seen)}
+	q := ChangesQuery{Devices: by.devices(), Rows: ask.limit + 1, Conflicts: ask.limit + maxConflicts + 1, Marks: marksOf(ask.seen), All: ask.all}
 	for _, crew := range slices.Sorted(slices.Values(by.Crews)) {
 		q.Spans = append(q.Spans, Span{crew, ask.since[crew]})
 	}

@@ -183,10 +183,12 @@ type ChangesQuery struct {
 	Devices   []string // conflicts in which one of these is a side
 	Conflicts int      // at most, counted in the same way
 	Marks     []Mark   // the fingerprints of these versions, of any crew
+	All       bool     // from the start too, rows of deleted records and of such as left
 }
 
 // Span is a crew and the version from which on it is asked for. From the start
-// (Since 0) rows of deleted records and of such as left the crew are skipped.
+// (Since 0) rows of deleted records and of such as left the crew are skipped,
+// unless all are asked for.
 type Span struct {
 	Crew  string
 	Since int64

@@ -1,6 +1,7 @@
 package wire_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/ed25519"
 	"encoding/base64"
@@ -71,19 +72,27 @@ func honest(w http.ResponseWriter, r *http.Request) {
 }
 
 func readBatch(r *http.Request) (b wire.Batch) {
-	var body io.Reader = r.Body
-	if r.Header.Get("Content-Encoding") == "zstd" {
-		z, err := zstd.NewReader(body, zstd.WithDecoderConcurrency(1))
-		if err != nil {
-			panic(err)
-		}
-		defer z.Close()
-		body = z
-	}
-	if err := json.NewDecoder(body).Decode(&b); err != nil {
+	if err := json.NewDecoder(unpacked(r)).Decode(&b); err != nil {
 		panic(err)
 	}
 	return b
+}
+
+// unpacked is a request's body as it was before it was packed.
+func unpacked(r *http.Request) io.Reader {
+	if r.Header.Get("Content-Encoding") != "zstd" {
+		return r.Body
+	}
+	z, err := zstd.NewReader(r.Body, zstd.WithDecoderConcurrency(1))
+	if err != nil {
+		panic(err)
+	}
+	defer z.Close()
+	text, err := io.ReadAll(z)
+	if err != nil {
+		panic(err)
+	}
+	return bytes.NewReader(text)
 }
 
 // start serves h on loopback and returns a client enrolled with it.

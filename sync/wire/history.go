@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -41,18 +42,24 @@ type Self struct {
 	// each after the device's data was found to be copied or put back. While
 	// there is none the queue goes by the device's own id.
 	Queues []string
+	// All: what a server that was restored holds is being taken; records that were
+	// deleted, or left, are to be told from the start too.
+	All bool
 }
 
 // Past is the body of POST /sync/history: marks of each crew from different
-// times.
+// times, and the ids of ops that were settled.
 type Past struct {
 	Seen map[string][]Mark `json:"seen"`
+	Ops  []string          `json:"ops,omitempty"` // at most MaxOps
 }
 
 // Common is its answer: of each crew asked for, the newest of those versions
-// that is a part of the server's own history; 0 for none.
+// that is a part of the server's own history (0 for none); and those of the ops
+// that it knows.
 type Common struct {
 	Common map[string]int64 `json:"common"`
+	Known  []string         `json:"known,omitempty"`
 }
 
 // query puts what a device says of itself into a request that has no body.
@@ -67,15 +74,27 @@ func (s Self) query(q url.Values) error {
 	if len(s.Queues) > 0 {
 		q.Set("queues", strings.Join(s.Queues, ","))
 	}
+	if s.All {
+		q.Set("all", "1")
+	}
 	return nil
 }
 
-// History asks how much of a device's past the server still holds.
-func (c *Client) History(ctx context.Context, past Past) (Common, error) {
-	var out Common
-	if _, err := c.exchange(ctx, call{method: http.MethodPost, path: PathHistory, body: past, out: &out}); err != nil {
+// History asks how much of a device's past the server still holds; about any
+// number of ops.
+func (c *Client) History(ctx context.Context, past Past) (out Common, err error) {
+	for ops := range slices.Chunk(past.Ops, MaxOps) {
+		var part Common
+		if _, err := c.exchange(ctx, call{method: http.MethodPost, path: PathHistory, body: Past{Seen: map[string][]Mark{}, Ops: ops}, out: &part}); err != nil {
+			return Common{}, err
+		}
+		out.Known = append(out.Known, part.Known...)
+	}
+	known := out.Known
+	if _, err := c.exchange(ctx, call{method: http.MethodPost, path: PathHistory, body: Past{Seen: past.Seen}, out: &out}); err != nil {
 		return Common{}, err
 	}
+	out.Known = known
 	for crew, marks := range past.Seen {
 		known := out.Common[crew] == 0
 		for _, m := range marks {

@@ -28,12 +28,13 @@ func TestSelfTravels(t *testing.T) {
 	if err != nil || !reflect.DeepEqual(got.Seen, self.Seen) || !reflect.DeepEqual(got.Queues, self.Queues) || !reflect.DeepEqual(out.Seen, self.Seen) {
 		t.Errorf("push: %+v, answered %+v, %v", got, out, err)
 	}
+	self.All = true
 	page, err := c.Changes(t.Context(), self, "c0", 5)
 	var seen wire.Seen
 	if len(query["seen"]) == 1 {
 		_ = json.Unmarshal([]byte(query["seen"][0]), &seen)
 	}
-	if err != nil || !reflect.DeepEqual(seen, self.Seen) || !reflect.DeepEqual(query["queues"], []string{"q1,q2"}) || !reflect.DeepEqual(page.Seen, self.Seen) {
+	if err != nil || !reflect.DeepEqual(seen, self.Seen) || !reflect.DeepEqual(query["queues"], []string{"q1,q2"}) || !reflect.DeepEqual(query["all"], []string{"1"}) || !reflect.DeepEqual(page.Seen, self.Seen) {
 		t.Errorf("pull: %v, answered %+v, %v", query, page, err)
 	}
 	if _, err := c.Changes(t.Context(), wire.Self{}, "c0", 5); err != nil || query["seen"] != nil || query["queues"] != nil {
@@ -72,5 +73,26 @@ func TestReadmeHistory(t *testing.T) {
 	asked, told := one[wire.Batch](t, "Batch").Seen["north"], one[wire.Results](t, "Results").Seen["north"]
 	if page := one[wire.Changes](t, "Changes").Seen["north"]; asked.Version >= told.Version || page != told || len(told.Fingerprint) != 43 {
 		t.Errorf("seen in the examples: %+v, %+v, %+v", asked, told, page)
+	}
+}
+
+// TestHistoryOfManyOps: about ever so many ops it asks in several requests.
+func TestHistoryOfManyOps(t *testing.T) {
+	asked := 0
+	c := start(t, func(w http.ResponseWriter, r *http.Request) {
+		var p wire.Past
+		if err := json.NewDecoder(unpacked(r)).Decode(&p); err != nil || len(p.Ops) > wire.MaxOps {
+			t.Errorf("%d ops in one request, %v", len(p.Ops), err)
+		}
+		asked++
+		answer(w, wire.Common{Common: map[string]int64{"north": int64(len(p.Seen))}, Known: p.Ops})
+	})
+	past := wire.Past{Seen: map[string][]wire.Mark{"north": {{Version: 1, Fingerprint: "f"}}}}
+	for _, o := range someOps(2*wire.MaxOps + 7) {
+		past.Ops = append(past.Ops, o.ID)
+	}
+	got, err := c.History(t.Context(), past)
+	if err != nil || !reflect.DeepEqual(got.Known, past.Ops) || got.Common["north"] != 1 || asked != 4 {
+		t.Errorf("%d of %d known, %v, %v in %d requests", len(got.Known), len(past.Ops), got.Common, err, asked)
 	}
 }

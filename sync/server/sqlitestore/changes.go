@@ -39,8 +39,8 @@ func readSpan(t *sqlite.Tx, q server.ChangesQuery, span server.Span, feed *serve
 			row, err := scanRow(r)
 			feed.Rows = append(feed.Rows, row)
 			return err
-		}, `SELECT `+columns+` FROM records AS r WHERE r.crew = ? AND r.version > ? AND (? > 0 OR NOT (r.deleted OR r.gone))
-			ORDER BY r.version LIMIT ?`, span.Crew, span.Since, span.Since, n)
+		}, `SELECT `+columns+` FROM records AS r WHERE r.crew = ? AND r.version > ? AND (? OR NOT (r.deleted OR r.gone))
+			ORDER BY r.version LIMIT ?`, span.Crew, span.Since, q.All || span.Since > 0, n)
 		if err != nil {
 			return err
 		}

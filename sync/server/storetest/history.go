@@ -57,6 +57,9 @@ func (d *Device) TryBatch(self wire.Self, ops ...op.Op) (wire.Results, Answer) {
 func (d *Device) TryChanges(self wire.Self) (wire.Changes, Answer) {
 	d.T.Helper()
 	q := url.Values{"limit": {"1000"}}
+	if self.All {
+		q.Set("all", "1")
+	}
 	if len(self.Seen) > 0 {
 		text, err := json.Marshal(self.Seen)
 		if err != nil {
@@ -159,17 +162,29 @@ func testSeenOfOtherCrews(t *testing.T, r *Rig) {
 func testHistory(t *testing.T, r *Rig) {
 	r.User("ann", op.Technician, "north")
 	ann := r.Enrol("ann")
+	r.User("bob", op.Technician, "north")
+	bob := r.Enrol("bob")
+	foreign := bob.NewTask(NewID(), "Pump")
+	bob.Must(foreign)
 	var marks []wire.Mark
-	for range 3 {
-		res, _ := ann.TryBatch(wire.Self{}, ann.NewTask(NewID(), "Boiler"))
+	var last op.Op
+	for range 2 {
+		last = ann.NewTask(NewID(), "Boiler")
+		res, _ := ann.TryBatch(wire.Self{}, last)
 		marks = append(marks, res.Seen["north"])
 	}
 	lost := []wire.Mark{{Version: 3, Fingerprint: "another"}, {Version: 9, Fingerprint: marks[0].Fingerprint}}
 	a := ann.Do(Request{Method: http.MethodPost, Path: wire.PathHistory, Token: ann.Token,
-		Body: wire.Past{Seen: map[string][]wire.Mark{"north": append(marks[:2:2], lost...), "south": lost}}})
+		Body: wire.Past{Seen: map[string][]wire.Mark{"north": append(marks[:1:1], lost...), "south": lost}, Ops: []string{NewID(), last.ID, foreign.ID}}})
 	var c wire.Common
-	if a.Into(&c); a.Status != http.StatusOK || !reflect.DeepEqual(c.Common, map[string]int64{"north": 2, "south": 0}) {
+	if a.Into(&c); a.Status != http.StatusOK || !reflect.DeepEqual(c, wire.Common{Common: map[string]int64{"north": 2, "south": 0}, Known: []string{last.ID}}) {
 		t.Errorf("what is common: %s", a.Body)
+	}
+	ann.Must(ann.Op(op.Delete, op.Task, last.Entity, 3, op.Fields{}))
+	some, _ := ann.TryChanges(wire.Self{})
+	all, _ := ann.TryChanges(wire.Self{All: true})
+	if len(some.Changes) != 2 || len(all.Changes) != 3 {
+		t.Errorf("%d changes from the start, %d with what was deleted", len(some.Changes), len(all.Changes))
 	}
 	if a := ann.Do(Request{Method: http.MethodPost, Path: wire.PathHistory, Token: ann.Token, Body: `{"seen":7}`}); a.Status != http.StatusBadRequest {
 		t.Errorf("what is no past: %s", a.Body)
