@@ -109,14 +109,15 @@ func (b Bad) Error() string {
 
 // entry is one row, understood and valid in itself.
 type entry struct {
-	line  int
-	id    string    // the task's id, when the file gives one
-	key   string    // fingerprint of the row as a whole
-	task  op.Fields // nil when the row speaks of a site only
-	site  *site
-	items []item
-	notes []child
-	times []child
+	line     int
+	id       string    // the task's id, when the file gives one
+	key      string    // fingerprint of the row as a whole
+	task     op.Fields // nil when the row speaks of a site only
+	site     *site
+	siteless bool // it tells of a site, but not by which code that is known
+	items    []item
+	notes    []child
+	times    []child
 }
 
 // site is what a row says of its site.

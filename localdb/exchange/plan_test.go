@@ -317,3 +317,19 @@ func TestSitesAlone(t *testing.T) {
 	f := readText(t, "NO,NAME,LIFTS\n,Mill,2\n", o)
 	wantBad(t, f.Bad, "line 2: the row describes a site but has no site.code")
 }
+
+// A task is worth more than its site: a row without the site's code is taken
+// without the site, and told.
+func TestRowsWithoutASiteCode(t *testing.T) {
+	d := newDesk(t)
+	o := exchange.Options{Map: []string{"title=WHAT", "external_ref=NO", "site.code=UPRN", "site.name=STREET", "site.city==London"}, Null: []string{"NULL"}}
+	p := d.take("NO,WHAT,UPRN,STREET\n1,Cat,77,Mill Lane\n2,Dog,NULL,Dam Road\n3,Fox,,\n4,Owl,,Hill Road\n", o)
+	wantTally(t, p, op.Task, exchange.Tally{New: 4})
+	wantTally(t, p, op.Site, exchange.Tally{New: 1})
+	if len(p.Remarks) != 1 || p.Remarks[0] != "2 rows tell of a site, but not its site.code: taken without a site" {
+		t.Errorf("%q", p.Remarks)
+	}
+	if d.task("1").Fields["site_id"] == nil || d.task("2").Fields["site_id"] != nil {
+		t.Error("a task at the wrong site")
+	}
+}

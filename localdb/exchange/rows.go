@@ -31,6 +31,7 @@ func (f *File) readRows(t *table, o Options) error {
 			f.title = Bad{Column: c + 1, Header: t.header[c]}
 		}
 	}
+	siteless := 0
 	for _, r := range t.rows {
 		e, bad := m.entry(r)
 		if bad != nil {
@@ -41,13 +42,19 @@ func (f *File) readRows(t *table, o Options) error {
 			f.Bad = append(f.Bad, *bad)
 			continue
 		}
-		if e.site != nil {
+		switch {
+		case e.site != nil:
 			e.site.defaults = siteDefaults
+		case e.siteless:
+			siteless++
 		}
 		if f.siteOnly {
 			e.task = nil
 		}
 		f.entries = append(f.entries, e)
+	}
+	if siteless > 0 {
+		f.note("%s, but not its site.code: taken without a site", count(siteless, "row tells of a site", "rows tell of a site"))
 	}
 	return nil
 }
@@ -132,8 +139,10 @@ func (m *mapping) entry(r row) (entry, *Bad) {
 	switch {
 	case code != "":
 		e.site = &site{id: siteID, code: code, fields: places}
-	case len(places) > 0:
+	case m.siteOnly():
 		return e, &Bad{Why: "the row describes a site but has no site.code to know it by"}
+	default:
+		e.siteless = len(places) > 0
 	}
 	if bad := m.idAndTags(&e, r); bad != nil {
 		return e, bad
