@@ -43,7 +43,7 @@ func (a *app) command() *cobra.Command {
 		Long: `The sync server of punchlist, and its administration.
 
 The first steps:
-  punchlistd user add ann --crew North     a person, and the crew it works in
+  punchlistd user add ann --crew north     a person, and the crew it works in
   punchlistd serve                         the server, on this machine's port 8700
   punchlistd invite ann                    what ann gives to: punchlist enroll`,
 		Example:       "  punchlistd serve --listen 127.0.0.1:8700",

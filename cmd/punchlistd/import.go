@@ -45,8 +45,8 @@ says what its cells mean: done, pass, fail, na, open (no answer yet), skip.
 func (a *app) importCmd() *cobra.Command {
 	var o importing
 	cmd := &cobra.Command{Use: "import FILE --crew CREW", Short: "Import tasks from a CSV or JSON file", Long: importHelp,
-		Example: `  punchlistd import tasks.csv --crew North --dry-run
-  punchlistd import inspections.csv --crew North --map 'title=Inspect {SITE ADDRESS}' --map 'external_ref={RSN}-{YEAR}' \
+		Example: `  punchlistd import tasks.csv --crew north --dry-run
+  punchlistd import inspections.csv --crew north --map 'title=Inspect {SITE ADDRESS}' --map 'external_ref={RSN}-{YEAR}' \
       --map site.code=RSN --map 'site.name=SITE ADDRESS' --items 'ROOF..CELLAR' --item-values '3=pass,2=pass,1=fail,0=fail,N/A=na'`,
 		Args: a.args(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {

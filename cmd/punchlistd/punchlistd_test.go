@@ -61,12 +61,12 @@ func (p *program) json(v any, args ...string) {
 func TestFirstSteps(t *testing.T) {
 	p := newProgram(t)
 	var user map[string]any
-	p.json(&user, "user", "add", "ann", "--crew", "North", "--crew", "South")
-	if user["name"] != "ann" || user["role"] != "technician" || fmt.Sprint(user["crews"]) != "[North South]" || fmt.Sprint(user["new_crews"]) != "[North South]" {
+	p.json(&user, "user", "add", "ann", "--crew", "north", "--crew", "south")
+	if user["name"] != "ann" || user["role"] != "technician" || fmt.Sprint(user["crews"]) != "[north south]" || fmt.Sprint(user["new_crews"]) != "[north south]" {
 		t.Errorf("user %v", user)
 	}
-	code, out, errs := p.run("user", "add", "dora", "--crew", "North", "--role", "dispatcher")
-	if code != 0 || out != "dora  dispatcher  North\n" || !strings.Contains(errs, "Next: punchlistd invite dora --db "+p.db) || strings.Contains(errs, "New crew") {
+	code, out, errs := p.run("user", "add", "dora", "--crew", "north", "--role", "dispatcher")
+	if code != 0 || out != "dora  dispatcher  north\n" || !strings.Contains(errs, "Next: punchlistd invite dora --db "+p.db) || strings.Contains(errs, "New crew") {
 		t.Errorf("%d\n%s\n%s", code, out, errs)
 	}
 	var invite struct {
@@ -87,10 +87,10 @@ func TestFirstSteps(t *testing.T) {
 		Crews    []crewJSON
 	}
 	p.json(&state, "state")
-	if state.ServerID == "" || len(state.Crews) != 2 || state.Crews[0] != (crewJSON{Name: "North"}) {
+	if state.ServerID == "" || len(state.Crews) != 2 || state.Crews[0] != (crewJSON{Name: "north"}) {
 		t.Errorf("%+v", state)
 	}
-	if out := p.ok("user", "list"); out != "ann  technician  North, South\ndora  dispatcher  North\n" {
+	if out := p.ok("user", "list"); out != "ann  technician  north, south\ndora  dispatcher  north\n" {
 		t.Error(out)
 	}
 	if out := p.ok("user", "disable", "ann"); !strings.Contains(out, "disabled") {
@@ -99,31 +99,31 @@ func TestFirstSteps(t *testing.T) {
 	if out := p.ok("user", "enable", "ann"); strings.Contains(out, "disabled") {
 		t.Error(out)
 	}
-	if out := p.ok("user", "set", "ann", "--role", "viewer"); out != "ann  viewer  North, South\n" {
+	if out := p.ok("user", "set", "ann", "--role", "viewer"); out != "ann  viewer  north, south\n" {
 		t.Error(out)
 	}
 }
 
 func TestOfficeTasks(t *testing.T) {
 	p := newProgram(t)
-	p.ok("user", "add", "ann", "--crew", "North")
+	p.ok("user", "add", "ann", "--crew", "north")
 	var task map[string]any
 	p.json(&task, "task", "add", "Check the pump", "priority=high", "assignee=ann", "due_at=2026-12-01 14:30", "tag.urgent=true", "estimate_minutes=30")
 	due := time.Date(2026, 12, 1, 14, 30, 0, 0, time.Local).UnixMilli()
-	if task["number"] != "T-10001" || task["crew"] != "North" || fmt.Sprint(task["tags"]) != "[urgent]" || task["due_at"] != float64(due) || task["sync"] != "sent" || task["estimate_minutes"] != 30.0 {
+	if task["number"] != "T-10001" || task["crew"] != "north" || fmt.Sprint(task["tags"]) != "[urgent]" || task["due_at"] != float64(due) || task["sync"] != "sent" || task["estimate_minutes"] != 30.0 {
 		t.Errorf("%v", task)
 	}
-	if out := p.ok("task", "set", "T-10001", "status=in_progress", "--by", "ann"); out != "T-10001  North  IN_PROGRESS  Check the pump  (ann)\n" {
+	if out := p.ok("task", "set", "T-10001", "status=in_progress", "--by", "ann"); out != "T-10001  north  IN_PROGRESS  Check the pump  (ann)\n" {
 		t.Error(out)
 	}
 	p.ok("task", "set", task["id"].(string)[:8], "assignee=", "due_at=", "tag.urgent=false")
 	var list []map[string]any
-	p.json(&list, "task", "list", "--crew", "North")
+	p.json(&list, "task", "list", "--crew", "north")
 	if len(list) != 1 || list[0]["assignee"] != nil || list[0]["due_at"] != nil || list[0]["completed_at"] != nil || list[0]["started_at"] == nil || fmt.Sprint(list[0]["tags"]) != "[]" {
 		t.Errorf("%v", list)
 	}
-	p.ok("user", "add", "sam", "--crew", "South")
-	p.json(&list, "task", "list", "--crew", "South")
+	p.ok("user", "add", "sam", "--crew", "south")
+	p.json(&list, "task", "list", "--crew", "south")
 	if len(list) != 0 {
 		t.Errorf("%v", list)
 	}
@@ -131,9 +131,9 @@ func TestOfficeTasks(t *testing.T) {
 
 func TestMistakes(t *testing.T) {
 	p := newProgram(t)
-	p.ok("user", "add", "ann", "--crew", "North")
-	p.ok("user", "add", "sam", "--crew", "South")
-	p.ok("task", "add", "Pump", "--crew", "North")
+	p.ok("user", "add", "ann", "--crew", "north")
+	p.ok("user", "add", "sam", "--crew", "south")
+	p.ok("task", "add", "Pump", "--crew", "north")
 	text := filepath.Join(t.TempDir(), "text.db")
 	if err := os.WriteFile(text, []byte("this is a letter to my landlord about the pump\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -143,10 +143,17 @@ func TestMistakes(t *testing.T) {
 		code int
 		says string
 	}{
-		{"user add ann --crew North", 1, "already"},
+		{"user add ann --crew north", 1, "already"},
 		{"user add bob", 1, "--crew"},
-		{"user add bob --crew North --role boss", 1, "technician, dispatcher or viewer"},
+		{"user add bob --crew north --role boss", 1, "technician, dispatcher or viewer"},
 		{"user disable eve", 1, "no user"},
+		{"user add bob --crew North", 1, `"North" and the crew "north" differ only by case`},
+		{"user add bob --crew east --crew EAST", 1, "Try: --crew east"},
+		{"user set ann --crew SOUTH", 1, "Try: --crew south"},
+		{"task add Pump --crew north assignee=bbo", 1, `nobody called "bbo" works in the crew north`},
+		{"task add Pump --crew north assignee=sam", 1, "Try: assignee=ann; or assignee= for nobody"},
+		{"task set T-10001 assignee=bbo", 1, "Try: assignee=ann"},
+		{"task set T-10001 crew=south assignee=ann", 1, "Try: assignee=sam"},
 		{"user", 2, "needs a command"},
 		{"user bake", 2, `"bake" is no command`},
 		{"bake", 2, "bake"},
@@ -156,20 +163,20 @@ func TestMistakes(t *testing.T) {
 		{"invite ann --url http://sync.example", 1, "https://"},
 		{"invite ann --ttl 0s", 1, "--ttl"},
 		{"device revoke abcdef", 1, "no device"},
-		{"task add Pump", 2, "--crew North"},
-		{"task add Pump --crew East", 1, "North, South"},
-		{"task add Pump --crew North --by sam", 1, "not in the crew"},
-		{"task add Pump --crew North colour=red", 1, "no field"},
-		{"task add Pump --crew North priority=max", 1, "emergency"},
-		{"task add Pump --crew North due_at=soon", 1, "tomorrow"},
-		{"task add Pump --crew North high", 2, "FIELD=VALUE"},
-		{"task add Pump --crew North number=T-1", 1, "given by the server"},
-		{"task add Pump --crew North status=COMPLETED", 1, "PENDING"},
+		{"task add Pump", 2, "--crew north"},
+		{"task add Pump --crew East", 1, "north, south"},
+		{"task add Pump --crew north --by sam", 1, "not in the crew"},
+		{"task add Pump --crew north colour=red", 1, "no field"},
+		{"task add Pump --crew north priority=max", 1, "emergency"},
+		{"task add Pump --crew north due_at=soon", 1, "tomorrow"},
+		{"task add Pump --crew north high", 2, "FIELD=VALUE"},
+		{"task add Pump --crew north number=T-1", 1, "given by the server"},
+		{"task add Pump --crew north status=COMPLETED", 1, "PENDING"},
 		{"task set T-9 title=x", 1, "no task"},
 		{"task set T-10001 status=CLOSED", 1, "from there"},
 		{"task set T-10001 status=CANCELLED", 1, "needs one of"},
-		{"task list --crew East", 1, "North, South"},
-		{"import none.csv --crew North", 1, "no file"},
+		{"task list --crew East", 1, "north, south"},
+		{"import none.csv --crew north", 1, "no file"},
 		{"serve --listen 0.0.0.0:0", 1, "--tls-cert"},
 		{"serve --listen nonsense", 2, "HOST:PORT"},
 		{"serve --listen 127.0.0.1:0 --tls-cert x", 2, "--tls-key"},
@@ -225,7 +232,7 @@ func (p *program) served() (base string, stop func() error) {
 func TestServeAndAdminister(t *testing.T) {
 	p := newProgram(t)
 	base, stop := p.served()
-	p.ok("user", "add", "ann", "--crew", "North")
+	p.ok("user", "add", "ann", "--crew", "north")
 	i, err := wire.ParseInvite(strings.TrimSpace(p.ok("invite", "ann")))
 	if err != nil || i.URL != base {
 		t.Fatalf("%+v, %v; want it at %s", i, err, base)
@@ -254,7 +261,7 @@ func TestServeAndAdminister(t *testing.T) {
 	if err := json.Unmarshal(body, &e); err != nil || status != 200 {
 		t.Fatalf("%d %s", status, body)
 	}
-	p.ok("task", "add", "Check the pump", "--crew", "North")
+	p.ok("task", "add", "Check the pump", "--crew", "north")
 	status, body = ask("GET", "/sync/changes", e.Token, "")
 	var page wire.Changes
 	if err := json.Unmarshal(body, &page); err != nil || status != 200 || len(page.Changes) != 1 || page.Changes[0].ServerState.Text("title") != "Check the pump" {
@@ -271,7 +278,8 @@ func TestServeAndAdminister(t *testing.T) {
 	if status, body := ask("GET", "/sync/changes", e.Token, ""); status != 401 || !bytes.Contains(body, []byte(wire.CodeRevoked)) {
 		t.Errorf("%d %s", status, body)
 	}
-	if code, _, errs := p.run("serve", "--listen", strings.TrimPrefix(base, "http://")); code != 1 || !strings.Contains(errs, "already listens") {
+	other := newProgram(t)
+	if code, _, errs := other.run("serve", "--listen", strings.TrimPrefix(base, "http://")); code != 1 || !strings.Contains(errs, "already listens") {
 		t.Errorf("a second server on one port: %d %s", code, errs)
 	}
 	begun := time.Now()
@@ -282,7 +290,7 @@ func TestServeAndAdminister(t *testing.T) {
 
 func TestImport(t *testing.T) {
 	p := newProgram(t)
-	p.ok("user", "add", "ann", "--crew", "North")
+	p.ok("user", "add", "ann", "--crew", "north")
 	file := func(text string) string {
 		path := filepath.Join(t.TempDir(), "in.csv")
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
@@ -334,7 +342,7 @@ func TestImport(t *testing.T) {
 // TestOutputIsAllOrAnError: what cannot be printed is no success.
 func TestOutputIsAllOrAnError(t *testing.T) {
 	p := newProgram(t)
-	p.ok("user", "add", "ann", "--crew", "North")
+	p.ok("user", "add", "ann", "--crew", "north")
 	p.ok("task", "add", "Pump")
 	for _, args := range [][]string{{"task", "list"}, {"task", "list", "--json"}, {"state", "--json"}} {
 		err := run(t.Context(), append(args, "--db", p.db), streams{strings.NewReader(""), full{}, io.Discard})

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"path/filepath"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -39,7 +40,15 @@ or put a proxy that speaks TLS in front and say with --url how devices reach it.
 		Example: "  punchlistd serve\n  punchlistd serve --listen :8443 --tls-cert sync.pem --tls-key sync.key --url https://sync.example:8443", Args: a.args(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.with(cmd, func(ctx context.Context, srv *server.Server, store *sqlitestore.Store) error {
-				return a.serve(ctx, srv, store, o)
+				path, err := a.path()
+				if err != nil {
+					return err
+				}
+				release, err := lockServing(path)
+				if err != nil {
+					return err
+				}
+				return errors.Join(a.serve(ctx, srv, store, o), release())
 			})
 		}}
 	f := cmd.Flags()
@@ -79,6 +88,29 @@ func (a *app) serve(ctx context.Context, srv *server.Server, store *sqlitestore.
 	}
 	a.note("punchlistd: stopped")
 	return nil
+}
+
+// lockServing makes this process the one that serves a database, until release
+// or its end, however it ends. A second one would take the remembered address
+// over, and new invites would lead to it.
+func lockServing(path string) (release func() error, err error) {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real
+	}
+	f, err := os.OpenFile(path+".serve", os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock the database for serving: %w", err)
+	}
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	switch {
+	case errors.Is(err, syscall.EWOULDBLOCK):
+		err = &server.Fault{Message: "another punchlistd serves the database " + path + " already", Cure: "use that one, or stop it first; or serve another database: --db OTHER.db"}
+	case err != nil:
+		err = fmt.Errorf("lock the database for serving: %w", err)
+	default:
+		return f.Close, nil
+	}
+	return nil, errors.Join(err, f.Close())
 }
 
 // checkURL refuses an address that no invite could name. One made from --listen

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -71,6 +72,33 @@ func parseFields(pairs []string, now time.Time) (op.Fields, error) {
 		fields[name] = v
 	}
 	return fields, nil
+}
+
+// checkAssignee refuses to give a task to somebody who will never see it: no
+// user, none of the crew, or a disabled one.
+func checkAssignee(ctx context.Context, store *sqlitestore.Store, crew string, fields op.Fields) error {
+	who := fields.Text("assignee")
+	if who == "" {
+		return nil
+	}
+	users, err := store.Users(ctx)
+	if err != nil {
+		return err
+	}
+	var names []string
+	for _, u := range users {
+		if u.Disabled == 0 && slices.Contains(u.Crews, crew) {
+			names = append(names, u.Name)
+		}
+	}
+	if slices.Contains(names, who) {
+		return nil
+	}
+	cure := "punchlistd user add NAME --crew " + word(crew)
+	if len(names) > 0 {
+		cure = "assignee=" + strings.Join(sorted(names), ", assignee=") + "; or assignee= for nobody"
+	}
+	return &server.Fault{Message: fmt.Sprintf("nobody called %q works in the crew %s", who, crew), Cure: cure}
 }
 
 func unknownField(name string) error {

@@ -13,7 +13,7 @@ import (
 
 func (a *app) taskAddCmd() *cobra.Command {
 	cmd := &cobra.Command{Use: "add TITLE [FIELD=VALUE…]", Short: "Add a task to a crew",
-		Example: "  punchlistd task add 'Check the pump' --crew North priority=high assignee=ann due_at='tomorrow 14:00'", Args: a.args(1, -1),
+		Example: "  punchlistd task add 'Check the pump' --crew north priority=high assignee=ann due_at='tomorrow 14:00'", Args: a.args(1, -1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			fields, err := parseFields(args[1:], time.Now())
 			if err != nil {
@@ -23,6 +23,9 @@ func (a *app) taskAddCmd() *cobra.Command {
 			return a.with(cmd, func(ctx context.Context, srv *server.Server, store *sqlitestore.Store) error {
 				by, err := a.office(ctx, srv, store)
 				if err != nil {
+					return err
+				}
+				if err := checkAssignee(ctx, store, by.Crews[0], fields); err != nil {
 					return err
 				}
 				e, err := srv.AddTask(ctx, by, fields)

@@ -15,7 +15,7 @@ import (
 )
 
 func (a *app) taskListCmd() *cobra.Command {
-	cmd := &cobra.Command{Use: "list", Short: "List the tasks of a crew, or of all", Example: "  punchlistd task list --crew North --json", Args: a.args(0, 0),
+	cmd := &cobra.Command{Use: "list", Short: "List the tasks of a crew, or of all", Example: "  punchlistd task list --crew north --json", Args: a.args(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.with(cmd, func(ctx context.Context, srv *server.Server, store *sqlitestore.Store) error {
 				crews, err := a.crews(ctx, store)

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"example.com/punchlist/sync/op"
 	"example.com/punchlist/sync/server"
 	"example.com/punchlist/sync/server/sqlitestore"
 )
@@ -33,6 +35,9 @@ status=ON_HOLD, INCOMPLETE and CANCELLED need a reason=…; crew=… moves the t
 				}
 				by, err := srv.Office(ctx, a.by, task.Crew)
 				if err != nil {
+					return err
+				}
+				if err := checkAssignee(ctx, store, cmp.Or(fields.Text(op.CrewField), task.Crew), fields); err != nil {
 					return err
 				}
 				e, err := srv.SetTask(ctx, by, task, fields)

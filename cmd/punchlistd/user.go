@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -27,11 +29,14 @@ type userJSON struct {
 func (a *app) userAddCmd() *cobra.Command {
 	u := server.User{Role: op.Technician}
 	cmd := &cobra.Command{Use: "add NAME --crew CREW…", Short: "Add a person; crews that do not exist are made",
-		Example: "  punchlistd user add ann --crew North\n  punchlistd user add dora --crew North --crew South --role dispatcher", Args: a.args(1, 1)}
+		Example: "  punchlistd user add ann --crew north\n  punchlistd user add dora --crew north --crew south --role dispatcher", Args: a.args(1, 1)}
 	userFlags(cmd, &u)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		return a.with(cmd, func(ctx context.Context, srv *server.Server, _ *sqlitestore.Store) error {
+		return a.with(cmd, func(ctx context.Context, srv *server.Server, store *sqlitestore.Store) error {
 			u.Name = args[0]
+			if err := refuseTwins(ctx, store, u.Crews); err != nil {
+				return err
+			}
 			made, err := srv.AddUser(ctx, u)
 			if err != nil {
 				return err
@@ -45,6 +50,29 @@ func (a *app) userAddCmd() *cobra.Command {
 func userFlags(cmd *cobra.Command, u *server.User) {
 	cmd.Flags().StringArrayVar(&u.Crews, "crew", nil, "a crew; may be given several times, the first is where the person's new tasks go")
 	cmd.Flags().StringVar((*string)(&u.Role), "role", string(u.Role), "technician, dispatcher or viewer")
+}
+
+// refuseTwins refuses a new crew that differs from another only by case: it is
+// a slip of the finger, and the person would see none of the crew's tasks.
+func refuseTwins(ctx context.Context, store *sqlitestore.Store, names []string) error {
+	crews, err := store.Crews(ctx)
+	if err != nil {
+		return err
+	}
+	var known []string
+	for _, c := range crews {
+		known = append(known, c.Name)
+	}
+	for _, name := range names {
+		if slices.Contains(known, name) {
+			continue
+		}
+		if i := slices.IndexFunc(known, func(k string) bool { return strings.EqualFold(k, name) }); i >= 0 {
+			return &server.Fault{Message: fmt.Sprintf("%q and the crew %q differ only by case", name, known[i]), Cure: "--crew " + word(known[i])}
+		}
+		known = append(known, name)
+	}
+	return nil
 }
 
 // toldUser shows a user as it is now, and what to do next.
@@ -103,10 +131,13 @@ func (a *app) userListCmd() *cobra.Command {
 func (a *app) userSetCmd() *cobra.Command {
 	var to server.User
 	cmd := &cobra.Command{Use: "set NAME [--crew CREW…] [--role ROLE]", Short: "Change a person's crews (all of them) or role",
-		Example: "  punchlistd user set ann --crew North --crew South\n  punchlistd user set ann --role dispatcher", Args: a.args(1, 1)}
+		Example: "  punchlistd user set ann --crew north --crew south\n  punchlistd user set ann --role dispatcher", Args: a.args(1, 1)}
 	userFlags(cmd, &to)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		return a.with(cmd, func(ctx context.Context, srv *server.Server, _ *sqlitestore.Store) error {
+		return a.with(cmd, func(ctx context.Context, srv *server.Server, store *sqlitestore.Store) error {
+			if err := refuseTwins(ctx, store, to.Crews); err != nil {
+				return err
+			}
 			made, err := srv.SetUser(ctx, args[0], func(u *server.User) {
 				if len(to.Crews) > 0 {
 					u.Crews = to.Crews
