@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
@@ -134,15 +133,26 @@ func (o *dispatcher) same(theirs op.Op) op.Fields {
 		return op.Fields{"status": string(op.OnHold), "reason": "customer", "reason_text": "Owner asks to come later"}
 	}
 	for name, v := range theirs.Fields {
-		switch {
+		switch words := officeWords[name]; {
 		case name == op.UpdatedAt:
-		case name == "priority":
-			return op.Fields{name: map[bool]string{true: "low", false: "emergency"}[v == "emergency"]}
-		case name == "title", name == "description", name == "asset", name == "contact_name", name == "contact_phone":
-			return op.Fields{name: fmt.Sprintf("%s (as the office has it)", theirs.Prev.Text(name))}
 		case name == "due_at":
 			return op.Fields{name: time.Now().Add(48 * time.Hour).Truncate(time.Hour).UnixMilli()}
+		case words[0] != "" && v != words[0]:
+			return op.Fields{name: words[0]}
+		case words[1] != "":
+			return op.Fields{name: words[1]}
 		}
 	}
 	return nil
+}
+
+// officeWords are what the dispatcher writes into a field; the second where Ann
+// wrote the first herself.
+var officeWords = map[string][2]string{
+	"title":         {"Inspect with the owner present", "Second inspection, with the owner"},
+	"description":   {"The owner asks to begin in the boiler room.", "Ring the caretaker an hour before."},
+	"asset":         {"Boiler 2", "Passenger lift 1"},
+	"priority":      {"emergency", "low"},
+	"contact_name":  {"Ms Cole, owner", "Mr Reid, caretaker"},
+	"contact_phone": {"+1 416 555 0199", "+1 416 555 0177"},
 }
