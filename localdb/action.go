@@ -175,6 +175,9 @@ func (a *action) change(c Change) (string, error) {
 		cur = Record{Kind: c.Kind, ID: c.ID, Fields: op.Fields{}}
 	}
 	overlay(&cur, o.Fields)
+	if from, to := cur.Fields.Int("window_start"), cur.Fields.Int("window_end"); c.Kind == op.Task && from > to && to != 0 {
+		return "", &op.Refusal{Code: op.CodeBadValue, Field: "window_end", Message: "the window ends before it starts"}
+	}
 	cur.Deleted = cur.Deleted && c.Action != op.Insert || c.Action == op.Delete
 	if err := saveRecord(a.tx, cur); err != nil {
 		return "", err

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"example.com/punchlist/localdb/sqlite"
 	"example.com/punchlist/sync/op"
@@ -152,6 +153,19 @@ func loadConflicts(tx *sqlite.Tx, where string, args ...any) ([]Conflict, error)
 	return out, nil
 }
 
+// wholeID completes an id of which a person wrote the beginning, if it fits one
+// only; at least four characters, as with tasks.
+func wholeID(tx *sqlite.Tx, id *string, query string) error {
+	if len(*id) < 4 || strings.ContainsAny(*id, "%_") {
+		return nil
+	}
+	ids, err := scanIDs(tx, query+" LIKE ? || '%'", *id)
+	if err == nil && len(ids) == 1 {
+		*id = ids[0]
+	}
+	return err
+}
+
 // stand looks at what stands by now: both sides may have written since.
 func (c *Conflict) stand(tx *sqlite.Tx) error {
 	rec, err := loadRecord(tx, c.EntityType, c.EntityID)
@@ -191,6 +205,9 @@ func (db *DB) ResolveConflict(ctx context.Context, id string, mine bool) error {
 }
 
 func (a *action) openConflict(id string) (Conflict, error) {
+	if err := wholeID(a.tx, &id, "SELECT id FROM conflicts WHERE id"); err != nil {
+		return Conflict{}, err
+	}
 	found, err := loadConflicts(a.tx, "WHERE c.id = ?", id)
 	if err != nil {
 		return Conflict{}, err

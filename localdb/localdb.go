@@ -84,14 +84,20 @@ func Open(ctx context.Context, path string, o Options) (*DB, error) {
 	}
 	db.sql, err = sqlite.Open(ctx, path, sqlite.Options{Migrations: sub, AppID: appID, ReadOnly: o.ReadOnly})
 	if err != nil {
-		return nil, &Error{Message: fmt.Sprintf("open database: %v", err), Hint: openHint(err, path), Cause: err}
+		hint := Cure(err, path)
+		if hint == "" {
+			hint = "name another file with --db"
+		}
+		return nil, &Error{Message: fmt.Sprintf("open database: %v", err), Hint: hint, Cause: err}
 	}
 	return db, nil
 }
 
 func newUUID() string { return uuid.Must(uuid.NewV7()).String() }
 
-func openHint(err error, path string) string {
+// Cure is the next step for what can go wrong with a database file at any
+// moment; "" for an error of another kind.
+func Cure(err error, path string) string {
 	switch {
 	case errors.Is(err, sqlite.ErrNewer):
 		return "install the newest punchlist; your data is untouched"
@@ -102,9 +108,11 @@ func openHint(err error, path string) string {
 	case errors.Is(err, sqlite.ErrReadOnly), errors.Is(err, fs.ErrPermission):
 		return "check who owns " + path + " and its folder, or name another file with --db"
 	case errors.Is(err, sqlite.ErrFull):
-		return "free some space; your data is untouched"
+		return "free some space and try again; what was saved before is safe"
+	case errors.Is(err, sqlite.ErrDamaged):
+		return "keep a copy of " + path + " and of the -wal file beside it, then ask for help before you go on"
 	}
-	return "name another file with --db"
+	return ""
 }
 
 // Close waits for what runs and closes the file.

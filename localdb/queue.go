@@ -226,12 +226,17 @@ func fieldNames(f op.Fields) string {
 // RetryOp sends a parked op again, as it stands, when the next round comes,
 // with the others of its action and what waits behind it.
 func (db *DB) RetryOp(ctx context.Context, opID string) error {
+	if err := db.sql.Read(ctx, func(tx *sqlite.Tx) error { return wholeID(tx, &opID, queuedIDs) }); err != nil {
+		return err
+	}
 	n, err := db.requeue(ctx, "q.op_id = ?1", opID)
 	if err == nil && n == 0 {
 		return noSuchOp(opID)
 	}
 	return err
 }
+
+const queuedIDs = "SELECT op_id FROM sync_queue WHERE op_id"
 
 // RetryAll sends every parked op again and tells how many ops went back into the queue.
 func (db *DB) RetryAll(ctx context.Context) (int, error) { return db.requeue(ctx, "1 = 1") }
@@ -298,6 +303,9 @@ func (db *DB) moveToEnd(tx *sqlite.Tx, id string) error {
 // what it was. It cannot be undone.
 func (db *DB) DiscardOp(ctx context.Context, opID string) error {
 	return db.sql.Write(ctx, func(tx *sqlite.Tx) error {
+		if err := wholeID(tx, &opID, queuedIDs); err != nil {
+			return err
+		}
 		doomed, err := dependents(tx, opID)
 		if err != nil {
 			return err

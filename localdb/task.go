@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"example.com/punchlist/localdb/sqlite"
 	"example.com/punchlist/sync/op"
@@ -153,6 +154,7 @@ func (a *action) keepTime(taskID string, to op.Status) error {
 // Task reads one task with all that hangs on it; [ErrNotFound] also when it was deleted.
 func (db *DB) Task(ctx context.Context, id string) (TaskView, error) {
 	var v TaskView
+	now := db.Now()
 	err := db.sql.Read(ctx, func(tx *sqlite.Tx) error {
 		rec, err := loadRecord(tx, op.Task, id)
 		if err != nil || rec.Deleted {
@@ -164,6 +166,7 @@ func (db *DB) Task(ctx context.Context, id string) (TaskView, error) {
 			return err
 		}
 		v.TaskRow = rows[0]
+		v.Section = SectionOf(v.Status, v.DueAt, v.WindowEnd, time.UnixMilli(now))
 		if v.Children, err = taskRows(tx, "t.parent_id = ? AND t.deleted = 0", "t.id", 50, id); err != nil {
 			return err
 		}
@@ -251,9 +254,23 @@ func (db *DB) FindTask(ctx context.Context, ref string) (string, error) {
 	case len(ids) == 0:
 		return "", &Error{Message: fmt.Sprintf("there is no task %q on this laptop", op.Clean(ref, false)), Hint: "punchlist list shows what is there", Cause: ErrNotFound}
 	case len(ids) > 1:
-		return "", &Error{Message: fmt.Sprintf("%q fits %d tasks", op.Clean(ref, false), len(ids)), Hint: "name one by its id: " + strings.Join(ids[:min(len(ids), 4)], ", ")}
+		return "", db.ambiguous(ctx, ref, ids)
 	}
 	return ids[0], nil
+}
+
+// ambiguous tells apart what a word fits: numbers are a crew's own, so that a
+// person in two crews may meet one twice.
+func (db *DB) ambiguous(ctx context.Context, ref string, ids []string) error {
+	recs, err := db.Records(ctx, op.Task, ids)
+	if err != nil {
+		return err
+	}
+	var which []string
+	for _, id := range ids {
+		which = append(which, fmt.Sprintf("%s (%s %s)", id, recs[id].Crew, recs[id].Fields.Text("title")))
+	}
+	return &Error{Message: fmt.Sprintf("%q fits %d tasks", op.Clean(ref, false), len(ids)), Hint: "name one by its id: " + strings.Join(which, ", ")}
 }
 
 type lookup struct{ query, arg string }

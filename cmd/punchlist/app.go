@@ -163,7 +163,7 @@ func hintOf(err error) string {
 	if errors.As(err, &hinted) {
 		return hinted.Hint()
 	}
-	return ""
+	return localdb.Cure(err, "the database file")
 }
 
 // logger writes to the log file; the screen never sees it. Without a place for

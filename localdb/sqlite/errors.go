@@ -16,6 +16,7 @@ var (
 	ErrForeign   = errors.New("the database belongs to another program")
 	ErrNotSQLite = errors.New("the file is not a SQLite database")
 	ErrFull      = errors.New("the disk is full")
+	ErrDamaged   = errors.New("the database file is damaged")
 	ErrClosed    = errors.New("the database is closed")
 )
 
@@ -34,7 +35,7 @@ func fold(path string, err error) error {
 	ours := map[sqlite3.ErrNo]error{
 		sqlite3.ErrBusy: ErrLocked, sqlite3.ErrLocked: ErrLocked, sqlite3.ErrNotADB: ErrNotSQLite,
 		sqlite3.ErrReadonly: ErrReadOnly, sqlite3.ErrFull: ErrFull, sqlite3.ErrPerm: fs.ErrPermission,
-		sqlite3.ErrCantOpen: fs.ErrPermission,
+		sqlite3.ErrCantOpen: fs.ErrPermission, sqlite3.ErrCorrupt: ErrDamaged,
 	}[e.Code]
 	if ours == nil {
 		return err
