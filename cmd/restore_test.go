@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	_ "github.com/mattn/go-sqlite3" // to copy a file as it stands, while a program has it open
 )
@@ -272,4 +273,76 @@ func (w *world) copyLaptop(from, to string) {
 		w.t.Fatal(err)
 	}
 	w.file(to+".db.token", string(token))
+}
+
+// The laptops are killed again and again while they begin anew with a restored
+// server, and one of them joined only after the backup, so that the server does
+// not know it any more.
+func TestServerRestoredThroughKills(t *testing.T) {
+	w := newWorld(t)
+	w.office("user", "add", "ann", "--crew", "north", "--role", "technician")
+	w.office("user", "add", "bob", "--crew", "north", "--role", "technician")
+	w.serve()
+	w.enrol("ann", "a")
+	var rows []string
+	for i := range 800 {
+		rows = append(rows, fmt.Sprintf("task %04d,R%04d", i, i))
+	}
+	list := w.file("tasks.csv", "title,external_ref\n"+strings.Join(rows, "\n")+"\n")
+	w.office("import", list, "--crew", "north")
+	w.sync("a")
+	w.backup("server.db", "server.bak")
+	w.enrol("bob", "b")
+	var want []string
+	for _, name := range []string{"a", "b"} {
+		w.sync(name)
+		for i := range 8 {
+			title := fmt.Sprint("made on ", name, " ", i)
+			id := w.add(name, title)
+			w.laptop(name, "note", id, "a note")
+			want = append(want, title+"/<nil>")
+		}
+		w.sync(name)
+	}
+	w.sync("a")
+	w.killServer()
+	w.restore("server.bak", "server.db")
+	w.serve()
+	w.refused(1, []string{"sign-in"}, "punchlist", "--db", "b.db", "sync")
+	w.enrol("bob", "b")
+	for round := range 8 {
+		for _, name := range []string{"a", "b"} {
+			cmd := w.command(t.Context(), "punchlist", "--db", name+".db", "sync", "--watch")
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			timer := time.NewTimer(time.Duration(30+40*round) * time.Millisecond) // the moment of the kill; nothing is expected to be done by then
+			<-timer.C
+			_ = cmd.Process.Kill()
+			_ = cmd.Wait()
+		}
+	}
+	w.sync("a", "b", "a")
+	var made []string
+	for _, title := range w.same("a", "b") {
+		if strings.HasPrefix(title, "made") {
+			made = append(made, title)
+		}
+	}
+	slices.Sort(want)
+	if !slices.Equal(made, want) {
+		t.Errorf("in the end %q, want %q", made, want)
+	}
+	for id, task := range w.tasks("a") {
+		if strings.HasPrefix(fmt.Sprint(task["title"]), "made") {
+			if got := w.notesOf("b", id); !slices.Equal(got, []string{"a note"}) {
+				t.Errorf("notes of %v: %q", task["title"], got)
+			}
+		}
+	}
+	for _, name := range []string{"a", "b"} {
+		if got := w.notices(name); !slices.Equal(got, []string{"reset"}) {
+			t.Errorf("%s is told %v", name, got)
+		}
+	}
 }
