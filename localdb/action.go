@@ -215,7 +215,8 @@ func (a *action) allowed(c Change, cur Record, exists bool) error {
 // base is the version that the person was looking at. Where an unsent change
 // hides what the server said since, the person has seen no more than when that
 // change was made: the oldest base of those that touch the same registers. What
-// stands behind a deletion that the server told of hides nothing (see replay).
+// stands behind a deletion that the server told of hides nothing (see replay), and
+// a deletion hides all, but only until the record is brought back.
 func (a *action) base(o op.Op, version int64) (int64, error) {
 	server, err := serverRecord(a.tx, o.Kind, o.Entity)
 	if err != nil && !errors.Is(err, ErrNotFound) {
@@ -226,6 +227,7 @@ func (a *action) base(o op.Op, version int64) (int64, error) {
 		return 0, err
 	}
 	defer rows.Close()
+	deletion := version
 	for gone := server.Deleted; rows.Next(); {
 		var base int64
 		var action op.Action
@@ -237,14 +239,20 @@ func (a *action) base(o op.Op, version int64) (int64, error) {
 		if err := json.Unmarshal([]byte(payload), &fields); err != nil {
 			return 0, err
 		}
-		if gone = gone && fields[op.Deleted] != false; gone {
+		restores := fields[op.Deleted] == false
+		if gone = gone && !restores; gone {
 			continue
 		}
-		if o.Action == op.Delete || action == op.Delete || shareRegister(o.Kind, o.Fields, fields) {
+		if restores {
+			deletion = version
+		}
+		if action == op.Delete {
+			deletion = min(deletion, base)
+		} else if o.Action == op.Delete || shareRegister(o.Kind, o.Fields, fields) {
 			version = min(version, base)
 		}
 	}
-	return version, rows.Err()
+	return min(version, deletion), rows.Err()
 }
 
 func shareRegister(kind op.Kind, a, b op.Fields) bool {

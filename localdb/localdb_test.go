@@ -394,6 +394,23 @@ func TestBaseOfARestoreIsTheDeletion(t *testing.T) {
 	}
 }
 
+// A deletion of one's own hides what the server says meanwhile, but not from who
+// brings the record back and looks at it.
+func TestBaseAfterARecordWasBroughtBack(t *testing.T) {
+	f := newFixture(t)
+	f.hear("1", change(state(remote, 5, "asset", "A")))
+	f.must(f.DeleteTask(f.ctx, remote))
+	f.hear("2", change(state(remote, 9, "asset", "y")))
+	f.restored(remote)
+	var bases []int64
+	for _, o := range f.batch() {
+		bases = append(bases, o.Base)
+	}
+	if want := []int64{5, 5, 9}; !slices.Equal(bases, want) {
+		t.Errorf("bases %v, want %v", bases, want)
+	}
+}
+
 func TestALostEditIsToldAndCanBeTakenBack(t *testing.T) {
 	f := newFixture(t)
 	f.hear("1", change(state(remote, 5, "asset", "A")))
