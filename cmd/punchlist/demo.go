@@ -46,6 +46,10 @@ what happens, and compares laptop and server at the end (exit code 1 when they d
 			switch {
 			case writer != "":
 				return a.demoWriter(cmd.Context(), writer)
+			case a.dbPath != "":
+				return usage("the demo always uses a folder of its own; leave --db out")
+			case script && reset:
+				return usage("the story without the screen begins afresh each time, in a folder of its own; leave --reset or --script out")
 			case script || !a.onTerminal():
 				return a.demoScript(cmd.Context())
 			}

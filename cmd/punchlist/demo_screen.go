@@ -24,6 +24,9 @@ func (a *app) demoScreen(ctx context.Context, reset bool) error {
 			return err
 		}
 	}
+	if err := writable(dir); err != nil {
+		return demoFault(dir, "XDG_DATA_HOME", err)
+	}
 	d, err := newDemo(ctx, dir, time.Now())
 	if err != nil {
 		return err
@@ -39,6 +42,18 @@ func (a *app) demoScreen(ctx context.Context, reset bool) error {
 	goHome()
 	office.Wait()
 	return errors.Join(err, d.close())
+}
+
+// writable makes a folder where there is none, and a file in it for a moment.
+func writable(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(dir, ".try-*")
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
 // cableFile is there while the cable is pulled: who kills the program offline

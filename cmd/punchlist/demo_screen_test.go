@@ -1,6 +1,10 @@
 package main
 
 import (
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"example.com/punchlist/sync/op"
@@ -24,5 +28,25 @@ func TestDispatcherWritesAsPeopleDo(t *testing.T) {
 	}
 	if got := o.same(op.Op{Fields: op.Fields{"contact_name": "Mr Bell"}}); got["contact_name"] != "Ms Cole, owner" {
 		t.Errorf("%v", got)
+	}
+}
+
+// A home that cannot be written to is told before anything starts, and so is
+// what the demo would otherwise pass over.
+func TestDemoRefusals(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a := &app{streams: streams{strings.NewReader(""), io.Discard, io.Discard}, getenv: func(string) string { return file }}
+	err := a.demoScreen(t.Context(), false)
+	if err == nil || !strings.Contains(err.Error(), file) || !strings.Contains(hintOf(err), "set XDG_DATA_HOME") {
+		t.Errorf("%v; %s", err, hintOf(err))
+	}
+	_, errs, code := typed(t, filepath.Join(t.TempDir(), "x.db"), "", "demo", "--script")
+	wantRun(t, "demo --db", errs, code, 2, "folder of its own", "leave --db out")
+	err = run(t.Context(), []string{"demo", "--script", "--reset"}, a.streams)
+	if err == nil || !strings.Contains(err.Error(), "leave --reset") {
+		t.Error(err)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -36,7 +37,7 @@ const stepTimeout = 30 * time.Second
 func (a *app) demoScript(ctx context.Context) error {
 	dir, err := os.MkdirTemp("", "punchlist-demo-")
 	if err != nil {
-		return err
+		return demoFault(os.TempDir(), "TMPDIR", err)
 	}
 	defer os.RemoveAll(dir)
 	s := &story{a: a, ctx: ctx}
@@ -102,7 +103,7 @@ func (s *story) until(what string, done func(localdb.Summary) bool) error {
 		case <-s.ctx.Done():
 			return s.ctx.Err()
 		case <-timeout.C:
-			return fmt.Errorf("waited %s in vain for %s; %d changes wait, reach is %s", stepTimeout, what, sum.Pending, s.sync.Status().Reach)
+			return fmt.Errorf("waited %s in vain for %s; %s, reach is %s", stepTimeout, what, stillWait(sum.Pending), s.sync.Status().Reach)
 		}
 	}
 }
@@ -242,7 +243,7 @@ func (s *story) look() error {
 		return err
 	}
 	st := s.sync.Status()
-	s.tell("queue", sum.Pending > 0 && sum.Parked == 0, "%d changes of %d tasks wait on this laptop; the engine is %s, reach is %s.", sum.Pending, sum.PendingTasks, st.Activity, st.Reach)
+	s.tell("queue", sum.Pending > 0 && sum.Parked == 0, "%s of %s %s on this laptop; the engine is %s, reach is %s.", count(sum.Pending, "change"), count(sum.PendingTasks, "task"), verb(sum.Pending, "wait"), st.Activity, st.Reach)
 	return nil
 }
 
@@ -274,7 +275,7 @@ func (s *story) plugIn() error {
 	if err != nil {
 		return err
 	}
-	s.tell("drain", after.Parked == 0, "The cable is in again: %d changes sent and settled after %s; %d refused.", sum.Pending, since(begin), after.Parked)
+	s.tell("drain", after.Parked == 0, "The cable is in again: %s sent and settled after %s; %d refused.", count(sum.Pending, "change"), since(begin), after.Parked)
 	return nil
 }
 
@@ -335,6 +336,16 @@ func sleep(ctx context.Context, d time.Duration) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// demoFault says how to give the demo a folder that it can write to.
+func demoFault(dir, variable string, err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		err = path.Err
+	}
+	return &localdb.Error{Message: fmt.Sprintf("the demo cannot write to its folder %s: %v", dir, err),
+		Hint: "set " + variable + " to a folder of your own: " + variable + "=/some/folder punchlist demo", Cause: err}
 }
 
 // demoDir is where the demo on the screen keeps its world between two starts.

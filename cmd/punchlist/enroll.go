@@ -91,7 +91,7 @@ func (a *app) belongs(ctx context.Context, db *localdb.DB, whose string) error {
 		return errors.Join(refusal, err)
 	}
 	if n := s.Pending + s.Parked; n > 0 {
-		refusal.Message += fmt.Sprintf(" and holds %d unsent changes", n)
+		refusal.Message += " and holds " + count(n, "unsent change")
 		return exitCode{3, refusal}
 	}
 	return refusal

@@ -2,11 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -71,34 +74,66 @@ func (a *app) export(tasks exchange.Tasks, format, file string) error {
 		}
 	}
 	if err := writeFile(file, func(w io.Writer) error { return exchange.Write(w, format, counted) }); err != nil {
-		return fmt.Errorf("export to %s: %w", file, err)
+		return fmt.Errorf("export: %w", err)
 	}
-	a.note("Exported %d tasks to %s.", n, file)
+	a.note("Exported %s to %s.", count(n, "task"), file)
 	return nil
 }
 
 // writeFile writes a whole file or leaves the old one as it was. Nobody else
-// may read it: it holds customers' names and numbers.
-func writeFile(name string, write func(io.Writer) error) (err error) {
+// may read it: it holds customers' names and numbers. What is no file (a pipe,
+// /dev/null) is written to as it is.
+func writeFile(name string, write func(io.Writer) error) error {
+	info, err := os.Stat(name)
+	switch {
+	case err == nil && info.IsDir():
+		return &localdb.Error{Message: fmt.Sprintf("%q is a folder", name), Hint: "name a file in it: -o " + filepath.Join(name, "tasks.csv")}
+	case err == nil && !info.Mode().IsRegular():
+		f, err := os.OpenFile(name, os.O_WRONLY, 0)
+		if err != nil {
+			return writeFault(name, err)
+		}
+		return errors.Join(write(f), f.Close())
+	}
 	f, err := os.CreateTemp(filepath.Dir(name), ".punchlist-*") // mode 0600
 	if err != nil {
-		return err
+		return writeFault(name, err)
 	}
-	defer func() {
-		if err != nil {
-			os.Remove(f.Name())
-		}
-	}()
-	if err := write(f); err != nil {
-		f.Close()
-		return err
+	err = write(f)
+	if err == nil {
+		err = f.Sync()
 	}
-	if err := f.Sync(); err != nil {
-		f.Close()
-		return err
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(f.Name(), name)
 	}
-	if err := f.Close(); err != nil {
-		return err
+	if err != nil {
+		os.Remove(f.Name())
+		return writeFault(name, err)
 	}
-	return os.Rename(f.Name(), name)
+	return nil
+}
+
+// writeFault speaks of the file that the person named, not of the one beside it
+// that is written first.
+func writeFault(name string, err error) error {
+	folder := filepath.Dir(name)
+	_, noFolder := os.Stat(folder)
+	switch {
+	case errors.Is(noFolder, fs.ErrNotExist):
+		return &localdb.Error{Message: fmt.Sprintf("there is no folder %q", folder), Hint: "make it first (mkdir -p), or name another file with -o", Cause: err}
+	case errors.Is(err, syscall.ENOTDIR):
+		return &localdb.Error{Message: fmt.Sprintf("%q is no folder", folder), Hint: "name a file in a folder with -o", Cause: err}
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS), errors.Is(err, fs.ErrNotExist): // the last is /proc's word for it
+		return &localdb.Error{Message: fmt.Sprintf("you may not write %q", name), Hint: "name a file in a folder of your own with -o", Cause: err}
+	case errors.Is(err, syscall.ENOSPC):
+		return &localdb.Error{Message: fmt.Sprintf("there is no room left for %q", name), Hint: "make room, or name a file on another disk with -o", Cause: err}
+	}
+	var path *fs.PathError
+	var link *os.LinkError
+	if errors.As(err, &path) {
+		err = path.Err
+	} else if errors.As(err, &link) {
+		err = link.Err
+	}
+	return fmt.Errorf("write %s: %w", name, err)
 }

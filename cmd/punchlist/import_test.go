@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -107,7 +108,10 @@ func TestImportRefusals(t *testing.T) {
 		{[]string{"import", "x", "--mapp", "y"}, 2, []string{"unknown flag"}},
 		{[]string{"export", "--format", "ods"}, 2, []string{`there is no format "ods"`}},
 		{[]string{"export", "is:nonsense"}, 1, []string{"nonsense"}},
-		{[]string{"export", "-o", filepath.Join(dir, "no", "x.csv")}, 1, []string{"export to"}},
+		{[]string{"export", "-o", filepath.Join(dir, "no", "x.csv")}, 1, []string{`there is no folder "` + filepath.Join(dir, "no") + `"`, "Try: make it first"}},
+		{[]string{"export", "-o", dir}, 1, []string{`"` + dir + `" is a folder`, "Try: name a file in it: -o " + filepath.Join(dir, "tasks.csv")}},
+		{[]string{"export", "-o", filepath.Join(db, "x.csv")}, 1, []string{`"` + db + `" is no folder`, "Try:"}},
+		{[]string{"export", "-o", "/proc/x.csv"}, 1, []string{`you may not write "/proc/x.csv"`, "Try:"}},
 	} {
 		_, errs, code := typed(t, db, "", c.args...)
 		wantRun(t, strings.Join(c.args, " "), errs, code, c.code, c.want...)
@@ -144,6 +148,25 @@ func TestExportAndBack(t *testing.T) {
 	out, _, code := typed(t, from, "", "export", "priority:high")
 	if n := strings.Count(out, "\n"); code != 0 || n != 6 {
 		t.Errorf("%d lines for the header and 5 urgent tasks", n)
+	}
+}
+
+// What is no file is written to, not replaced.
+func TestExportIntoAPipe(t *testing.T) {
+	dir := t.TempDir()
+	db, pipe := filepath.Join(dir, "p.db"), filepath.Join(dir, "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Skip(err)
+	}
+	got := make(chan string)
+	go func() {
+		b, _ := os.ReadFile(pipe)
+		got <- string(b)
+	}()
+	_, errs, code := typed(t, db, "", "export", "-o", pipe)
+	wantRun(t, "export", errs, code, 0, "Exported 0 tasks")
+	if text := <-got; !strings.HasPrefix(text, "id,") {
+		t.Errorf("the pipe carried %q", text)
 	}
 }
 

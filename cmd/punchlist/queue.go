@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -89,7 +90,7 @@ func queueLine(r localdb.QueueRow) string {
 	case r.Behind != "":
 		state = "waits behind a refused change"
 	case r.Attempts > 0:
-		state = fmt.Sprintf("waits, %d tries: %s", r.Attempts, r.LastError)
+		state = fmt.Sprintf("waits, tried %s: %s", count(r.Attempts, "time"), r.LastError)
 	}
 	return fmt.Sprintf("%s  %s  %s  (%s)", r.Op.ID, when(r.Op.CreatedAt), r.Sentence, state)
 }
@@ -106,7 +107,7 @@ func (a *app) retry(ctx context.Context, db *localdb.DB, id string) error {
 	if err != nil {
 		return err
 	}
-	a.note("%d changes go out again with the next sync.", n)
+	a.note("%s will be sent again with the next sync.", count(n, "change"))
 	return nil
 }
 
@@ -170,11 +171,51 @@ func (a *app) conflictsCmd() *cobra.Command {
 			if args[1] != "mine" && args[1] != "theirs" {
 				return usage("%q is neither mine nor theirs", args[1])
 			}
-			return a.with(cmd, func(ctx context.Context, db *localdb.DB) error {
-				return db.ResolveConflict(ctx, args[0], args[1] == "mine")
-			})
+			return a.with(cmd, func(ctx context.Context, db *localdb.DB) error { return a.resolve(ctx, db, args[0], args[1] == "mine") })
 		}})
 	return a.jsonFlag(cmd)
+}
+
+// resolve settles a conflict and says what stands now.
+func (a *app) resolve(ctx context.Context, db *localdb.DB, id string, mine bool) error {
+	open, err := db.Conflicts(ctx, false)
+	if err != nil {
+		return err
+	}
+	if err := db.ResolveConflict(ctx, id, mine); err != nil {
+		return err
+	}
+	left, err := db.Conflicts(ctx, false)
+	if err != nil {
+		return err
+	}
+	for _, c := range open {
+		if slices.ContainsFunc(left, func(l localdb.Conflict) bool { return l.ID == c.ID }) {
+			continue
+		}
+		a.note("Resolved: %s", resolvedText(c, mine))
+	}
+	if len(left) > 0 {
+		a.note("Still open: %s.", count(len(left), "conflict"))
+	}
+	return nil
+}
+
+func resolvedText(c localdb.Conflict, mine bool) string {
+	what := fmt.Sprintf("%s %s, %s", c.Number, c.Title, label(c.Field))
+	switch {
+	case mine && c.MineAll[op.Deleted] == true:
+		return what + ": deleted again; that goes out with the next sync."
+	case c.Kind == "deleted" && mine:
+		return what + ": it is back with what you wrote; that goes out with the next sync."
+	case c.Kind == "deleted":
+		return fmt.Sprintf("%s: it stays deleted, as %s left it.", what, c.Who)
+	case mine:
+		return fmt.Sprintf("%s: yours, %q, is written again and goes out with the next sync.", what, fmt.Sprint(c.Mine))
+	case c.Kind == "overrode":
+		return fmt.Sprintf("%s: nothing changes; what %s wrote was %q.", what, c.Who, fmt.Sprint(c.Theirs))
+	}
+	return fmt.Sprintf("%s: %q, which %s wrote, stays.", what, fmt.Sprint(c.Theirs), c.Who)
 }
 
 func (a *app) conflicts(ctx context.Context, db *localdb.DB, all bool) error {

@@ -74,7 +74,7 @@ func (a *app) state(ctx context.Context, db *localdb.DB) error {
 	line("reach", "%s", reachText)
 	line("user", "%s", d.User)
 	line("tasks", "%d", s.Tasks)
-	line("waiting", "%d changes of %d tasks%s", s.Pending, s.PendingTasks, wait)
+	line("waiting", "%s of %s%s", count(s.Pending, "change"), count(s.PendingTasks, "task"), wait)
 	line("refused", "%d", s.Parked)
 	line("conflicts", "%d", s.Conflicts)
 	line("last sync", "%s", lastSync(s.LastSync))

@@ -55,19 +55,22 @@ func (a *app) syncOnce(ctx context.Context, db *localdb.DB) error {
 			return perr
 		}
 	} else if err == nil {
-		a.note("Sent %d changes, received %d. Waiting: %d.", r.Pushed, r.Pulled, r.Pending)
+		a.note("Sent %s, received %d. Waiting: %d.", count(r.Pushed, "change"), r.Pulled, r.Pending)
 	}
 	if r.Conflicts > 0 {
-		a.note("%d changes met somebody else's: punchlist conflicts", r.Conflicts)
+		a.note("%s met somebody else's: punchlist conflicts", count(r.Conflicts, "change"))
 	}
 	if r.Parked > 0 {
-		a.note("%d changes were refused and are kept: punchlist queue", r.Parked)
+		a.note("Refused and kept, %s: punchlist queue", count(r.Parked, "change"))
 	}
 	if err != nil {
-		return fmt.Errorf("sync (all %d waiting changes are safe on this laptop): %w", r.Pending, err)
+		return fmt.Errorf("sync (%s, safe on this laptop): %w", stillWait(r.Pending), err)
 	}
 	return nil
 }
+
+// stillWait is "1 change waits" or "3 changes wait".
+func stillWait(n int) string { return count(n, "change") + " " + verb(n, "wait") }
 
 // otherSender: the screen, or a service, syncs this database already; what
 // waits goes out through it. One that works offline would not hold the lock.
@@ -84,7 +87,7 @@ func (a *app) otherSender(ctx context.Context, db *localdb.DB) error {
 		}
 		return a.printJSON(map[string]any{"pushed": 0, "pulled": 0, "conflicts": 0, "parked": 0, "pending": s.Pending, "reach": r, "detail": text})
 	}
-	text := fmt.Sprintf("Another punchlist on this laptop syncs already; %d changes wait and go out through it", s.Pending)
+	text := fmt.Sprintf("Another punchlist on this laptop syncs already; %s and %s out through it", stillWait(s.Pending), map[bool]string{true: "goes", false: "go"}[s.Pending == 1])
 	switch {
 	case r == reach.Online:
 		a.note("%s.", text)
