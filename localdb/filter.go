@@ -15,6 +15,7 @@ type Filter struct {
 	text  string
 	where string // " AND …" over tasks t
 	args  []any
+	words []string // those that a task must hold, lower case
 }
 
 // String is the filter as it was written.
@@ -47,6 +48,9 @@ func ParseFilter(text string, now time.Time, me string) (Filter, error) {
 		where, args, err := term(w, now, me)
 		if err != nil {
 			return Filter{text: f.text}, err
+		}
+		if !negate && (w.quoted || !strings.Contains(w.text, ":")) {
+			f.words = append(f.words, args[0].(string))
 		}
 		if negate {
 			where = "NOT coalesce(" + where + ", 0)"

@@ -83,13 +83,17 @@ func readPage(tx *sqlite.Tx, q Query) (Page, error) {
 		order = order[slices.Index(order, q.From.section):]
 	}
 	var page Page
+	source, err := q.source(tx)
+	if err != nil {
+		return page, err
+	}
 	for i, section := range order {
 		var from *Key
 		if i == 0 {
 			from = q.From
 		}
 		want := q.Limit + 1 - len(page.Rows) // one more, to know whether there is more
-		rows, keys, err := readSection(tx, q, section, from, want)
+		rows, keys, err := source.section(tx, q, section, from, want)
 		if err != nil {
 			return page, err
 		}
@@ -106,7 +110,21 @@ func readPage(tx *sqlite.Tx, q Query) (Page, error) {
 	return page, nil
 }
 
-func readSection(tx *sqlite.Tx, q Query, s Section, from *Key, limit int) ([]TaskRow, []Key, error) {
+// source is where the rows of a page come from.
+type source struct {
+	from string // of the SQL; "" for the whole table, in the order of its indexes
+	list string // the ids of the only tasks that can be in it, as JSON
+}
+
+func (q Query) source(tx *sqlite.Tx) (source, error) {
+	list, narrowed, err := candidates(tx, q.Filter)
+	if err != nil || !narrowed {
+		return source{}, err
+	}
+	return source{from: "json_each(?) c CROSS JOIN tasks t ON t.id = c.value", list: list}, nil
+}
+
+func (src source) section(tx *sqlite.Tx, q Query, s Section, from *Key, limit int) ([]TaskRow, []Key, error) {
 	where, key, args := boundsOf(q.Now).part(s)
 	forward := (s != Done) != q.Back // Done runs from new to old
 	cmp, dir := ">", "ASC"
@@ -119,7 +137,7 @@ func readSection(tx *sqlite.Tx, q Query, s Section, from *Key, limit int) ([]Tas
 	}
 	where += q.Filter.where
 	args = append(args, q.Filter.args...)
-	rows, err := taskRows(tx, where, fmt.Sprintf("t.%s %s, t.id %s", key, dir, dir), limit, args...)
+	rows, err := src.taskRows(tx, where, fmt.Sprintf("t.%s %s, t.id %s", key, dir, dir), limit, args...)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -138,6 +156,14 @@ const noDue = 9007199254740991 // as in the column due_key
 
 // taskRows reads lines of the list. Counts are looked up by index, a line at a time.
 func taskRows(tx *sqlite.Tx, where, order string, limit int, args ...any) ([]TaskRow, error) {
+	return source{}.taskRows(tx, where, order, limit, args...)
+}
+
+func (src source) taskRows(tx *sqlite.Tx, where, order string, limit int, args ...any) ([]TaskRow, error) {
+	from := "tasks t"
+	if src.from != "" {
+		from, args = src.from, append([]any{src.list}, args...)
+	}
 	rows, err := tx.Query(`SELECT t.id, coalesce(t.number, ''), t.title, coalesce(t.type, ''), coalesce(t.assignee, ''), coalesce(t.asset, ''), t.status,
 			coalesce(t.priority, ''), coalesce(t.crew, ''), t.window_start, t.window_end, t.due_at, t.updated_at, coalesce(s.code, ''), coalesce(s.name, ''), t.due_key,
 			(SELECT count(*) FROM checklist_items i WHERE i.task_id = t.id AND i.deleted = 0),
@@ -147,7 +173,7 @@ func taskRows(tx *sqlite.Tx, where, order string, limit int, args ...any) ([]Tas
 			(SELECT count(*) FROM sync_queue q WHERE q.task_id = t.id AND q.state = 'parked'),
 			(SELECT count(*) FROM conflicts c WHERE c.task_id = t.id AND c.state = 'open'),
 			(SELECT count(*) FROM heard h WHERE h.task_id = t.id AND h.merged = 1)
-		FROM tasks t LEFT JOIN sites s ON s.id = t.site_id AND s.deleted = 0 WHERE `+where+` ORDER BY `+order+` LIMIT ?`, append(args, limit)...)
+		FROM `+from+` LEFT JOIN sites s ON s.id = t.site_id AND s.deleted = 0 WHERE `+where+` ORDER BY `+order+` LIMIT ?`, append(args, limit)...)
 	if err != nil {
 		return nil, err
 	}
