@@ -119,7 +119,7 @@ func (a *App) now() time.Time { return a.o.Now() }
 
 // Init reads what the first frame shows.
 func (a *App) Init() tea.Cmd {
-	return tea.Batch(a.gated(a.loadSummary()), a.tasks.update(a, openedMsg{}))
+	return tea.Batch(a.gated(a.loadSummary()), a.tasks.update(a, openedMsg{}), a.indexSearch())
 }
 
 // Update answers one message.

@@ -132,6 +132,16 @@ func (a *App) seenMerges(id string) tea.Cmd {
 	})
 }
 
+// indexSearch brings the index for searching up to date while the person reads
+// or types. It is a help, no condition: without it a search only takes longer.
+func (a *App) indexSearch() tea.Cmd {
+	db := a.o.DB
+	return a.run(func(ctx context.Context) tea.Msg {
+		_ = db.IndexSearch(ctx)
+		return nil
+	})
+}
+
 // historyShown bounds the history under a task; older lines are in the file.
 const historyShown = 50
 

@@ -203,7 +203,7 @@ func (s *tasksScreen) key(a *App, k tea.KeyMsg) tea.Cmd {
 		return a.gated(a.loadPage(s.list.ask(fromEnd)))
 	case key.Matches(k, a.keys.Search):
 		s.startSearch()
-		return nil
+		return a.indexSearch()
 	case key.Matches(k, a.keys.Add):
 		return a.push(newAddForm(a))
 	case key.Matches(k, a.keys.Back):
