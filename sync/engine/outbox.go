@@ -12,8 +12,13 @@ import (
 
 const (
 	maxOps   = 200
-	maxBytes = 96 << 10 // of JSON before packing: little is sent twice when a line is cut
+	maxBytes = 64 << 10 // of JSON before packing: little is sent twice when a line is cut
 	minBytes = 4 << 10
+	cutBytes = 16 << 10 // where the line is cut again and again
+	// calmWins is how many batches go through before they get larger again after a
+	// cut: a line that is cut every 200 KB is else found out anew each time, and
+	// much is sent twice.
+	calmWins = 32
 	// maxLook bounds how far behind held ops is looked for one that may go. A
 	// server that puts off more than that is ill as a whole.
 	maxLook = 20_000
@@ -26,6 +31,7 @@ const (
 // outbox decides which ops the next batch holds.
 type outbox struct {
 	ops, bytes int             // a batch's limits now
+	calm       int             // batches that went through since bytes changed
 	narrow     bool            // looking for the op that a server fails on …
 	suspects   int             // … which is among so many at the front
 	failed     string          // first op of the batch that failed last …
@@ -148,7 +154,10 @@ func (b *outbox) sent(ops []op.Op, results []wire.Result, now int64) {
 	b.suspects -= len(ops)
 	b.narrow = b.narrow && b.suspects > 0
 	if !b.narrow {
-		b.ops, b.bytes = min(b.ops*2, maxOps), min(b.bytes*2, maxBytes)
+		b.ops = min(b.ops*2, maxOps)
+		if b.calm++; b.calm >= calmWins {
+			b.calm, b.bytes = 0, min(b.bytes*2, maxBytes)
+		}
 	}
 	for i, o := range ops {
 		if results[i].Outcome != op.Retry {
@@ -165,7 +174,19 @@ func (b *outbox) sent(ops []op.Op, results []wire.Result, now int64) {
 
 // shrink makes the next batch half as large as the one that did not get through.
 func (b *outbox) shrink(n int) {
-	b.ops, b.bytes = max(1, min(b.ops, n)/2), max(minBytes, b.bytes/2)
+	b.ops, b.bytes, b.calm = max(1, min(b.ops, n)/2), max(minBytes, b.bytes/2), 0
+}
+
+// cut notes a batch of n ops during which the line broke: all of it goes again.
+// Where others got through it goes down to cutBytes at once and no further,
+// because each batch has its own cost; where none did, on to minBytes.
+func (b *outbox) cut(n int) {
+	low, quarter := minBytes, b.bytes/4
+	if b.calm > 0 {
+		low = min(cutBytes, b.bytes)
+	}
+	b.shrink(n)
+	b.bytes = max(low, quarter)
 }
 
 // bad notes a batch that the server itself failed on. The same batch twice, and

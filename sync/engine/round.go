@@ -267,7 +267,7 @@ func (r *round) pushBatch(ctx context.Context, ops []op.Op) (int, *fault) {
 		r.mark(ctx, ops, f)
 		switch {
 		case f.cut:
-			r.outbox.shrink(len(ops))
+			r.outbox.cut(len(ops))
 		case f.bad:
 			r.outbox.bad(ops, r.o.Clock().Boot)
 		}

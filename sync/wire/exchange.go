@@ -47,6 +47,7 @@ func (c *Client) exchange(parent context.Context, k call) (answer, error) {
 		return answer{}, err
 	}
 	var t timing
+	t.guardReplay(req)
 	req = req.WithContext(httptrace.WithClientTrace(ctx, t.trace(c.o.Clock, func() { watch.connected(int(max(req.ContentLength, 0))) })))
 	first := c.o.Clock()
 	resp, err := c.o.Transport.RoundTrip(req) // not http.Client: a redirect is never followed
@@ -205,6 +206,30 @@ func retryAfter(h http.Header) time.Duration {
 type timing struct {
 	mu            sync.Mutex // the transport reports from its own goroutine
 	before, after *op.Reading
+	idle          time.Duration // how long the connection lay idle before
+}
+
+const (
+	replayBytes = 4 << 10     // a body that is cheap to send twice
+	replayIdle  = time.Second // a connection that lay idle so long may have died then
+)
+
+// guardReplay lets the transport send a large body a second time, without a
+// word, only where the connection died while it lay idle. One that broke under
+// the request is for the caller to hear of: it sends less next time.
+func (t *timing) guardReplay(req *http.Request) {
+	again := req.GetBody
+	if again == nil || req.ContentLength <= replayBytes {
+		return
+	}
+	req.GetBody = func() (io.ReadCloser, error) {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		if t.idle < replayIdle {
+			return nil, io.ErrUnexpectedEOF
+		}
+		return again()
+	}
 }
 
 func (t *timing) trace(clock op.Clock, connected func()) *httptrace.ClientTrace {
@@ -215,7 +240,13 @@ func (t *timing) trace(clock op.Clock, connected func()) *httptrace.ClientTrace 
 		*p = &r
 	}
 	return &httptrace.ClientTrace{
-		GotConn:              func(httptrace.GotConnInfo) { note(&t.before); connected() },
+		GotConn: func(i httptrace.GotConnInfo) {
+			note(&t.before)
+			t.mu.Lock()
+			t.idle = i.IdleTime
+			t.mu.Unlock()
+			connected()
+		},
 		GotFirstResponseByte: func() { note(&t.after) },
 	}
 }
