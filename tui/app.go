@@ -84,6 +84,7 @@ type App struct {
 	said   string // about the last key; until the next one
 	undone bool   // the summary that comes next follows an undo
 	notice string // somebody must see this: until a key is pressed where nothing is typed
+	unread bool   // it is one that the database keeps until it was read
 
 	gate    int          // commands that keys wait for
 	held    []tea.KeyMsg // the keys that wait
@@ -247,7 +248,23 @@ func (a *App) heard(msg summaryMsg) {
 	case len(msg.merged) > 0 && a.notice == "":
 		a.notice = a.mergeNotice(msg.merged)
 	}
+	if a.notice == "" && len(msg.notices) > 0 {
+		a.notice, a.unread = a.noticeWords(msg.notices[0]), true
+	}
 	a.sum, a.sumKnown, a.undone = msg.sum, true, false
+}
+
+// noticeWords is a notice in the one line that there is.
+func (a *App) noticeWords(n localdb.Notice) string {
+	switch n.Code {
+	case localdb.NoticeReset:
+		return "The server was restored from a backup: all is fetched and sent again."
+	case localdb.NoticeForked:
+		return "This laptop's data was copied or restored from a backup: nothing is lost."
+	case localdb.NoticeNewer:
+		return "This punchlist is too old for some of the server's news: install the newest."
+	}
+	return a.text(n.Message)
 }
 
 // conflictNotice says in one line what happened to this person's changes.
@@ -277,7 +294,7 @@ func (a *App) typed(msg tea.KeyMsg) tea.Cmd {
 			}
 			continue
 		}
-		cmds = append(cmds, a.press(k))
+		cmds = append(cmds, a.press(k), a.markRead())
 	}
 	return tea.Batch(cmds...)
 }
@@ -303,7 +320,7 @@ func (a *App) release() tea.Cmd {
 	for a.gate == 0 && len(a.held) > 0 {
 		k := a.held[0]
 		a.held = a.held[1:]
-		cmds = append(cmds, a.press(k))
+		cmds = append(cmds, a.press(k), a.markRead())
 	}
 	if a.gate == 0 && a.leaving {
 		cmds = append(cmds, a.quit())

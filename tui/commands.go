@@ -95,8 +95,27 @@ func (a *App) summary() func(context.Context) summaryMsg {
 		if msg.err == nil && known && sum.Merges > before.Merges {
 			msg.merged, msg.err = db.Merges(ctx, "", sum.Merges-before.Merges)
 		}
+		if msg.err == nil {
+			msg.notices, msg.err = db.Notices(ctx)
+		}
 		return msg
 	}
+}
+
+// markRead notes that a notice of the database was on the screen until a key
+// took it away.
+func (a *App) markRead() tea.Cmd {
+	if !a.unread || a.notice != "" {
+		return nil
+	}
+	a.unread = false
+	db := a.o.DB
+	return a.run(func(ctx context.Context) tea.Msg {
+		if err := db.ReadNotices(context.WithoutCancel(ctx)); err != nil {
+			return summaryMsg{err: err}
+		}
+		return nil
+	})
 }
 
 func (a *App) loadSummary() tea.Cmd {

@@ -39,7 +39,9 @@ type (
 		opened []localdb.Conflict
 		// merged are the merges that nobody has looked at; nil likewise.
 		merged []localdb.Merge
-		err    error
+		// notices are what happened to server or laptop and nobody has read yet.
+		notices []localdb.Notice
+		err     error
 	}
 	pageMsg struct {
 		want pageWant
