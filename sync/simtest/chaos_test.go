@@ -1,0 +1,212 @@
+package simtest_test
+
+import "time"
+
+// chaos is what happens to machines, programs and accounts while people work.
+type chaos struct {
+	w    *world
+	dice *dice
+}
+
+// reign lets something happen every minute or so for as long as the storm
+// lasts, in ms of people's waking hours.
+func (c *chaos) reign(lasts int64) {
+	begun := time.Now()
+	for c.w.sleep(c.dice, c.dice.span(2*second, 80*second)) && time.Since(begun).Milliseconds() < lasts {
+		c.w.count("chaos")
+		l := pick(c.dice, c.w.laptops)
+		switch n := c.dice.n(100); {
+		case n < 34:
+			c.killLaptop(l)
+		case n < 50:
+			c.killServer()
+		case n < 58:
+			c.suspend(l)
+		case n < 66:
+			c.reboot(l)
+		case n < 76:
+			l.clock.step(pick(c.dice, []int64{0, 20 * second, -20 * second, hour, -3 * hour, 4 * year, -10 * year, 10 * year}))
+			c.w.note(l.name, "wall clock stepped")
+		case n < 82:
+			c.restart(l)
+		case n < 86:
+			c.closeServer()
+		case n < 90:
+			c.revoke(l)
+		case n < 94:
+			c.kick(l)
+		case n < 97:
+			c.night()
+		default:
+			c.away(l)
+		}
+	}
+}
+
+var laptopPoints = []string{"", "clock", "before settle", "after settle", "before apply", "after apply", "before push", "after push", "before freeze", "after freeze"}
+
+// killLaptop sets a trap at a point, or kills at once; the program is started
+// again a little later.
+func (c *chaos) killLaptop(l *laptop) {
+	where := pick(c.dice, laptopPoints)
+	patience := c.dice.span(10, 90) * second
+	r, done := l.using()
+	done()
+	if r == nil {
+		return
+	}
+	switch where {
+	case "":
+	case "clock":
+		l.clock.setTrap(func() { l.kill(r, "clock") })
+		c.w.sleep(c.dice, patience)
+	default:
+		l.mu.Lock()
+		l.trap = where
+		l.mu.Unlock()
+		c.w.sleep(c.dice, patience)
+	}
+	l.mu.Lock()
+	l.trap = ""
+	l.mu.Unlock()
+	l.clock.setTrap(nil)
+	l.kill(r, "anywhere")
+	if c.w.sleep(c.dice, c.dice.span(1, 30)*second) {
+		c.start(l)
+	}
+}
+
+func (c *chaos) start(l *laptop) {
+	l.mu.Lock()
+	runs := l.run != nil
+	l.mu.Unlock()
+	if runs {
+		return
+	}
+	if err := l.open(); err != nil {
+		c.w.violated("I1", "%s does not start: %v", l.name, err)
+	}
+}
+
+var serverPoints = []string{"", "before commit", "after commit"}
+
+func (c *chaos) killServer() {
+	o := c.w.office
+	where := pick(c.dice, serverPoints)
+	if where != "" {
+		o.mu.Lock()
+		o.trap = where
+		o.mu.Unlock()
+		c.w.sleep(c.dice, c.dice.span(10, 60)*second)
+	}
+	o.mu.Lock()
+	o.trap = ""
+	s := o.shop
+	o.mu.Unlock()
+	if s != nil {
+		o.kill(s, "anywhere")
+	}
+	c.w.sleep(c.dice, c.dice.span(1, 60)*second)
+	c.openServer()
+}
+
+func (c *chaos) closeServer() {
+	c.w.office.close()
+	c.w.note("server", "closed")
+	c.w.sleep(c.dice, c.dice.span(5, 240)*second)
+	c.openServer()
+}
+
+func (c *chaos) openServer() {
+	if err := c.w.office.open(); err != nil {
+		c.w.violated("I13", "the server does not start: %v", err)
+	}
+	c.w.note("server", "opened")
+}
+
+// suspend lets a machine sleep while the others work.
+func (c *chaos) suspend(l *laptop) {
+	l.clock.freeze(true)
+	c.w.note(l.name, "asleep")
+	c.w.sleep(c.dice, c.dice.span(10*second, 15*minute))
+	l.clock.freeze(false)
+	c.w.note(l.name, "awake")
+	c.w.sleep(c.dice, c.dice.span(100, 2000))
+	l.linksChanged()
+}
+
+// reboot starts the machine anew, with a dead battery now and then.
+func (c *chaos) reboot(l *laptop) {
+	if c.dice.one(2) {
+		if r, done := l.using(); r != nil {
+			done()
+			l.kill(r, "by power")
+		}
+	}
+	l.close()
+	dead := c.dice.one(3)
+	l.clock.start(c.dice, dead)
+	c.w.note(l.name, "rebooted, battery dead: %t", dead)
+	if c.w.sleep(c.dice, c.dice.span(5, 60)*second) {
+		c.start(l)
+	}
+}
+
+func (c *chaos) restart(l *laptop) {
+	l.close()
+	if c.w.sleep(c.dice, c.dice.span(1, 120)*second) {
+		c.start(l)
+	}
+}
+
+// away is a laptop that is switched off for days while the others go on.
+func (c *chaos) away(l *laptop) {
+	l.close()
+	c.w.note(l.name, "away")
+	l.clock.start(c.dice, c.dice.one(4))
+	c.w.sleep(c.dice, c.dice.span(1, 4)*minute)
+	c.night()
+	c.w.sleep(c.dice, c.dice.span(1, 4)*minute)
+	c.start(l)
+}
+
+// revoke keeps a laptop out, and lets its person in again later.
+func (c *chaos) revoke(l *laptop) {
+	l.mu.Lock()
+	device, locked := l.device, l.locked
+	l.mu.Unlock()
+	if device == "" || locked || !c.w.office.revoke(device) {
+		return
+	}
+	l.mu.Lock()
+	l.locked = true
+	l.mu.Unlock()
+	c.w.note(l.name, "revoked")
+	c.w.count("revoked")
+	c.w.sleep(c.dice, c.dice.span(20, 200)*second)
+	if r, done := l.using(); r != nil {
+		l.kept(r, "I37", "while revoked")
+		done()
+	}
+	l.tryEnrol() // when it fails, the calm will see to it
+}
+
+func (c *chaos) kick(l *laptop) {
+	r, done := l.using()
+	defer done()
+	if r != nil {
+		l.link.nudge(true)
+		r.eng.Kick()
+	}
+}
+
+// night: everybody sleeps. The machines that are on are suspended.
+func (c *chaos) night() {
+	c.w.night(c.dice.span(6, 60) * hour)
+	c.w.note("world", "a night passed")
+	c.w.count("nights")
+	for _, l := range c.w.laptops {
+		c.w.sleep(c.dice, c.dice.span(100, 1500))
+		l.linksChanged()
+	}
+}

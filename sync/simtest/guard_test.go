@@ -1,0 +1,231 @@
+package simtest_test
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"slices"
+
+	"example.com/punchlist/localdb"
+	"example.com/punchlist/sync/op"
+	"example.com/punchlist/sync/server"
+	"example.com/punchlist/sync/wire"
+)
+
+var errKilled = errors.New("the program was killed")
+
+// guard stands between a laptop's engine and its database: it holds what the
+// engine asks for to the truth, and is where programs are killed.
+type guard struct {
+	*localdb.DB
+	r *run
+}
+
+func (g *guard) NextBatch(ctx context.Context, maxOps, maxBytes int) ([]op.Op, error) {
+	if g.r.isDead() {
+		return nil, errKilled
+	}
+	return g.DB.NextBatch(ctx, maxOps, maxBytes)
+}
+
+// Freeze leaves out what a later edit of the same person replaces whole.
+func (g *guard) Freeze(ctx context.Context, ops []op.Op) ([]op.Op, error) {
+	g.r.point("before freeze")
+	if g.r.isDead() {
+		return nil, errKilled
+	}
+	out, err := g.DB.Freeze(ctx, ops)
+	g.r.point("after freeze")
+	if err != nil || g.r.isDead() {
+		return out, err
+	}
+	left := map[string]bool{}
+	for _, o := range out {
+		left[o.ID] = true
+	}
+	waits := map[string]bool{}
+	for _, row := range g.r.lap.waiting(g.r) {
+		waits[row.Op.ID] = true
+	}
+	for _, o := range ops {
+		if f := g.r.lap.w.book.fact(o.ID); f != nil && !left[o.ID] && !waits[o.ID] && !f.dropped {
+			g.r.lap.w.book.squashed(f)
+		}
+	}
+	return out, nil
+}
+
+func (g *guard) MarkTried(ctx context.Context, ids []string, reason string) error {
+	if g.r.isDead() {
+		return errKilled
+	}
+	defer g.r.poke()
+	return g.DB.MarkTried(ctx, ids, reason)
+}
+
+func (g *guard) RoundDone(ctx context.Context) error {
+	if g.r.isDead() {
+		return errKilled
+	}
+	defer g.r.poke()
+	return g.DB.RoundDone(ctx)
+}
+
+// Settle: an op leaves the queue only by the server's word, and by the one that
+// it gave.
+func (g *guard) Settle(ctx context.Context, ops []op.Op, results []wire.Result, seen wire.Seen) (wire.Settled, error) {
+	g.r.point("before settle")
+	if g.r.isDead() {
+		return wire.Settled{}, errKilled
+	}
+	w := g.r.lap.w
+	for i, o := range ops {
+		f := w.book.fact(o.ID)
+		switch {
+		case f == nil:
+			w.violated("I12", "%s settles op %s, which nobody made", g.r.lap.name, o.ID)
+		case results[i].Outcome != op.Retry && f.outcome == "" && results[i].Code != op.CodeTooLarge && results[i].Code != op.CodeForked:
+			w.violated("I32", "%s takes %s for %s, but the server never settled it", g.r.lap.name, w.book.tell(f), results[i].Outcome)
+		case results[i].Outcome != op.Retry && f.outcome != results[i].Outcome && f.outcome != "":
+			w.violated("I12", "%s takes %s for %s, but the server's word was %s", g.r.lap.name, w.book.tell(f), results[i].Outcome, f.outcome)
+		}
+	}
+	s, err := g.DB.Settle(ctx, ops, results, seen)
+	if err != nil && !g.r.isDead() && ctx.Err() == nil {
+		w.violated("I29", "%s cannot settle: %v", g.r.lap.name, err)
+	}
+	g.r.point("after settle")
+	var refs []server.Ref
+	for _, o := range ops {
+		refs = append(refs, server.Ref{Kind: o.Kind, ID: o.Entity})
+	}
+	g.look(refs)
+	g.r.poke()
+	return s, err
+}
+
+// ApplyChanges: a page tells versions in their order, from behind the cursor on.
+func (g *guard) ApplyChanges(ctx context.Context, page wire.Changes) (int, error) {
+	g.r.point("before apply")
+	if g.r.isDead() {
+		return 0, errKilled
+	}
+	w := g.r.lap.w
+	before, err := g.DB.Cursor(ctx)
+	if err != nil {
+		return 0, err
+	}
+	from, upto := positions(before), positions(page.Cursor)
+	for _, c := range page.Changes {
+		if c.Version <= from[c.Crew] || c.Version > upto[c.Crew] {
+			w.violated("I16", "%s hears of version %d between %d and %d", g.r.lap.name, c.Version, from[c.Crew], upto[c.Crew])
+		}
+		from[c.Crew] = c.Version
+	}
+	n, err := g.DB.ApplyChanges(ctx, page)
+	if err != nil && !g.r.isDead() && ctx.Err() == nil {
+		w.violated("I29", "%s cannot apply a page: %v", g.r.lap.name, err)
+	}
+	g.r.point("after apply")
+	var refs []server.Ref
+	for _, c := range page.Changes {
+		refs = append(refs, server.Ref{Kind: c.EntityType, ID: c.EntityID})
+	}
+	g.look(refs)
+	g.r.poke()
+	return n, err
+}
+
+// positions reads the cursor, which is opaque to devices but not to this judge.
+func positions(cursor string) map[string]int64 {
+	var c struct{ C map[string]int64 }
+	if b, err := base64.RawURLEncoding.DecodeString(cursor); err == nil {
+		_ = json.Unmarshal(b, &c) // one that cannot be read is at the start
+	}
+	if c.C == nil {
+		c.C = map[string]int64{}
+	}
+	return c.C
+}
+
+// look checks what the person sees of some records: never an older word of the
+// server than before, and always the person's own unsent edits on top.
+func (g *guard) look(refs []server.Ref) {
+	l := g.r.lap
+	if g.r.isDead() {
+		return
+	}
+	mine := map[server.Ref]op.Fields{}
+	for _, row := range l.waiting(g.r) {
+		ref := server.Ref{Kind: row.Op.Kind, ID: row.Op.Entity}
+		if mine[ref] == nil || row.Op.Fields[op.Deleted] == false {
+			mine[ref] = op.Fields{} // what stood behind a deletion is not brought back by who restores the record
+		}
+		for name, v := range row.Op.Fields {
+			mine[ref][name] = v
+		}
+		if row.Op.Action == op.Delete {
+			mine[ref][op.Deleted] = true
+		}
+	}
+	for _, ref := range slices.Compact(refs) {
+		rec, err := g.DB.Record(context.Background(), ref.Kind, ref.ID)
+		if errors.Is(err, localdb.ErrNotFound) {
+			if mine[ref] != nil {
+				l.w.violated("I18", "%s does not see %s %s, on which it has unsent work", l.name, ref.Kind, ref.ID)
+			}
+			continue
+		}
+		if err != nil {
+			l.w.violated("harness", "record: %v", err)
+			continue
+		}
+		l.steady(ref, rec.Version)
+		if rec.Deleted && mine[ref][op.Deleted] != false {
+			continue
+		}
+		for name, v := range mine[ref] {
+			if name != op.UpdatedAt && name != op.Deleted && !op.Equal(rec.Fields[name], v) {
+				l.w.violated("I18", "%s wrote %s = %v on %s %s and sees %v before it is sent", l.name, name, v, ref.Kind, ref.ID, rec.Fields[name])
+			}
+		}
+	}
+}
+
+// steady: what a person sees never turns back to an older word of the server.
+func (l *laptop) steady(ref server.Ref, version int64) {
+	l.mu.Lock()
+	was := l.versions[ref]
+	l.versions[ref] = max(was, version)
+	l.mu.Unlock()
+	if version < was {
+		l.w.violated("I19", "%s saw version %d of %s %s and now sees %d", l.name, was, ref.Kind, ref.ID, version)
+	}
+}
+
+// caller is the protocol's client with the places at which programs are killed.
+type caller struct {
+	*wire.Client
+	r *run
+}
+
+func (c *caller) Push(ctx context.Context, self wire.Self, ops []op.Op) (wire.Results, error) {
+	c.r.point("before push")
+	w := c.r.lap.w
+	for i := range ops {
+		if c.r.lap.liar {
+			ops[i].Fields = ops[i].Fields.Clone()
+			ops[i].Fields[op.UpdatedAt] = ops[i].Time() + 5*year
+		}
+		if w.plant.trusts && c.r.lap.liar {
+			ops[i].Fields[op.UpdatedAt] = min(ops[i].Time(), w.now())
+		}
+		if f := w.book.fact(ops[i].ID); f != nil {
+			w.book.with(func() { f.uncertain = f.uncertain || ops[i].TimeUncertain })
+		}
+	}
+	results, err := c.Client.Push(ctx, self, ops)
+	c.r.point("after push")
+	return results, err
+}

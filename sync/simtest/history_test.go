@@ -1,0 +1,206 @@
+package simtest_test
+
+import (
+	"context"
+	"fmt"
+
+	"example.com/punchlist/localdb"
+	"example.com/punchlist/sync/op"
+	"example.com/punchlist/sync/server"
+)
+
+// people are the users; some seeds have three of them, some five.
+var people = []string{"ann", "bob", "cid", "dee", "eve"}
+
+// history plays one seed from its beginning to the judgement.
+func (w *world) history() {
+	defer w.end()
+	if !w.begin() {
+		return
+	}
+	w.storm()
+	if !w.calmDown() {
+		return
+	}
+	w.judge()
+}
+
+// begin opens the office, enrols everybody and lets the first tasks arrive.
+func (w *world) begin() bool {
+	d := w.chance("beginning")
+	var err error
+	if w.office, err = newOffice(w); err != nil {
+		w.violated("harness", "office: %v", err)
+		return false
+	}
+	for i, name := range people[:3+d.n(3)] {
+		if _, err := w.office.shop.srv.AddUser(context.Background(), server.User{Name: name, Role: op.Dispatcher, Crews: []string{crew}}); err != nil {
+			w.violated("harness", "user: %v", err)
+			return false
+		}
+		l := newLaptop(w, i, name)
+		l.liar = i == 2 && d.one(3)
+		w.laptops = append(w.laptops, l)
+	}
+	desk := &dispatcher{o: w.office, dice: w.chance("dispatcher")}
+	for range 3 {
+		desk.edit()
+	}
+	for _, l := range w.laptops {
+		if err := l.open(); err != nil {
+			w.violated("harness", "open: %v", err)
+			return false
+		}
+		if d.one(4) {
+			l.act() // before it belongs to anybody
+		}
+		if !w.sleep(d, d.span(100, 3000)) || !l.enrol() {
+			return false
+		}
+	}
+	w.sleep(d, 20*second)
+	w.wg.Go(desk.live)
+	return w.ctx.Err() == nil
+}
+
+// storm: people work, and everything goes wrong.
+func (w *world) storm() {
+	d := w.chance("storm")
+	for _, l := range w.laptops {
+		w.wg.Go(l.live)
+		w.wg.Go(l.link.weather)
+	}
+	(&chaos{w, w.chance("chaos")}).reign(d.span(22, 38) * minute)
+	w.note("world", "the storm is over")
+}
+
+// calmDown heals the network and everything else, and gives the laptops the
+// time that they may take.
+func (w *world) calmDown() bool {
+	d := w.chance("calm")
+	w.setCalm(true, false)
+	w.office.mu.Lock()
+	w.office.trap = ""
+	closed := w.office.shop == nil
+	w.office.mu.Unlock()
+	if closed {
+		(&chaos{w, d}).openServer()
+	}
+	for _, l := range w.laptops {
+		l.clock.freeze(false)
+		l.clock.setTrap(nil)
+		l.mu.Lock()
+		locked := l.locked
+		l.mu.Unlock()
+		(&chaos{w, d}).start(l)
+		l.link.set(skies[0])
+		if locked && !l.enrol() {
+			return false
+		}
+	}
+	// Eight rounds, or the longest backoff and a minute, whichever is later; and
+	// what a 429 or 503 asked for at the last moment.
+	if !w.sleep(d, 6*minute+4*minute) {
+		return false
+	}
+	cursed := w.drained(false)
+	w.setCalm(true, true)
+	if cursed && !w.sleep(d, 70*minute) {
+		return false
+	}
+	w.dropParked()
+	if !w.sleep(d, 3*minute) {
+		return false
+	}
+	w.drained(true)
+	return w.ctx.Err() == nil
+}
+
+// drained: the queues are empty but for what is refused for good, what the
+// server fails on, and what builds on either.
+func (w *world) drained(cured bool) (left bool) {
+	for _, l := range w.laptops {
+		r, done := l.using()
+		rows := l.waiting(r)
+		blocked, dark := map[string]bool{}, false
+		for _, row := range rows {
+			if text := row.Op.Fields.Text("description"); !cured && len(text) > len(cursed) && text[len(text)-len(cursed):] == cursed {
+				blocked[row.Op.Entity], blocked[row.Op.Group], dark = true, row.Op.Group != "", true
+			}
+		}
+		for _, row := range rows {
+			if row.State == localdb.BadgeParked || row.Behind != "" || blocked[row.Op.Entity] || blocked[row.TaskID] || blocked[row.Op.Group] && row.Op.Group != "" {
+				continue
+			}
+			w.violated("I29", "%s still holds place %d (%s, tried %d times, %q), long after the network is well; it shows %+v", l.name, row.Op.Seq, row.Sentence, row.Attempts, row.LastError, r.eng.Status())
+		}
+		left = left || dark
+		cursor, err := r.db.Cursor(context.Background())
+		if err != nil {
+			w.violated("harness", "cursor: %v", err)
+		}
+		if at, head := positions(cursor)[crew], w.book.head(); at < head {
+			w.violated("I29", "%s has heard up to %d of %d, long after the network is well", l.name, at, head)
+		}
+		done()
+	}
+	return left
+}
+
+// dropParked: every refused op is there with its reason; then its person lets it go.
+func (w *world) dropParked() {
+	for _, l := range w.laptops {
+		r, done := l.using()
+		for {
+			var id string
+			for _, row := range l.waiting(r) {
+				if row.State != localdb.BadgeParked {
+					continue
+				}
+				if id = row.Op.ID; row.Code == "" || row.LastError == "" {
+					w.violated("I27", "%s holds a refused op without a reason: place %d", l.name, row.Op.Seq)
+				}
+				break
+			}
+			if id == "" {
+				break
+			}
+			w.count("parked at the end")
+			if err := r.db.DiscardOp(context.Background(), id); err != nil {
+				w.violated("I27", "%s cannot let a refused op go: %v", l.name, err)
+				break
+			}
+			l.tookBack(r)
+		}
+		r.poke()
+		done()
+	}
+}
+
+// end stops everything that the history started and waits for it.
+func (w *world) end() {
+	w.stop()
+	for _, l := range w.laptops {
+		l.clock.freeze(false)
+		l.close()
+	}
+	if w.office != nil {
+		w.office.close()
+	}
+	for _, l := range w.laptops {
+		l.clock.freeze(false)
+	}
+	w.wg.Wait()
+}
+
+// play runs a seed in the bubble that the caller has opened.
+func play(seed uint64, p plant, dir string) verdict {
+	w := newWorld(seed, p, dir)
+	w.history()
+	v := w.verdict()
+	v.Tally["events"] = v.Events
+	if v.Violation != nil {
+		v.Violation.Text = fmt.Sprintf("%s [at %d]", v.Violation.Text, w.now()-epoch)
+	}
+	return v
+}

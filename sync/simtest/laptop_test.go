@@ -1,0 +1,403 @@
+package simtest_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"example.com/punchlist/localdb"
+	"example.com/punchlist/sync/engine"
+	"example.com/punchlist/sync/op"
+	"example.com/punchlist/sync/server"
+	"example.com/punchlist/sync/wire"
+)
+
+// laptop is one technician's machine. Its person's name is the user's.
+type laptop struct {
+	w     *world
+	n     int
+	name  string
+	clock *machine
+	dice  *dice // the person's
+	ids   *dice
+	link  *link
+	liar  bool // its program writes times of the future
+
+	mu       sync.Mutex // guards all below
+	run      *run       // nil: the program does not run
+	path     string
+	gen      int
+	seq      int64  // newest place of the queue that is in the book
+	trap     string // the point at which the program is to be killed
+	device   string
+	locked   bool // revoked and not enrolled again yet
+	serial   int
+	versions map[server.Ref]int64 // newest version on the screen of each record
+}
+
+// run is the program while it runs once.
+type run struct {
+	lap    *laptop
+	db     *localdb.DB
+	eng    *engine.Engine
+	path   string
+	wake   chan struct{}
+	links  chan struct{}
+	cancel context.CancelFunc
+	ended  chan struct{}
+	acting sync.WaitGroup // persons that use this program this moment
+
+	mu     sync.Mutex // guards all below
+	dead   bool
+	device localdb.Device
+	remote engine.Remote
+}
+
+func newLaptop(w *world, n int, name string) *laptop {
+	l := &laptop{w: w, n: n, name: name, dice: w.chance("person " + name), ids: w.chance("ids " + name),
+		path: filepath.Join(w.dir, name+"-0.db"), versions: map[server.Ref]int64{}}
+	l.clock = &machine{w: w, since: w.now()}
+	l.clock.step(pick(l.dice, []int64{0, 0, 90 * second, -7 * minute, 3 * year, -9 * year, 10 * year}))
+	l.clock.start(l.dice, l.dice.one(5))
+	l.link = newLink(w, l)
+	return l
+}
+
+// open starts the program.
+func (l *laptop) open() error {
+	l.mu.Lock()
+	path := l.path
+	l.mu.Unlock()
+	db, err := localdb.Open(context.Background(), path, localdb.Options{Clock: l.clock.read, NewID: func() string { return l.ids.uuid(l.w.now()) }})
+	if err != nil {
+		return err
+	}
+	r := &run{lap: l, db: db, path: path, wake: make(chan struct{}, 1), links: make(chan struct{}, 1), ended: make(chan struct{})}
+	var local engine.Local = &guard{DB: db, r: r}
+	p := l.w.plant
+	if p.local != nil {
+		local = p.local(r, local)
+	}
+	chance := l.w.chance(fmt.Sprintf("engine %s %d", l.name, l.gen)).float
+	if p.chance != nil {
+		chance = p.chance
+	}
+	r.eng, err = engine.New(engine.Options{Local: local, Pending: db.PendingOps, Learn: db.LearnOffset, Remote: r.way, Lock: db.TryLock, Rand: chance,
+		Wake: r.wake, Links: r.links, Clock: l.clock.read, Poll: 25 * time.Second})
+	if err != nil {
+		return errors.Join(err, db.Close())
+	}
+	var ctx context.Context
+	ctx, r.cancel = context.WithCancel(context.Background())
+	l.link.nudge(true)
+	l.w.note(l.name, "program starts")
+	l.survived(r)
+	l.mu.Lock()
+	l.run = r
+	l.mu.Unlock()
+	l.w.wg.Go(func() {
+		defer close(r.ended)
+		if err := r.eng.Run(ctx); err != nil {
+			l.w.violated("harness", "run: %v", err)
+		}
+	})
+	return nil
+}
+
+// way gives the engine the server as the device stands now, as the programs do.
+func (r *run) way(ctx context.Context) (engine.Remote, error) {
+	d, err := r.db.Device(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if d.ID == "" {
+		return nil, engine.ErrNotEnrolled
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.remote != nil && r.device.ID == d.ID && r.device.Token == d.Token {
+		return r.remote, nil
+	}
+	client, err := wire.NewClient(wire.ClientOptions{BaseURL: d.ServerURL, ServerID: d.ServerID, ServerKey: d.ServerKey, Token: d.Token, Version: "sim",
+		Transport: &way{link: r.lap.link, run: r}, Clock: r.lap.clock.read, Report: r.report, Nonce: r.nonce})
+	if err != nil {
+		return nil, err
+	}
+	r.remote = &caller{Client: client, r: r}
+	if p := r.lap.w.plant; p.remote != nil {
+		r.remote = p.remote(r, r.remote)
+	}
+	r.device = d
+	return r.remote, nil
+}
+
+func (r *run) nonce() string { return r.lap.ids.uuid(r.lap.w.now()) }
+
+func (r *run) report(ctx context.Context) wire.Report {
+	n, err := r.db.PendingOps(ctx)
+	if err != nil {
+		return wire.Report{}
+	}
+	return wire.Report{Pending: n}
+}
+
+func (r *run) isDead() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.dead
+}
+
+// poke tells the engine that the database was written to.
+func (r *run) poke() {
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+// using gives the program that runs to a person; done must be called.
+func (l *laptop) using() (r *run, done func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.run == nil {
+		return nil, func() {}
+	}
+	l.run.acting.Add(1)
+	return l.run, l.run.acting.Done
+}
+
+func (l *laptop) linksChanged() {
+	l.link.nudge(false)
+	r, done := l.using()
+	defer done()
+	if r == nil {
+		return
+	}
+	select {
+	case r.links <- struct{}{}:
+	default:
+	}
+}
+
+// point is a place at which the program may be killed.
+func (r *run) point(name string) {
+	l := r.lap
+	l.mu.Lock()
+	hit := l.trap == name && l.run == r
+	if hit {
+		l.trap = ""
+	}
+	l.mu.Unlock()
+	if hit {
+		l.kill(r, name)
+	}
+}
+
+// kill ends the program as it stands. The next one finds the bytes that were
+// written up to now; whatever the old one still does, nobody hears of.
+func (l *laptop) kill(r *run, where string) {
+	r.mu.Lock()
+	was := r.dead
+	r.dead = true
+	r.mu.Unlock()
+	if was {
+		return
+	}
+	l.mu.Lock()
+	l.run = nil
+	l.gen++
+	old := l.path
+	l.path = filepath.Join(l.w.dir, fmt.Sprintf("%s-%d.db", l.name, l.gen))
+	path := l.path
+	l.mu.Unlock()
+	l.w.note(l.name, "killed %s", where)
+	l.w.count("laptop killed " + where)
+	take := image
+	if l.w.plant.image != nil {
+		take = l.w.plant.image
+	}
+	if err := take(old, path); err != nil {
+		l.w.violated("harness", "image of a laptop: %v", err)
+	}
+	r.cancel()
+	l.w.wg.Go(func() {
+		<-r.ended
+		r.acting.Wait()
+		r.db.Close()
+		remove(old)
+	})
+}
+
+// close ends the program in good order and waits for it.
+func (l *laptop) close() {
+	l.mu.Lock()
+	r := l.run
+	l.run = nil
+	l.mu.Unlock()
+	if r == nil {
+		return
+	}
+	r.cancel()
+	<-r.ended
+	r.acting.Wait()
+	if err := r.db.Close(); err != nil {
+		l.w.violated("harness", "close: %v", err)
+	}
+	r.mu.Lock()
+	r.dead = true
+	r.mu.Unlock()
+	l.w.note(l.name, "program ends")
+}
+
+// enrol makes the laptop a device of the office, as a person does: again and
+// again until it works.
+func (l *laptop) enrol() bool {
+	for l.w.ctx.Err() == nil {
+		if l.tryEnrol() {
+			return true
+		}
+		if !l.w.sleep(l.dice, l.dice.span(20, 90)*second) {
+			return false
+		}
+	}
+	return false
+}
+
+func (l *laptop) tryEnrol() bool {
+	r, done := l.using()
+	defer done()
+	text := l.w.office.invite(l.name)
+	if r == nil || text == "" {
+		return false
+	}
+	invite, err := wire.ParseInvite(text)
+	if err != nil {
+		l.w.violated("harness", "invite: %v", err)
+		return false
+	}
+	client, err := wire.NewClient(wire.ClientOptions{BaseURL: invite.URL, Version: "sim", Transport: &way{link: l.link, run: r, person: true}, Clock: l.clock.read, Nonce: r.nonce})
+	if err != nil {
+		l.w.violated("harness", "client: %v", err)
+		return false
+	}
+	got, err := client.Enroll(l.w.ctx, wire.Enroll{Code: invite.Code, DeviceName: l.name}, invite.Fingerprint)
+	if err != nil {
+		return false
+	}
+	err = r.db.Enrol(context.Background(), localdb.Device{ID: got.DeviceID, Token: got.Token, User: got.User, Name: l.name, Role: got.Role, Crews: got.Crews,
+		ServerURL: invite.URL, ServerID: got.ServerID, ServerKey: got.ServerKey, EnrolledAt: got.Time})
+	if err != nil || r.isDead() {
+		return false
+	}
+	l.w.book.with(func() { l.w.book.devices[got.DeviceID] = l.n })
+	l.mu.Lock()
+	l.device, l.locked = got.DeviceID, false
+	l.mu.Unlock()
+	l.w.note(l.name, "enrolled")
+	l.link.nudge(true)
+	r.poke()
+	return true
+}
+
+// scan enters the queue's new places into the book. acked: the person was told
+// that they are saved.
+func (l *laptop) scan(r *run, acked, again bool) {
+	l.mu.Lock()
+	from := l.seq
+	l.mu.Unlock()
+	for {
+		rows, err := r.db.Queue(context.Background(), from, 500)
+		if err != nil {
+			l.w.violated("harness", "queue: %v", err)
+			return
+		}
+		for _, row := range rows {
+			l.enter(row, acked, again)
+			from = row.Op.Seq
+		}
+		if len(rows) < 500 {
+			break
+		}
+	}
+	l.mu.Lock()
+	l.seq = max(l.seq, from)
+	l.mu.Unlock()
+}
+
+func (l *laptop) enter(row localdb.QueueRow, acked, again bool) {
+	o := row.Op
+	if f := l.w.book.fact(o.ID); f != nil { // one that waited behind another, at a new place now
+		l.w.book.with(func() { f.seq = o.Seq })
+		return
+	}
+	f := &fact{id: o.ID, group: o.Group, task: row.TaskID, lap: l.n, seq: o.Seq, ref: server.Ref{Kind: o.Kind, ID: o.Entity}, action: o.Action,
+		at: l.w.now(), acked: acked, lies: l.liar, restores: o.Fields[op.Deleted] == false}
+	if again {
+		for register := range tokens[o.Kind] {
+			c := class{o.Entity, register, tokenOf(o.Kind, register, o.Fields)}
+			if at, ok := l.w.book.firstTime(c, l.n); ok && c.token != "" {
+				f.at = at
+			}
+		}
+	}
+	l.w.book.made(f, o.Fields, o.Prev)
+	l.w.note(l.name, "made %s of %s %s as %d %s", o.Action, o.Kind, o.Entity, o.Seq, o.ID)
+	l.w.count("ops")
+	if f.restores {
+		l.w.count("restored")
+	}
+}
+
+// waiting is the whole queue.
+func (l *laptop) waiting(r *run) []localdb.QueueRow {
+	rows, err := r.db.Queue(context.Background(), 0, 100_000)
+	if err != nil {
+		l.w.violated("harness", "queue: %v", err)
+	}
+	return rows
+}
+
+// survived checks, when the program starts, that all that it ever called saved
+// is there or with the server.
+func (l *laptop) survived(r *run) {
+	l.scan(r, false, false)
+	l.kept(r, "I1", "after the program started again")
+}
+
+// kept: each op that was called saved waits here or was settled by the server.
+func (l *laptop) kept(r *run, invariant, when string) {
+	here := map[string]bool{}
+	for _, row := range l.waiting(r) {
+		here[row.Op.ID] = true
+	}
+	var gone *fact
+	l.w.book.with(func() {
+		for _, f := range l.w.book.order {
+			if f.lap == l.n && f.acked && !f.dropped && !f.squashed && f.outcome == "" && !here[f.id] {
+				gone = f
+				return
+			}
+		}
+	})
+	if gone != nil {
+		l.w.violated(invariant, "%s: %s is neither in the queue of %s nor with the server", when, l.w.book.tell(gone), l.name)
+	}
+}
+
+// tookBack marks what a person took out of the queue, or sent anew under other ids.
+func (l *laptop) tookBack(r *run) {
+	here := map[string]bool{}
+	for _, row := range l.waiting(r) {
+		here[row.Op.ID] = true
+	}
+	l.w.book.with(func() {
+		for _, f := range l.w.book.order {
+			if f.lap == l.n && !here[f.id] && !f.squashed && (f.outcome == "" || f.outcome == op.Rejected) {
+				f.dropped = true
+			}
+		}
+	})
+}

@@ -1,0 +1,366 @@
+package simtest_test
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"net/http"
+	"os"
+	"slices"
+
+	"example.com/punchlist/localdb"
+	"example.com/punchlist/sync/engine"
+	"example.com/punchlist/sync/op"
+	"example.com/punchlist/sync/server"
+	"example.com/punchlist/sync/wire"
+)
+
+// plant is a bug planted from outside, to see whether the histories find it:
+// a wrapper that misbehaves in one way. Who promises what, and what stands
+// before this judge, is real all the same.
+type plant struct {
+	name   string
+	local  func(*run, engine.Local) engine.Local
+	remote func(*run, engine.Remote) engine.Remote
+	chance func() float64
+	image  func(from, to string) error
+	store  func(server.Store) server.Store
+	trusts bool   // an op of the future is dated now
+	from   uint64 // a seed that finds it; 0: the first
+}
+
+var plants = []plant{
+	{name: "ack before send", remote: pushes(func(r *run, out wire.Results, err error, ops []op.Op) (wire.Results, error) {
+		var lost *wire.Unreachable
+		if errors.As(err, &lost) {
+			return allApplied(ops), nil
+		}
+		return out, err
+	})},
+	{name: "any 200 is success", from: 4, remote: pushes(func(r *run, out wire.Results, err error, ops []op.Op) (wire.Results, error) {
+		var stranger *wire.NotOurServer
+		if errors.As(err, &stranger) && stranger.Status == http.StatusOK {
+			return allApplied(ops), nil
+		}
+		return out, err
+	})},
+	{name: "401 drops the queue", from: 7, remote: pushes(dropOn401)},
+	{name: "ack the whole batch", local: settles(func(results []wire.Result) {
+		for i := range results {
+			results[i].Outcome = op.Applied
+		}
+	})},
+	{name: "lost edits are not told", local: tells(wire.SideLost)},
+	{name: "overridden edits are not told", local: tells(wire.SideOverrode)},
+	{name: "cursor before rows", from: 15, local: local(func(r *run, l *badLocal) { l.apply = cursorFirst })},
+	{name: "skip a pulled row if pending", from: 9, local: local(func(r *run, l *badLocal) { l.apply = skipPending })},
+	{name: "poison blocks", local: local(func(r *run, l *badLocal) { l.next = nothingBehindParked })},
+	{name: "out of order", local: local(func(r *run, l *badLocal) { l.next = reversed })},
+	{name: "half a group", local: local(func(r *run, l *badLocal) { l.next = cutOff })},
+	{name: "a repeat has a new op id", remote: remote(func(r *run, m *badRemote) { m.push = newIDs(map[string]bool{}) })},
+	{name: "believe the wall clock", remote: remote(func(r *run, m *badRemote) { m.push = dated(func(r *run, o op.Op) int64 { return o.CreatedAt }) })},
+	{name: "dated when sent", remote: remote(func(r *run, m *badRemote) { m.push = dated(func(r *run, o op.Op) int64 { return r.lap.w.now() }) })},
+	{name: "future is now", trusts: true},
+	{name: "pull waits for push", remote: remote(func(r *run, m *badRemote) { m.changes = whenAllIsSent })},
+	{name: "Retry-After is ignored", remote: remote(func(r *run, m *badRemote) { m.hasty = true })},
+	{name: "no jitter, no patience", chance: func() float64 { return 0 }},
+	{name: "saved is not on the disk", image: func(from, to string) error {
+		if err := image(from, to); err != nil {
+			return err
+		}
+		return os.Remove(to + "-wal")
+	}},
+	{name: "no dedupe", store: writes(func(s *badStep) { s.forget = true })},
+	{name: "effect without its outcome", store: writes(func(s *badStep) { s.change = func(e *server.Effects) { e.Outcomes = nil } })},
+	{name: "conflicts are not kept", store: writes(func(s *badStep) { s.change = func(e *server.Effects) { e.Conflicts = nil } })},
+	{name: "group half done", store: writes(func(s *badStep) {
+		s.change = func(e *server.Effects) { e.Outcomes = e.Outcomes[:min(1, len(e.Outcomes))] }
+	})},
+	{name: "the feed skips a row", store: func(s server.Store) server.Store { return &badFeed{s} }},
+	{name: "revoked devices come in", from: 7, store: func(s server.Store) server.Store { return &badDoor{s} }},
+}
+
+func allApplied(ops []op.Op) wire.Results {
+	var out wire.Results
+	for _, o := range ops {
+		out.Results = append(out.Results, wire.Result{OpID: o.ID, Outcome: op.Applied, Version: o.Base + 1, Stamp: o.Time()})
+	}
+	return out
+}
+
+// badLocal is a laptop's own side with one thing wrong.
+type badLocal struct {
+	engine.Local
+	r      *run
+	next   func(*run, []op.Op) []op.Op
+	settle func([]wire.Result)
+	apply  func(*badLocal, context.Context, wire.Changes) (int, error)
+	hear   func(*wire.Changes)
+}
+
+func local(set func(*run, *badLocal)) func(*run, engine.Local) engine.Local {
+	return func(r *run, l engine.Local) engine.Local {
+		b := &badLocal{Local: l, r: r}
+		set(r, b)
+		return b
+	}
+}
+
+func settles(f func([]wire.Result)) func(*run, engine.Local) engine.Local {
+	return local(func(_ *run, l *badLocal) { l.settle = f })
+}
+
+// tells forgets to tell one side of each conflict, in the answer and in the feed.
+func tells(side string) func(*run, engine.Local) engine.Local {
+	return local(func(_ *run, l *badLocal) {
+		l.settle = func(results []wire.Result) {
+			for i := range results {
+				if side == wire.SideLost {
+					results[i].Lost = nil
+				} else {
+					results[i].Overrode = nil
+				}
+			}
+		}
+		l.hear = func(page *wire.Changes) {
+			page.Conflicts = slices.DeleteFunc(page.Conflicts, func(c wire.Conflict) bool { return c.Side == side })
+		}
+	})
+}
+
+func (b *badLocal) NextBatch(ctx context.Context, maxOps, maxBytes int) ([]op.Op, error) {
+	ops, err := b.Local.NextBatch(ctx, maxOps, maxBytes)
+	if b.next != nil && err == nil {
+		ops = b.next(b.r, ops)
+	}
+	return ops, err
+}
+
+func (b *badLocal) Settle(ctx context.Context, ops []op.Op, results []wire.Result, seen wire.Seen) (wire.Settled, error) {
+	if b.settle != nil {
+		b.settle(results)
+	}
+	return b.Local.Settle(ctx, ops, results, seen)
+}
+
+func (b *badLocal) ApplyChanges(ctx context.Context, page wire.Changes) (int, error) {
+	if b.hear != nil {
+		b.hear(&page)
+	}
+	if b.apply != nil {
+		return b.apply(b, ctx, page)
+	}
+	return b.Local.ApplyChanges(ctx, page)
+}
+
+func cursorFirst(b *badLocal, ctx context.Context, page wire.Changes) (int, error) {
+	first := page
+	first.Changes, first.Conflicts = nil, nil
+	if _, err := b.r.db.ApplyChanges(ctx, first); err != nil {
+		return 0, err
+	}
+	b.r.point("before apply")
+	if b.r.isDead() {
+		return 0, errKilled
+	}
+	return b.r.db.ApplyChanges(ctx, page)
+}
+
+func skipPending(b *badLocal, ctx context.Context, page wire.Changes) (int, error) {
+	waits := map[string]bool{}
+	for _, row := range b.r.lap.waiting(b.r) {
+		waits[row.Op.Entity] = true
+	}
+	page.Changes = slices.DeleteFunc(page.Changes, func(c wire.Change) bool { return waits[c.EntityID] })
+	return b.Local.ApplyChanges(ctx, page)
+}
+
+func nothingBehindParked(r *run, ops []op.Op) []op.Op {
+	for _, row := range r.lap.waiting(r) {
+		if row.State == localdb.BadgeParked {
+			return nil
+		}
+	}
+	return ops
+}
+
+func reversed(_ *run, ops []op.Op) []op.Op {
+	slices.Reverse(ops)
+	return ops
+}
+
+func cutOff(_ *run, ops []op.Op) []op.Op {
+	if n := len(ops); n > 1 && ops[n-1].Group != "" && ops[n-1].Group == ops[n-2].Group {
+		return ops[:n-1]
+	}
+	return ops
+}
+
+// badRemote is the way to the server with one thing wrong.
+type badRemote struct {
+	engine.Remote
+	r       *run
+	push    func(*badRemote, context.Context, wire.Self, []op.Op) (wire.Results, error)
+	changes func(*run) error
+	hasty   bool
+}
+
+func remote(set func(*run, *badRemote)) func(*run, engine.Remote) engine.Remote {
+	return func(r *run, e engine.Remote) engine.Remote {
+		b := &badRemote{Remote: e, r: r}
+		set(r, b)
+		return b
+	}
+}
+
+func pushes(after func(*run, wire.Results, error, []op.Op) (wire.Results, error)) func(*run, engine.Remote) engine.Remote {
+	return remote(func(_ *run, m *badRemote) {
+		m.push = func(b *badRemote, ctx context.Context, self wire.Self, ops []op.Op) (wire.Results, error) {
+			out, err := b.Remote.Push(ctx, self, ops)
+			return after(b.r, out, err, ops)
+		}
+	})
+}
+
+func (b *badRemote) Ping(ctx context.Context) (wire.Pong, error) {
+	p, err := b.Remote.Ping(ctx)
+	return p, b.hurried(err)
+}
+
+func (b *badRemote) Push(ctx context.Context, self wire.Self, ops []op.Op) (wire.Results, error) {
+	if b.push != nil {
+		return b.push(b, ctx, self, ops)
+	}
+	out, err := b.Remote.Push(ctx, self, ops)
+	return out, b.hurried(err)
+}
+
+func (b *badRemote) Changes(ctx context.Context, self wire.Self, cursor string, limit int) (wire.Changes, error) {
+	if b.changes != nil {
+		if err := b.changes(b.r); err != nil {
+			return wire.Changes{}, err
+		}
+	}
+	page, err := b.Remote.Changes(ctx, self, cursor, limit)
+	return page, b.hurried(err)
+}
+
+// hurried takes out of a refusal that it asks to wait.
+func (b *badRemote) hurried(err error) error {
+	var refused *wire.ServerError
+	if b.hasty && errors.As(err, &refused) {
+		refused.RetryAfter = 0
+	}
+	return err
+}
+
+func dropOn401(r *run, out wire.Results, err error, _ []op.Op) (wire.Results, error) {
+	var refused *wire.ServerError
+	if errors.As(err, &refused) && refused.Status() == http.StatusUnauthorized {
+		for _, row := range r.lap.waiting(r) {
+			_ = r.db.DiscardOp(context.Background(), row.Op.ID) // one may have gone with another
+		}
+	}
+	return out, err
+}
+
+func newIDs(tried map[string]bool) func(*badRemote, context.Context, wire.Self, []op.Op) (wire.Results, error) {
+	return func(b *badRemote, ctx context.Context, self wire.Self, ops []op.Op) (wire.Results, error) {
+		sent := slices.Clone(ops)
+		for i, o := range sent {
+			if tried[o.ID] {
+				sent[i].ID, sent[i].Seq = b.r.nonce(), 0
+			}
+			tried[o.ID] = true
+		}
+		out, err := b.Remote.Push(ctx, self, sent)
+		for i := range out.Results {
+			out.Results[i].OpID = ops[i].ID
+		}
+		return out, err
+	}
+}
+
+func dated(by func(*run, op.Op) int64) func(*badRemote, context.Context, wire.Self, []op.Op) (wire.Results, error) {
+	return func(b *badRemote, ctx context.Context, self wire.Self, ops []op.Op) (wire.Results, error) {
+		sent := slices.Clone(ops)
+		for i, o := range sent {
+			sent[i].Fields = o.Fields.Clone()
+			sent[i].Fields[op.UpdatedAt] = by(b.r, o)
+		}
+		return b.Remote.Push(ctx, self, sent)
+	}
+}
+
+func whenAllIsSent(r *run) error {
+	if len(r.lap.waiting(r)) > 0 {
+		return &wire.Unreachable{Host: "office", What: "not before all is sent"}
+	}
+	return nil
+}
+
+// badStep is what is wrong with a store's writes.
+type badStep struct {
+	forget bool                  // outcomes of earlier writes are not looked for
+	change func(*server.Effects) // what is written is not what was decided
+}
+
+type badStore struct {
+	server.Store
+	bad badStep
+}
+
+func writes(set func(*badStep)) func(server.Store) server.Store {
+	return func(s server.Store) server.Store {
+		b := &badStore{Store: s}
+		set(&b.bad)
+		return b
+	}
+}
+
+func (b *badStore) Write(ctx context.Context, steps iter.Seq[server.Step]) error {
+	return b.Store.Write(ctx, func(yield func(server.Step) bool) {
+		for step := range steps {
+			if !yield(b.spoil(step)) {
+				return
+			}
+		}
+	})
+}
+
+func (b *badStore) spoil(step server.Step) server.Step {
+	decide := step.Decide
+	step.Decide = func(asked server.Needs, loaded server.Loaded) (server.Effects, server.Needs, error) {
+		before := loaded.Outcomes
+		if b.bad.forget {
+			loaded.Outcomes, loaded.Seqs = map[string]server.Outcome{}, map[int64]string{}
+		}
+		e, more, err := decide(asked, loaded)
+		e.Outcomes = slices.DeleteFunc(e.Outcomes, func(o server.Outcome) bool { _, was := before[o.OpID]; return was })
+		if b.bad.change != nil {
+			b.bad.change(&e)
+		}
+		return e, more, err
+	}
+	return step
+}
+
+// badFeed leaves out the last of several rows.
+type badFeed struct{ server.Store }
+
+func (b *badFeed) Changes(ctx context.Context, q server.ChangesQuery) (server.Feed, error) {
+	f, err := b.Store.Changes(ctx, q)
+	if n := len(f.Rows); n > 1 && n < q.Rows {
+		f.Rows = f.Rows[:n-1]
+	}
+	return f, err
+}
+
+// badDoor does not look whether a device was revoked.
+type badDoor struct{ server.Store }
+
+func (b *badDoor) ByToken(ctx context.Context, hash string) (server.Device, server.User, error) {
+	d, u, err := b.Store.ByToken(ctx, hash)
+	d.Revoked = 0
+	return d, u, err
+}
