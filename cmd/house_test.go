@@ -24,7 +24,7 @@ const modulePath = "example.com/punchlist"
 // layers says where each package stands. A package imports only from layers
 // below its own. A new one needs a line here, and a reason in its doc comment.
 var layers = map[string]int{
-	"cmd": 4, "cmd/punchlist": 4, "cmd/punchlistd": 4,
+	"cmd": 5, "cmd/punchlist": 5, "cmd/punchlistd": 5, "cmd/cli": 4,
 	"tui": 3, "localdb/exchange": 3, "sync/server/sqlitestore": 3, "sync/server/pgstore": 3, "sync/server/storetest": 3, "sync/simtest": 3,
 	"localdb": 2, "sync/engine": 2, "sync/server": 2,
 	"localdb/sqlite": 1, "sync/wire": 1,
@@ -221,7 +221,7 @@ func (t *tree) packageDocs() (out []string) {
 	}
 	for _, dir := range slices.Sorted(maps.Keys(docs)) {
 		opening := "Package " + path.Base(dir)
-		if strings.HasPrefix(dir, "cmd/") {
+		if strings.HasPrefix(dir, "cmd/") && dir != "cmd/cli" {
 			opening = "Command " + path.Base(dir)
 		}
 		if !strings.HasPrefix(docs[dir], opening) {

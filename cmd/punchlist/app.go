@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -12,8 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"example.com/punchlist/cmd/cli"
 	"example.com/punchlist/localdb"
-	"example.com/punchlist/sync/op"
 )
 
 // version is set by the Makefile.
@@ -21,10 +19,9 @@ var version = "dev"
 
 // app is what the commands share: where the database is and how to speak.
 type app struct {
-	streams
+	cli.App
 	getenv func(string) string
 	dbPath string // --db
-	json   bool   // --json
 }
 
 func (a *app) command() *cobra.Command {
@@ -36,45 +33,17 @@ func (a *app) command() *cobra.Command {
 Without a command it opens the screen on this laptop's database and syncs
 beside it. Everything works offline from the first minute.`,
 		Example:       "  punchlist\n  punchlist demo\n  punchlist add 'Check the pump' --due tomorrow",
-		Version:       version,
-		Args:          noArgs,
+		Version:       a.Version,
+		Args:          cli.NoArgs,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return a.screen(cmd.Context()) },
 	}
 	root.PersistentFlags().StringVar(&a.dbPath, "db", "", "the database file (default $PUNCHLIST_DB, else $XDG_DATA_HOME/punchlist/punchlist.db)")
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return exitCode{2, &localdb.Error{Message: err.Error(), Hint: cmd.CommandPath() + " --help"}}
-	})
+	root.SetFlagErrorFunc(cli.FlagError)
 	root.AddCommand(a.addCmd(), a.listCmd(), a.showCmd(), a.setCmd(), a.statusCmd(), a.noteCmd(), a.checkCmd(), a.undoCmd(),
-		a.syncCmd(), a.stateCmd(), a.queueCmd(), a.conflictsCmd(), a.enrollCmd(), a.demoCmd(), a.importCmd(), a.exportCmd(), a.versionCmd())
+		a.syncCmd(), a.stateCmd(), a.queueCmd(), a.conflictsCmd(), a.enrollCmd(), a.demoCmd(), a.importCmd(), a.exportCmd(), a.VersionCmd())
 	return root
-}
-
-func (a *app) versionCmd() *cobra.Command {
-	return &cobra.Command{Use: "version", Short: "Print the version", Example: "  punchlist version", Args: noArgs,
-		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprintln(a.out, "punchlist", version)
-			return err
-		}}
-}
-
-// Argument counts, with wrong ones as wrong usage (exit code 2).
-func noArgs(cmd *cobra.Command, args []string) error { return argCount(cmd, args, 0, 0) }
-
-func argRange(least, most int) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error { return argCount(cmd, args, least, most) }
-}
-
-func argCount(cmd *cobra.Command, args []string, least, most int) error {
-	if len(args) >= least && (most < 0 || len(args) <= most) {
-		return nil
-	}
-	msg := fmt.Sprintf("usage: %s", cmd.UseLine())
-	if most == 0 {
-		msg = fmt.Sprintf("%q is no command of %s", args[0], cmd.CommandPath())
-	}
-	return exitCode{2, &localdb.Error{Message: msg, Hint: cmd.CommandPath() + " --help"}}
 }
 
 // path is where the database lies.
@@ -126,44 +95,6 @@ func (a *app) withTask(cmd *cobra.Command, ref string, do func(ctx context.Conte
 		}
 		return do(ctx, db, id)
 	})
-}
-
-func (a *app) jsonFlag(cmd *cobra.Command) *cobra.Command {
-	cmd.Flags().BoolVar(&a.json, "json", false, "print JSON")
-	return cmd
-}
-
-func (a *app) printJSON(v any) error {
-	enc := json.NewEncoder(a.out)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	return enc.Encode(v)
-}
-
-// printf writes a line for people; what it is given is made safe for a terminal.
-func (a *app) printf(format string, args ...any) {
-	fmt.Fprint(a.out, plain(fmt.Sprintf(format, args...)))
-}
-
-// note tells the person something that is no data.
-func (a *app) note(format string, args ...any) {
-	fmt.Fprintln(a.err, plain(fmt.Sprintf(format, args...)))
-}
-
-// plain takes out whatever could steer a terminal.
-func plain(s string) string { return op.Clean(s, true) }
-
-// hintOf finds the next step that an error knows.
-func hintOf(err error) string {
-	var local *localdb.Error
-	if errors.As(err, &local) {
-		return local.Hint
-	}
-	var hinted interface{ Hint() string }
-	if errors.As(err, &hinted) {
-		return hinted.Hint()
-	}
-	return localdb.Cure(err, "the database file")
 }
 
 // logger writes to the log file; the screen never sees it. Without a place for

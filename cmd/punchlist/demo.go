@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"example.com/punchlist/cmd/cli"
 	"example.com/punchlist/localdb"
 	"example.com/punchlist/sync/op"
 	"example.com/punchlist/sync/server"
@@ -41,15 +42,15 @@ goes on where it was. --reset starts from the morning.
 
 Without a terminal, or with --script, it runs the offline story by itself, prints
 what happens, and compares laptop and server at the end (exit code 1 when they differ).`,
-		Example: "  punchlist demo\n  punchlist demo --script", Args: noArgs,
+		Example: "  punchlist demo\n  punchlist demo --script", Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			switch {
 			case writer != "":
 				return a.demoWriter(cmd.Context(), writer)
 			case a.dbPath != "":
-				return usage("the demo always uses a folder of its own; leave --db out")
+				return cli.Usage("", "the demo always uses a folder of its own; leave --db out")
 			case script && reset:
-				return usage("the story without the screen begins afresh each time, in a folder of its own; leave --reset or --script out")
+				return cli.Usage("", "the story without the screen begins afresh each time, in a folder of its own; leave --reset or --script out")
 			case script || !a.onTerminal():
 				return a.demoScript(cmd.Context())
 			}
@@ -59,7 +60,7 @@ what happens, and compares laptop and server at the end (exit code 1 when they d
 	cmd.Flags().BoolVar(&reset, "reset", false, "start again from the morning")
 	cmd.Flags().StringVar(&writer, "writer", "", "")
 	_ = cmd.Flags().MarkHidden("writer") // the process that the script kills
-	return a.jsonFlag(cmd)
+	return a.JSONFlag(cmd)
 }
 
 // cable carries the laptop's requests; pulled, no packet gets anywhere, as on a
@@ -240,7 +241,7 @@ func (d *demo) versionOf(ctx context.Context, task string) (int64, error) {
 }
 
 // onTerminal tells whether a person sits at both ends.
-func (a *app) onTerminal() bool { return isTerminal(a.in) && isTerminal(a.out) }
+func (a *app) onTerminal() bool { return isTerminal(a.In) && isTerminal(a.Out) }
 
 func isTerminal(v any) bool {
 	f, ok := v.(*os.File)
@@ -264,7 +265,7 @@ func (a *app) demoWriter(ctx context.Context, path string) error {
 		if err != nil {
 			return err
 		}
-		if _, err := io.WriteString(a.out, id+"\n"); err != nil {
+		if _, err := io.WriteString(a.Out, id+"\n"); err != nil {
 			return err
 		}
 	}

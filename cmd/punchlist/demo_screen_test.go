@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"example.com/punchlist/cmd/cli"
 	"example.com/punchlist/sync/op"
 )
 
@@ -38,14 +39,14 @@ func TestDemoRefusals(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	a := &app{streams: streams{strings.NewReader(""), io.Discard, io.Discard}, getenv: func(string) string { return file }}
+	a := &app{App: cli.App{Streams: cli.Streams{In: strings.NewReader(""), Out: io.Discard, Err: io.Discard}}, getenv: func(string) string { return file }}
 	err := a.demoScreen(t.Context(), false)
-	if err == nil || !strings.Contains(err.Error(), file) || !strings.Contains(hintOf(err), "set XDG_DATA_HOME") {
-		t.Errorf("%v; %s", err, hintOf(err))
+	if err == nil || !strings.Contains(err.Error(), file) || !strings.Contains(cli.Hint(err), "set XDG_DATA_HOME") {
+		t.Errorf("%v; %s", err, cli.Hint(err))
 	}
 	_, errs, code := typed(t, filepath.Join(t.TempDir(), "x.db"), "", "demo", "--script")
 	wantRun(t, "demo --db", errs, code, 2, "folder of its own", "leave --db out")
-	err = run(t.Context(), []string{"demo", "--script", "--reset"}, a.streams)
+	err = run(t.Context(), []string{"demo", "--script", "--reset"}, a.Streams)
 	if err == nil || !strings.Contains(err.Error(), "leave --reset") {
 		t.Error(err)
 	}

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"time"
 
+	"example.com/punchlist/cmd/cli"
 	"example.com/punchlist/localdb"
 	"example.com/punchlist/sync/engine"
 	"example.com/punchlist/sync/op"
@@ -54,7 +55,7 @@ func (a *app) demoScript(ctx context.Context) error {
 	}
 	err = errors.Join(err, s.close())
 	if err == nil && s.failed {
-		return exitCode{code: 1}
+		return cli.Exit{Code: 1}
 	}
 	return err
 }
@@ -74,16 +75,16 @@ func (s *story) run(begin time.Time) error {
 func (s *story) tell(step string, ok bool, format string, args ...any) {
 	s.failed = s.failed || !ok
 	detail := fmt.Sprintf(format, args...)
-	if s.a.json {
+	if s.a.JSON {
 		line, _ := json.Marshal(map[string]any{"step": step, "ok": ok, "detail": detail}) // text and truth: it cannot fail
-		fmt.Fprintf(s.a.out, "%s\n", line)
+		fmt.Fprintf(s.a.Out, "%s\n", line)
 		return
 	}
 	mark := "ok  "
 	if !ok {
 		mark = "FAIL"
 	}
-	s.a.printf("%s %-9s %s\n", mark, step, detail)
+	s.a.Printf("%s %-9s %s\n", mark, step, detail)
 }
 
 // until waits for the database to be as told.
@@ -243,7 +244,7 @@ func (s *story) look() error {
 		return err
 	}
 	st := s.sync.Status()
-	s.tell("queue", sum.Pending > 0 && sum.Parked == 0, "%s of %s %s on this laptop; the engine is %s, reach is %s.", count(sum.Pending, "change"), count(sum.PendingTasks, "task"), verb(sum.Pending, "wait"), st.Activity, st.Reach)
+	s.tell("queue", sum.Pending > 0 && sum.Parked == 0, "%s of %s %s on this laptop; the engine is %s, reach is %s.", cli.Count(sum.Pending, "change"), cli.Count(sum.PendingTasks, "task"), cli.Verb(sum.Pending, "wait"), st.Activity, st.Reach)
 	return nil
 }
 
@@ -275,7 +276,7 @@ func (s *story) plugIn() error {
 	if err != nil {
 		return err
 	}
-	s.tell("drain", after.Parked == 0, "The cable is in again: %s sent and settled after %s; %d refused.", count(sum.Pending, "change"), since(begin), after.Parked)
+	s.tell("drain", after.Parked == 0, "The cable is in again: %s sent and settled after %s; %d refused.", cli.Count(sum.Pending, "change"), since(begin), after.Parked)
 	return nil
 }
 

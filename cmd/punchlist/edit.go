@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"example.com/punchlist/cmd/cli"
 	"example.com/punchlist/localdb"
 	"example.com/punchlist/sync/op"
 	"example.com/punchlist/tui"
@@ -20,7 +21,7 @@ func (a *app) addCmd() *cobra.Command {
 	var site string
 	cmd := &cobra.Command{Use: "add TITLE [FIELD=VALUE…]", Short: "Add a task; prints its id",
 		Example: "  punchlist add 'Check the pump' --priority high --due 'tomorrow 14:00'\n  punchlist add 'Parcel for Ms Bell' --type delivery contact_phone=+49221123",
-		Args:    argRange(1, -1)}
+		Args:    cli.Args(1, -1)}
 	flags := map[string]string{"type": "inspection, delivery, repair, maintenance or other", "priority": "emergency, high, normal or low", "due": "when it is due: today, tomorrow 14:00, 2026-12-01",
 		"description": "what is to be done", "assignee": "who does it; me is you", "asset": "what it is about", "crew": "which crew, when you have several", "ref": "its number in another system (external_ref)"}
 	for name, help := range flags {
@@ -42,7 +43,7 @@ func (a *app) addCmd() *cobra.Command {
 			return a.add(ctx, db, args[0], pairs)
 		})
 	}
-	return a.jsonFlag(cmd)
+	return a.JSONFlag(cmd)
 }
 
 func (a *app) add(ctx context.Context, db *localdb.DB, title string, pairs []string) error {
@@ -51,22 +52,22 @@ func (a *app) add(ctx context.Context, db *localdb.DB, title string, pairs []str
 		return err
 	}
 	if fields["status"] != nil && fields["status"] != string(op.Pending) {
-		return usage("a new task is PENDING; then use: punchlist status TASK STATUS")
+		return cli.Usage("", "a new task is PENDING; then use: punchlist status TASK STATUS")
 	}
 	fields["title"] = title
 	id, err := db.AddTask(ctx, fields)
 	if err != nil {
 		return err
 	}
-	if a.json {
+	if a.JSON {
 		rec, err := db.Record(ctx, op.Task, id)
 		if err != nil {
 			return err
 		}
-		return a.printJSON(taskJSON(rec, localdb.BadgePending))
+		return a.PrintJSON(taskJSON(rec, localdb.BadgePending))
 	}
-	a.printf("%s\n", id)
-	a.note("Saved on this laptop as %s. It goes out when there is a connection.", localdb.TempNumber(id))
+	a.Printf("%s\n", id)
+	a.Note("Saved on this laptop as %s. It goes out when there is a connection.", localdb.TempNumber(id))
 	return nil
 }
 
@@ -77,7 +78,7 @@ func (a *app) setCmd() *cobra.Command {
 Times are written as today, tomorrow 14:00, 2026-12-01 or +2d; tags as tag.NAME=true;
 a site by its code (site=BLD22). The status has a command of its own.`,
 		Example: "  punchlist set T-10423 priority=high due_at='tomorrow 14:00'\n  punchlist set T-10423 tag.urgent=true assignee=",
-		Args:    argRange(2, -1),
+		Args:    cli.Args(2, -1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withTask(cmd, args[0], func(ctx context.Context, db *localdb.DB, id string) error {
 				fields, err := parseFields(ctx, db, args[1:])
@@ -87,7 +88,7 @@ a site by its code (site=BLD22). The status has a command of its own.`,
 				if err := db.EditTask(ctx, id, fields); err != nil {
 					return err
 				}
-				a.note("Saved on this laptop.")
+				a.Note("Saved on this laptop.")
 				return nil
 			})
 		}}
@@ -108,7 +109,7 @@ func parseFieldsOf(ctx context.Context, db *localdb.DB, kind op.Kind, pairs []st
 	for _, pair := range pairs {
 		name, text, ok := strings.Cut(pair, "=")
 		if !ok {
-			return nil, usage("%q is not FIELD=VALUE; for example priority=high", pair)
+			return nil, cli.Usage("", "%q is not FIELD=VALUE; for example priority=high", pair)
 		}
 		switch {
 		case name == "site" && kind == op.Task:
@@ -121,62 +122,21 @@ func parseFieldsOf(ctx context.Context, db *localdb.DB, kind op.Kind, pairs []st
 		}
 		f, known := op.FieldOf(kind, name)
 		if !known {
-			return nil, unknownField(kind, name)
+			return nil, cli.UnknownField(kind, name)
 		}
-		if fields[name], err = parseValue(f, text, db.Time()); err != nil {
+		if fields[name], err = cli.ParseValue(f, text, readTime(db.Time())); err != nil {
 			return nil, err
 		}
 	}
 	return fields, nil
 }
 
-func unknownField(kind op.Kind, name string) error {
-	var names []string
-	for _, f := range op.SchemaOf(kind) {
-		if !f.Derived {
-			names = append(names, f.Name)
-		}
-	}
-	return &localdb.Error{Message: fmt.Sprintf("a %s has no field %q", op.Word(kind), name), Hint: "one of " + oneOf(names) + ", tag.NAME, x.NAME"}
-}
-
-func parseValue(f op.Field, text string, now time.Time) (any, error) {
-	if text == "" {
-		return nil, nil
-	}
-	bad := func(what string) error {
-		return &op.Refusal{Code: op.CodeBadValue, Field: f.Name, Message: fmt.Sprintf("%q is %s", text, what)}
-	}
-	switch f.Type {
-	case op.Time:
-		if ms, err := strconv.ParseInt(text, 10, 64); err == nil && ms > 1e11 {
-			return ms, nil
-		}
+// readTime reads a time as the screen does, in ms since 1970.
+func readTime(now time.Time) func(string) (int64, error) {
+	return func(text string) (int64, error) {
 		t, err := tui.ParseWhen(text, now)
-		if err != nil {
-			return nil, &op.Refusal{Code: op.CodeBadValue, Field: f.Name, Message: err.Error()}
-		}
-		return t.UnixMilli(), nil
-	case op.Int:
-		i, err := strconv.ParseInt(text, 10, 64)
-		if err != nil {
-			return nil, bad("no whole number")
-		}
-		return i, nil
-	case op.Real:
-		x, err := strconv.ParseFloat(text, 64)
-		if err != nil {
-			return nil, bad("no number")
-		}
-		return x, nil
-	case op.Bool:
-		b, err := strconv.ParseBool(text)
-		if err != nil {
-			return nil, bad("neither true nor false")
-		}
-		return b, nil
+		return t.UnixMilli(), err
 	}
-	return text, nil
 }
 
 func siteByCode(ctx context.Context, db *localdb.DB, code string) (any, error) {
@@ -199,14 +159,14 @@ func (a *app) statusCmd() *cobra.Command {
 		Long: `Take a task to another status: ` + strings.ToLower(oneOf(statusWords())) + `.
 on_hold, incomplete and cancelled need a reason; a delivery is completed with --recipient.`,
 		Example: "  punchlist status T-10423 in_progress\n  punchlist status T-10423 on_hold --reason weather --text 'storm until noon'",
-		Args:    argRange(2, 2),
+		Args:    cli.Args(2, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withTask(cmd, args[0], func(ctx context.Context, db *localdb.DB, id string) error {
 				s.To = op.Status(strings.ToUpper(strings.ReplaceAll(args[1], "-", "_")))
 				if err := db.SetStatus(ctx, id, s); err != nil {
 					return err
 				}
-				a.note("Saved on this laptop: %s.", s.To)
+				a.Note("Saved on this laptop: %s.", s.To)
 				return nil
 			})
 		}}
@@ -227,11 +187,11 @@ func statusWords() []string {
 func (a *app) noteCmd() *cobra.Command {
 	var kind string
 	cmd := &cobra.Command{Use: "note TASK TEXT", Short: "Write a note on a task (- reads it from stdin)",
-		Example: "  punchlist note T-10423 'Key is at the gate'\n  dmesg | punchlist note T-10423 - --kind system", Args: argRange(2, 2),
+		Example: "  punchlist note T-10423 'Key is at the gate'\n  dmesg | punchlist note T-10423 - --kind system", Args: cli.Args(2, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			text := args[1]
 			if text == "-" {
-				b, err := io.ReadAll(io.LimitReader(a.in, op.MaxLong+1))
+				b, err := io.ReadAll(io.LimitReader(a.In, op.MaxLong+1))
 				if err != nil {
 					return fmt.Errorf("read the note: %w", err)
 				}
@@ -242,8 +202,8 @@ func (a *app) noteCmd() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				a.printf("%s\n", noteID)
-				a.note("Saved on this laptop.")
+				a.Printf("%s\n", noteID)
+				a.Note("Saved on this laptop.")
 				return nil
 			})
 		}}
@@ -256,7 +216,7 @@ func (a *app) checkCmd() *cobra.Command {
 	cmd := &cobra.Command{Use: "check TASK ITEM OUTCOME", Short: "Answer a checklist item: done, pass, fail, na, or open to take the answer back",
 		Long: `Answer a checklist item. ITEM is its number in the list, its id, or words of its label.
 An item that asks for a number, a text or a choice takes it with --value.`,
-		Example: "  punchlist check T-10423 3 pass\n  punchlist check T-10423 pressure done --value 2.4", Args: argRange(3, 3),
+		Example: "  punchlist check T-10423 3 pass\n  punchlist check T-10423 pressure done --value 2.4", Args: cli.Args(3, 3),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withTask(cmd, args[0], func(ctx context.Context, db *localdb.DB, id string) error {
 				item, err := findItem(ctx, db, id, args[1])
@@ -276,7 +236,7 @@ An item that asks for a number, a text or a choice takes it with --value.`,
 				if err := db.AnswerItem(ctx, item.ID, ans); err != nil {
 					return err
 				}
-				a.note("Saved on this laptop: %s.", item.Fields.Text("label"))
+				a.Note("Saved on this laptop: %s.", item.Fields.Text("label"))
 				return nil
 			})
 		}}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"example.com/punchlist/cmd/cli"
 	"example.com/punchlist/localdb"
 	"example.com/punchlist/sync/op"
 	"example.com/punchlist/sync/wire"
@@ -23,7 +24,7 @@ func (a *app) enrollCmd() *cobra.Command {
 punchlist://host:port/#CODE.FINGERPRINT. Without an argument it is read from
 stdin, which keeps it out of the shell's history. What was done before joining
 is sent then.`,
-		Example: "  punchlist enroll 'punchlist://sync.example:8443/#BCDF-GHJK-LMNP.ABC…'", Args: argRange(0, 1),
+		Example: "  punchlist enroll 'punchlist://sync.example:8443/#BCDF-GHJK-LMNP.ABC…'", Args: cli.Args(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			invite, err := a.readInvite(args)
 			if err != nil {
@@ -39,10 +40,10 @@ is sent then.`,
 func (a *app) readInvite(args []string) (wire.Invite, error) {
 	text := strings.Join(args, "")
 	if text == "" {
-		fmt.Fprint(a.err, "Paste the invite (punchlist://…): ")
-		line, err := bufio.NewReader(a.in).ReadString('\n')
+		fmt.Fprint(a.Err, "Paste the invite (punchlist://…): ")
+		line, err := bufio.NewReader(a.In).ReadString('\n')
 		if err != nil && line == "" {
-			return wire.Invite{}, usage("no invite was given; ask the server's administrator for one (punchlistd invite USER)")
+			return wire.Invite{}, cli.Usage("", "no invite was given; ask the server's administrator for one (punchlistd invite USER)")
 		}
 		text = strings.TrimSpace(line)
 	}
@@ -76,8 +77,8 @@ func (a *app) enroll(ctx context.Context, db *localdb.DB, invite wire.Invite, na
 	if err != nil {
 		return err
 	}
-	a.note("This laptop now belongs to %s, crew %s, at %s.", got.User, oneOf(got.Crews), invite.URL)
-	a.note("Next: punchlist sync fetches the crew's tasks; punchlist opens the screen.")
+	a.Note("This laptop now belongs to %s, crew %s, at %s.", got.User, oneOf(got.Crews), invite.URL)
+	a.Note("Next: punchlist sync fetches the crew's tasks; punchlist opens the screen.")
 	return nil
 }
 
@@ -91,8 +92,8 @@ func (a *app) belongs(ctx context.Context, db *localdb.DB, whose string) error {
 		return errors.Join(refusal, err)
 	}
 	if n := s.Pending + s.Parked; n > 0 {
-		refusal.Message += " and holds " + count(n, "unsent change")
-		return exitCode{3, refusal}
+		refusal.Message += " and holds " + cli.Count(n, "unsent change")
+		return cli.Exit{Code: 3, Err: refusal}
 	}
 	return refusal
 }

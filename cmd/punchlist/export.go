@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"example.com/punchlist/cmd/cli"
 	"example.com/punchlist/localdb"
 	"example.com/punchlist/localdb/exchange"
 )
@@ -52,7 +53,7 @@ func exportFormat(format, file string) (string, error) {
 	case format == exchange.CSV || format == exchange.JSON:
 		return format, nil
 	case format != "":
-		return "", usage("there is no format %q; use csv or json", format)
+		return "", cli.Usage("", "there is no format %q; use csv or json", format)
 	case strings.EqualFold(filepath.Ext(file), ".json"):
 		return exchange.JSON, nil
 	}
@@ -61,7 +62,7 @@ func exportFormat(format, file string) (string, error) {
 
 func (a *app) export(tasks exchange.Tasks, format, file string) error {
 	if file == "" || file == "-" {
-		return exchange.Write(a.out, format, tasks)
+		return exchange.Write(a.Out, format, tasks)
 	}
 	n := 0
 	counted := func(yield func(exchange.Task, error) bool) {
@@ -76,7 +77,7 @@ func (a *app) export(tasks exchange.Tasks, format, file string) error {
 	if err := writeFile(file, func(w io.Writer) error { return exchange.Write(w, format, counted) }); err != nil {
 		return fmt.Errorf("export: %w", err)
 	}
-	a.note("Exported %s to %s.", count(n, "task"), file)
+	a.Note("Exported %s to %s.", cli.Count(n, "task"), file)
 	return nil
 }
 

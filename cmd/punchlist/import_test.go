@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"example.com/punchlist/cmd/cli"
 )
 
 // sampleImport is the mapping that testdata/SOURCE.md tells of.
@@ -26,8 +28,8 @@ func sampleImport(more ...string) []string {
 func typed(t *testing.T, db, stdin string, args ...string) (out, errs string, code int) {
 	t.Helper()
 	var o, e bytes.Buffer
-	err := run(t.Context(), append(args, "--db", db), streams{strings.NewReader(stdin), &o, &e})
-	code = tell(&e, err)
+	err := run(t.Context(), append(args, "--db", db), cli.Streams{In: strings.NewReader(stdin), Out: &o, Err: &e})
+	code = cli.Tell(&e, "punchlist", err)
 	return o.String(), e.String(), code
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 	"github.com/spf13/cobra"
 
+	"example.com/punchlist/cmd/cli"
 	"example.com/punchlist/localdb"
 	"example.com/punchlist/sync/op"
 )
@@ -34,7 +35,7 @@ term round. All terms must fit.`,
 			})
 		}}
 	cmd.Flags().StringVar(&view, "view", "", "a named filter: open, mine, today, waiting, conflicts, done")
-	return a.jsonFlag(cmd)
+	return a.JSONFlag(cmd)
 }
 
 // parseFilter joins a view's filter and the words of a command line. A word
@@ -43,7 +44,7 @@ func parseFilter(ctx context.Context, db *localdb.DB, view string, args []string
 	if view != "" {
 		text, ok := views[view]
 		if !ok {
-			return localdb.Filter{}, usage("there is no view %q; use one of open, mine, today, waiting, conflicts, done", view)
+			return localdb.Filter{}, cli.Usage("", "there is no view %q; use one of open, mine, today, waiting, conflicts, done", view)
 		}
 		args = append([]string{text}, args...)
 	}
@@ -74,9 +75,9 @@ func (a *app) list(ctx context.Context, db *localdb.DB, f localdb.Filter) error 
 	shown := 0
 	err := eachPage(ctx, db, f, func(rows []localdb.TaskRow) error {
 		shown += len(rows)
-		if !a.json {
+		if !a.JSON {
 			for _, r := range rows {
-				a.printf("%s\n", taskLine(r))
+				a.Printf("%s\n", taskLine(r))
 			}
 			return nil
 		}
@@ -93,12 +94,12 @@ func (a *app) list(ctx context.Context, db *localdb.DB, f localdb.Filter) error 
 	switch {
 	case err != nil:
 		return err
-	case a.json:
-		return a.printJSON(out)
+	case a.JSON:
+		return a.PrintJSON(out)
 	case shown == 0 && f.String() == "":
-		a.note("No tasks on this laptop yet.\nTry: punchlist add 'Check the pump', or punchlist enroll, or punchlist demo")
+		a.Note("No tasks on this laptop yet.\nTry: punchlist add 'Check the pump', or punchlist enroll, or punchlist demo")
 	case shown == 0:
-		a.note("No task fits %q.", f.String())
+		a.Note("No task fits %q.", f.String())
 	}
 	return nil
 }

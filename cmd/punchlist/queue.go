@@ -9,32 +9,33 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"example.com/punchlist/cmd/cli"
 	"example.com/punchlist/localdb"
 	"example.com/punchlist/sync/op"
 )
 
 func (a *app) queueCmd() *cobra.Command {
-	cmd := &cobra.Command{Use: "queue", Short: "Show what waits to be sent, and why", Example: "  punchlist queue\n  punchlist queue retry all", Args: noArgs,
+	cmd := &cobra.Command{Use: "queue", Short: "Show what waits to be sent, and why", Example: "  punchlist queue\n  punchlist queue retry all", Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.with(cmd, a.queue) }}
-	retry := &cobra.Command{Use: "retry OP|all", Short: "Send a refused change again, as it stands", Example: "  punchlist queue retry 0193c2f0-…", Args: argRange(1, 1),
+	retry := &cobra.Command{Use: "retry OP|all", Short: "Send a refused change again, as it stands", Example: "  punchlist queue retry 0193c2f0-…", Args: cli.Args(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.with(cmd, func(ctx context.Context, db *localdb.DB) error { return a.retry(ctx, db, args[0]) })
 		}}
 	var yes bool
-	discard := &cobra.Command{Use: "discard OP", Short: "Drop an unsent change; its record goes back to what it was", Example: "  punchlist queue discard 0193c2f0-… --yes", Args: argRange(1, 1),
+	discard := &cobra.Command{Use: "discard OP", Short: "Drop an unsent change; its record goes back to what it was", Example: "  punchlist queue discard 0193c2f0-… --yes", Args: cli.Args(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.with(cmd, func(ctx context.Context, db *localdb.DB) error { return a.discard(ctx, db, args[0], yes) })
 		}}
 	discard.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	var drop []string
 	edit := &cobra.Command{Use: "edit OP [FIELD=VALUE…]", Short: "Put right what was refused, and send it again",
-		Example: "  punchlist queue edit 0193c2f0-… external_ref=WO-1042\n  punchlist queue edit 0193c2f0-… --drop external_ref", Args: argRange(1, -1),
+		Example: "  punchlist queue edit 0193c2f0-… external_ref=WO-1042\n  punchlist queue edit 0193c2f0-… --drop external_ref", Args: cli.Args(1, -1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.with(cmd, func(ctx context.Context, db *localdb.DB) error { return a.editOp(ctx, db, args[0], args[1:], drop) })
 		}}
 	edit.Flags().StringSliceVar(&drop, "drop", nil, "fields to leave out of the change")
 	cmd.AddCommand(retry, discard, edit)
-	return a.jsonFlag(cmd)
+	return a.JSONFlag(cmd)
 }
 
 // eachQueued walks through the queue in bounded memory.
@@ -58,8 +59,8 @@ func (a *app) queue(ctx context.Context, db *localdb.DB) error {
 	n := 0
 	err := eachQueued(ctx, db, func(r localdb.QueueRow) error {
 		n++
-		if !a.json {
-			a.printf("%s\n", queueLine(r))
+		if !a.JSON {
+			a.Printf("%s\n", queueLine(r))
 			return nil
 		}
 		out = append(out, map[string]any{"op_id": r.Op.ID, "seq": r.Op.Seq, "entity_type": r.Op.Kind, "entity_id": r.Op.Entity, "action": r.Op.Action,
@@ -70,11 +71,11 @@ func (a *app) queue(ctx context.Context, db *localdb.DB) error {
 	if err != nil {
 		return err
 	}
-	if a.json {
-		return a.printJSON(out)
+	if a.JSON {
+		return a.PrintJSON(out)
 	}
 	if n == 0 {
-		a.note("Nothing waits: all changes are sent.")
+		a.Note("Nothing waits: all changes are sent.")
 	}
 	return nil
 }
@@ -90,7 +91,7 @@ func queueLine(r localdb.QueueRow) string {
 	case r.Behind != "":
 		state = "waits behind a refused change"
 	case r.Attempts > 0:
-		state = fmt.Sprintf("waits, tried %s: %s", count(r.Attempts, "time"), r.LastError)
+		state = fmt.Sprintf("waits, tried %s: %s", cli.Count(r.Attempts, "time"), r.LastError)
 	}
 	return fmt.Sprintf("%s  %s  %s  (%s)", r.Op.ID, when(r.Op.CreatedAt), r.Sentence, state)
 }
@@ -100,20 +101,20 @@ func (a *app) retry(ctx context.Context, db *localdb.DB, id string) error {
 		if err := db.RetryOp(ctx, id); err != nil {
 			return err
 		}
-		a.note("It goes out again with the next sync.")
+		a.Note("It goes out again with the next sync.")
 		return nil
 	}
 	n, err := db.RetryAll(ctx)
 	if err != nil {
 		return err
 	}
-	a.note("%s will be sent again with the next sync.", count(n, "change"))
+	a.Note("%s will be sent again with the next sync.", cli.Count(n, "change"))
 	return nil
 }
 
 func (a *app) editOp(ctx context.Context, db *localdb.DB, id string, pairs, drop []string) error {
 	if len(pairs)+len(drop) == 0 {
-		return usage("say what to change: FIELD=VALUE, or --drop FIELD")
+		return cli.Usage("", "say what to change: FIELD=VALUE, or --drop FIELD")
 	}
 	kind := op.Task
 	if err := eachQueued(ctx, db, func(r localdb.QueueRow) error {
@@ -131,7 +132,7 @@ func (a *app) editOp(ctx context.Context, db *localdb.DB, id string, pairs, drop
 	if err := db.ReplaceOp(ctx, id, fields, drop...); err != nil {
 		return err
 	}
-	a.note("Changed; it goes out with the next sync.")
+	a.Note("Changed; it goes out with the next sync.")
 	return nil
 }
 
@@ -146,34 +147,34 @@ func (a *app) discard(ctx context.Context, db *localdb.DB, id string, yes bool) 
 		return err
 	}
 	if what != "" && !yes {
-		fmt.Fprintf(a.err, "Drop the unsent change %q for good? [y/N] ", plain(what))
-		answer, _ := bufio.NewReader(a.in).ReadString('\n')
+		fmt.Fprintf(a.Err, "Drop the unsent change %q for good? [y/N] ", cli.Plain(what))
+		answer, _ := bufio.NewReader(a.In).ReadString('\n')
 		if s := strings.ToLower(strings.TrimSpace(answer)); s != "y" && s != "yes" {
-			return exitCode{3, &localdb.Error{Message: "nothing was dropped", Hint: "punchlist queue discard " + id + " --yes"}}
+			return cli.Exit{Code: 3, Err: &localdb.Error{Message: "nothing was dropped", Hint: "punchlist queue discard " + id + " --yes"}}
 		}
 	}
 	if err := db.DiscardOp(ctx, id); err != nil {
 		return err
 	}
-	a.note("Dropped.")
+	a.Note("Dropped.")
 	return nil
 }
 
 func (a *app) conflictsCmd() *cobra.Command {
 	var all bool
-	cmd := &cobra.Command{Use: "conflicts", Short: "Show which changes met somebody else's, and what stands", Example: "  punchlist conflicts\n  punchlist conflicts resolve 7d0c… mine", Args: noArgs,
+	cmd := &cobra.Command{Use: "conflicts", Short: "Show which changes met somebody else's, and what stands", Example: "  punchlist conflicts\n  punchlist conflicts resolve 7d0c… mine", Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.with(cmd, func(ctx context.Context, db *localdb.DB) error { return a.conflicts(ctx, db, all) })
 		}}
 	cmd.Flags().BoolVar(&all, "all", false, "resolved ones too")
-	cmd.AddCommand(&cobra.Command{Use: "resolve ID mine|theirs", Short: "Write mine again, or keep theirs", Example: "  punchlist conflicts resolve 7d0c… theirs", Args: argRange(2, 2),
+	cmd.AddCommand(&cobra.Command{Use: "resolve ID mine|theirs", Short: "Write mine again, or keep theirs", Example: "  punchlist conflicts resolve 7d0c… theirs", Args: cli.Args(2, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if args[1] != "mine" && args[1] != "theirs" {
-				return usage("%q is neither mine nor theirs", args[1])
+				return cli.Usage("", "%q is neither mine nor theirs", args[1])
 			}
 			return a.with(cmd, func(ctx context.Context, db *localdb.DB) error { return a.resolve(ctx, db, args[0], args[1] == "mine") })
 		}})
-	return a.jsonFlag(cmd)
+	return a.JSONFlag(cmd)
 }
 
 // resolve settles a conflict and says what stands now.
@@ -193,10 +194,10 @@ func (a *app) resolve(ctx context.Context, db *localdb.DB, id string, mine bool)
 		if slices.ContainsFunc(left, func(l localdb.Conflict) bool { return l.ID == c.ID }) {
 			continue
 		}
-		a.note("Resolved: %s", resolvedText(c, mine))
+		a.Note("Resolved: %s", resolvedText(c, mine))
 	}
 	if len(left) > 0 {
-		a.note("Still open: %s.", count(len(left), "conflict"))
+		a.Note("Still open: %s.", cli.Count(len(left), "conflict"))
 	}
 	return nil
 }
@@ -228,14 +229,14 @@ func (a *app) conflicts(ctx context.Context, db *localdb.DB, all bool) error {
 		out = append(out, map[string]any{"id": c.ID, "entity_type": c.EntityType, "entity_id": c.EntityID, "task_id": c.TaskID, "title": c.Title, "field": c.Field,
 			"mine": c.Mine, "theirs": c.Theirs, "kind": c.Kind, "who": c.Who, "at": c.At, "mine_at": c.MineAt, "why": c.Why, "state": c.State, "resolution": c.Resolution, "stands": c.Stands[c.Field]})
 	}
-	if a.json {
-		return a.printJSON(out)
+	if a.JSON {
+		return a.PrintJSON(out)
 	}
 	for _, c := range list {
-		a.printf("%s\n", conflictText(c))
+		a.Printf("%s\n", conflictText(c))
 	}
 	if len(list) == 0 {
-		a.note("No conflicts.")
+		a.Note("No conflicts.")
 	}
 	return nil
 }

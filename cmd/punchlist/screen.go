@@ -74,8 +74,8 @@ func (a *app) show1(ctx context.Context, db *localdb.DB, o screenOptions) error 
 
 // terminal is our own layer under Bubble Tea.
 func (a *app) terminal(m tea.Model) (tui.Terminal, error) {
-	in, inOK := a.in.(*os.File)
-	out, outOK := a.out.(*os.File)
+	in, inOK := a.In.(*os.File)
+	out, outOK := a.Out.(*os.File)
 	if !inOK || !outOK {
 		return nil, errors.New("stdin and stdout are no terminal")
 	}

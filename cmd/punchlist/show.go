@@ -9,17 +9,18 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"example.com/punchlist/cmd/cli"
 	"example.com/punchlist/localdb"
 	"example.com/punchlist/sync/op"
 )
 
 func (a *app) showCmd() *cobra.Command {
 	cmd := &cobra.Command{Use: "show TASK", Short: "Show one task with its checklist, notes, time and history",
-		Example: "  punchlist show T-10423\n  punchlist show NEW-7F3A --json", Args: argRange(1, 1),
+		Example: "  punchlist show T-10423\n  punchlist show NEW-7F3A --json", Args: cli.Args(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withTask(cmd, args[0], a.show)
 		}}
-	return a.jsonFlag(cmd)
+	return a.JSONFlag(cmd)
 }
 
 func (a *app) show(ctx context.Context, db *localdb.DB, id string) error {
@@ -31,29 +32,29 @@ func (a *app) show(ctx context.Context, db *localdb.DB, id string) error {
 	if err != nil {
 		return err
 	}
-	if a.json {
-		return a.printJSON(viewJSON(v, history))
+	if a.JSON {
+		return a.PrintJSON(viewJSON(v, history))
 	}
-	a.printf("%s  %s\n", v.Number, v.Title)
+	a.Printf("%s  %s\n", v.Number, v.Title)
 	a.printFields(v)
 	if v.Site != nil {
-		a.printf("\nSite %s\n", siteLine(v.Site.Fields))
+		a.Printf("\nSite %s\n", siteLine(v.Site.Fields))
 		for _, name := range []string{"access_notes", "hazards", "contact_name", "contact_phone"} {
 			if s := v.Site.Fields.Text(name); s != "" {
-				a.printf("  %-16s %s\n", label(name), indent(s))
+				a.Printf("  %-16s %s\n", label(name), indent(s))
 			}
 		}
 	}
 	a.printChecklist(v.Checklist)
 	for _, n := range v.Notes {
-		a.printf("\n%s, %s\n  %s\n", n.Fields.Text("author"), when(n.Fields.Int("at")), indent(n.Fields.Text("body")))
+		a.Printf("\n%s, %s\n  %s\n", n.Fields.Text("author"), when(n.Fields.Int("at")), indent(n.Fields.Text("body")))
 	}
 	a.printTime(v.Time)
 	if len(history) > 0 {
-		a.printf("\nHistory\n")
+		a.Printf("\nHistory\n")
 	}
 	for _, e := range history {
-		a.printf("  %s %s %s, %s\n", marks[e.Sync], pad(when(e.At), 16), e.What, e.Who)
+		a.Printf("  %s %s %s, %s\n", marks[e.Sync], pad(when(e.At), 16), e.What, e.Who)
 	}
 	return nil
 }
@@ -83,7 +84,7 @@ func (a *app) printFields(v localdb.TaskView) {
 		if f, _ := op.FieldOf(op.Task, name); f.Type == op.Time {
 			text = when(v.Fields.Int(name))
 		}
-		a.printf("  %-16s %s\n", label(name), indent(text))
+		a.Printf("  %-16s %s\n", label(name), indent(text))
 	}
 	for _, f := range op.SchemaOf(op.Task) {
 		if !shown[f.Name] {
@@ -112,7 +113,7 @@ func (a *app) printChecklist(items []localdb.Record) {
 			done++
 		}
 	}
-	a.printf("\nChecklist %d/%d\n", done, len(items))
+	a.Printf("\nChecklist %d/%d\n", done, len(items))
 	for i, it := range items {
 		f := it.Fields
 		outcome := f.Text("outcome")
@@ -123,16 +124,16 @@ func (a *app) printChecklist(items []localdb.Record) {
 		if f.Bool("required") {
 			must = "*"
 		}
-		a.printf("  %2d %s %s %s\n", i+1, must, pad(outcome, 8), f.Text("label"))
+		a.Printf("  %2d %s %s %s\n", i+1, must, pad(outcome, 8), f.Text("label"))
 		if c := f.Text("comment"); c != "" {
-			a.printf("                %s\n", indent(c))
+			a.Printf("                %s\n", indent(c))
 		}
 	}
 }
 
 func (a *app) printTime(entries []localdb.Record) {
 	if len(entries) > 0 {
-		a.printf("\nTime\n")
+		a.Printf("\nTime\n")
 	}
 	for _, e := range entries {
 		end, span := "still running", ""
@@ -140,7 +141,7 @@ func (a *app) printTime(entries []localdb.Record) {
 			end = when(t)
 			span = fmt.Sprintf("  %d min", (t-e.Fields.Int("started_at"))/60000)
 		}
-		a.printf("  %-7s %s – %s%s, %s\n", e.Fields.Text("kind"), when(e.Fields.Int("started_at")), end, span, e.Fields.Text("user"))
+		a.Printf("  %-7s %s – %s%s, %s\n", e.Fields.Text("kind"), when(e.Fields.Int("started_at")), end, span, e.Fields.Text("user"))
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"example.com/punchlist/cmd/cli"
 	"example.com/punchlist/localdb"
 	"example.com/punchlist/sync/engine"
 	"example.com/punchlist/sync/reach"
@@ -14,7 +15,7 @@ import (
 
 func (a *app) stateCmd() *cobra.Command {
 	var read bool
-	cmd := &cobra.Command{Use: "state", Short: "Show what is sent, what waits, and whether the server answers", Example: "  punchlist state --json\n  punchlist state --read", Args: noArgs,
+	cmd := &cobra.Command{Use: "state", Short: "Show what is sent, what waits, and whether the server answers", Example: "  punchlist state --json\n  punchlist state --read", Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.with(cmd, func(ctx context.Context, db *localdb.DB) error {
 				if err := a.state(ctx, db); err != nil || !read {
@@ -24,7 +25,7 @@ func (a *app) stateCmd() *cobra.Command {
 			})
 		}}
 	cmd.Flags().BoolVar(&read, "read", false, "take the notices that it shows as read")
-	return a.jsonFlag(cmd)
+	return a.JSONFlag(cmd)
 }
 
 func (a *app) state(ctx context.Context, db *localdb.DB) error {
@@ -46,7 +47,7 @@ func (a *app) state(ctx context.Context, db *localdb.DB) error {
 	if s.ClockOff != 0 {
 		off = s.ClockOff
 	}
-	if a.json {
+	if a.JSON {
 		out := map[string]any{"reach": r, "detail": detail, "server": d.ServerURL, "user": d.User, "device_id": d.ID, "pending": s.Pending, "parked": s.Parked,
 			"conflicts": s.Conflicts, "last_sync": nil, "clock_offset_ms": off, "database": db.Path(), "tasks": s.Tasks,
 			"waiting_for": wait.why, "next_try": nil, "sender": wait.sender}
@@ -61,10 +62,10 @@ func (a *app) state(ctx context.Context, db *localdb.DB) error {
 			told = append(told, map[string]any{"code": n.Code, "message": n.Message, "at": n.At, "times": n.Times})
 		}
 		out["notices"] = told
-		return a.printJSON(out)
+		return a.PrintJSON(out)
 	}
 	line := func(name, format string, args ...any) {
-		a.printf("%-10s "+format+"\n", append([]any{name}, args...)...)
+		a.Printf("%-10s "+format+"\n", append([]any{name}, args...)...)
 	}
 	reachText := string(r)
 	if detail != "" {
@@ -74,7 +75,7 @@ func (a *app) state(ctx context.Context, db *localdb.DB) error {
 	line("reach", "%s", reachText)
 	line("user", "%s", d.User)
 	line("tasks", "%d", s.Tasks)
-	line("waiting", "%s of %s%s", count(s.Pending, "change"), count(s.PendingTasks, "task"), wait)
+	line("waiting", "%s of %s%s", cli.Count(s.Pending, "change"), cli.Count(s.PendingTasks, "task"), wait)
 	line("refused", "%d", s.Parked)
 	line("conflicts", "%d", s.Conflicts)
 	line("last sync", "%s", lastSync(s.LastSync))
@@ -86,7 +87,7 @@ func (a *app) state(ctx context.Context, db *localdb.DB) error {
 		line("notice", "%s  %s", when(n.At), n.Message)
 	}
 	if len(notices) > 0 {
-		a.note("Try: punchlist state --read, once you have read the notices")
+		a.Note("Try: punchlist state --read, once you have read the notices")
 	}
 	return nil
 }

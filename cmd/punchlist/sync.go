@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"example.com/punchlist/cmd/cli"
 	"example.com/punchlist/localdb"
 	"example.com/punchlist/sync/engine"
 	"example.com/punchlist/sync/reach"
@@ -19,7 +20,7 @@ func (a *app) syncCmd() *cobra.Command {
 	cmd := &cobra.Command{Use: "sync", Short: "Send what waits and fetch what changed, once",
 		Long: `Send what waits and fetch what changed, once. With --watch it goes on until it is
 stopped, as a service beside other programs. The screen syncs by itself.`,
-		Example: "  punchlist sync\n  punchlist sync --watch", Args: noArgs,
+		Example: "  punchlist sync\n  punchlist sync --watch", Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.with(cmd, func(ctx context.Context, db *localdb.DB) error {
 				if watch {
@@ -32,36 +33,39 @@ stopped, as a service beside other programs. The screen syncs by itself.`,
 		}}
 	cmd.Flags().BoolVar(&watch, "watch", false, "go on until stopped")
 	cmd.Flags().DurationVar(&timeout, "timeout", 5*time.Minute, "how long one round may take")
-	return a.jsonFlag(cmd)
+	return a.JSONFlag(cmd)
 }
 
 func (a *app) syncOnce(ctx context.Context, db *localdb.DB) error {
 	log, closeLog := a.logger()
 	defer closeLog()
-	e, err := newEngine(db, syncOptions{log: log}, nil, nil)
+	m := a.Meter(0)
+	defer m.End()
+	e, err := newEngine(db, syncOptions{log: log, onStatus: func(s engine.Status) { meterStatus(m, s) }}, nil, nil)
 	if err != nil {
 		return err
 	}
 	r, err := e.Round(ctx)
+	m.End()
 	if errors.Is(err, engine.ErrNotEnrolled) {
 		return &localdb.Error{Message: err.Error(), Hint: "punchlist enroll, with an invite from the server's administrator", Cause: err}
 	}
 	if errors.Is(err, engine.ErrOtherSender) {
 		return a.otherSender(ctx, db)
 	}
-	if a.json {
+	if a.JSON {
 		out := map[string]any{"pushed": r.Pushed, "pulled": r.Pulled, "conflicts": r.Conflicts, "parked": r.Parked, "pending": r.Pending, "reach": r.Reach}
-		if perr := a.printJSON(out); perr != nil {
+		if perr := a.PrintJSON(out); perr != nil {
 			return perr
 		}
 	} else if err == nil {
-		a.note("Sent %s, received %d. Waiting: %d.", count(r.Pushed, "change"), r.Pulled, r.Pending)
+		a.Note("Sent %s, received %d. Waiting: %d.", cli.Count(r.Pushed, "change"), r.Pulled, r.Pending)
 	}
 	if r.Conflicts > 0 {
-		a.note("%s met somebody else's: punchlist conflicts", count(r.Conflicts, "change"))
+		a.Note("%s met somebody else's: punchlist conflicts", cli.Count(r.Conflicts, "change"))
 	}
 	if r.Parked > 0 {
-		a.note("Refused and kept, %s: punchlist queue", count(r.Parked, "change"))
+		a.Note("Refused and kept, %s: punchlist queue", cli.Count(r.Parked, "change"))
 	}
 	if err != nil {
 		return fmt.Errorf("sync (%s, safe on this laptop): %w", stillWait(r.Pending), err)
@@ -69,8 +73,18 @@ func (a *app) syncOnce(ctx context.Context, db *localdb.DB) error {
 	return nil
 }
 
+// meterStatus says on a terminal how far a round is.
+func meterStatus(m *cli.Meter, s engine.Status) {
+	switch s.Activity {
+	case engine.Sending:
+		m.Say("Sending: %d of %d", s.Done, s.Total)
+	case engine.Receiving:
+		m.Say("Receiving")
+	}
+}
+
 // stillWait is "1 change waits" or "3 changes wait".
-func stillWait(n int) string { return count(n, "change") + " " + verb(n, "wait") }
+func stillWait(n int) string { return cli.Count(n, "change") + " " + cli.Verb(n, "wait") }
 
 // otherSender: the screen, or a service, syncs this database already; what
 // waits goes out through it. One that works offline would not hold the lock.
@@ -80,21 +94,21 @@ func (a *app) otherSender(ctx context.Context, db *localdb.DB) error {
 		return err
 	}
 	r, detail := a.look(ctx, db)
-	if a.json {
+	if a.JSON {
 		text := "another punchlist on this laptop syncs already"
 		if detail != "" {
 			text += "; " + detail
 		}
-		return a.printJSON(map[string]any{"pushed": 0, "pulled": 0, "conflicts": 0, "parked": 0, "pending": s.Pending, "reach": r, "detail": text})
+		return a.PrintJSON(map[string]any{"pushed": 0, "pulled": 0, "conflicts": 0, "parked": 0, "pending": s.Pending, "reach": r, "detail": text})
 	}
 	text := fmt.Sprintf("Another punchlist on this laptop syncs already; %s and %s out through it", stillWait(s.Pending), map[bool]string{true: "goes", false: "go"}[s.Pending == 1])
 	switch {
 	case r == reach.Online:
-		a.note("%s.", text)
+		a.Note("%s.", text)
 	case detail == "":
-		a.note("%s once the server answers (%s).", text, r)
+		a.Note("%s once the server answers (%s).", text, r)
 	default:
-		a.note("%s once the server answers (%s: %s).", text, r, detail)
+		a.Note("%s once the server answers (%s: %s).", text, r, detail)
 	}
 	return nil
 }
@@ -109,7 +123,7 @@ func (a *app) syncWatch(ctx context.Context, db *localdb.DB) error {
 			line += ": " + st.Detail
 		}
 		if line != last {
-			a.note("%s  %s", time.Now().Format("15:04"), line)
+			a.Note("%s  %s", time.Now().Format("15:04"), line)
 			last = line
 		}
 	}})

@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"example.com/punchlist/cmd/cli"
 	"example.com/punchlist/localdb"
 )
 
@@ -15,12 +16,12 @@ func (a *app) undoCmd() *cobra.Command {
 say which one it was. What was not sent yet is as if it had not happened; for
 what was sent a change back is queued, which acts only where the value is still
 yours. Again for the action before; imports and sent notes stay.`,
-		Example: "  punchlist undo\n  punchlist undo --redo", Args: noArgs,
+		Example: "  punchlist undo\n  punchlist undo --redo", Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.with(cmd, func(ctx context.Context, db *localdb.DB) error { return a.undo(ctx, db, redo) })
 		}}
 	cmd.Flags().BoolVar(&redo, "redo", false, "do again what was undone last")
-	return a.jsonFlag(cmd)
+	return a.JSONFlag(cmd)
 }
 
 func (a *app) undo(ctx context.Context, db *localdb.DB, redo bool) error {
@@ -32,12 +33,12 @@ func (a *app) undo(ctx context.Context, db *localdb.DB, redo bool) error {
 	if err != nil {
 		return err
 	}
-	if a.json {
-		return a.printJSON(map[string]any{"what": done.What, "task_id": done.TaskID, "left": done.Left, "queued": done.Queued})
+	if a.JSON {
+		return a.PrintJSON(map[string]any{"what": done.What, "task_id": done.TaskID, "left": done.Left, "queued": done.Queued})
 	}
-	a.note("%s: %s.", word, done.What)
+	a.Note("%s: %s.", word, done.What)
 	if done.Left != "" {
-		a.note("But %s.", done.Left)
+		a.Note("But %s.", done.Left)
 	}
 	return nil
 }

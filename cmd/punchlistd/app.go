@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -13,9 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"example.com/punchlist/localdb"
+	"example.com/punchlist/cmd/cli"
 	"example.com/punchlist/localdb/sqlite"
-	"example.com/punchlist/sync/op"
 	"example.com/punchlist/sync/server"
 	"example.com/punchlist/sync/server/sqlitestore"
 )
@@ -28,10 +26,9 @@ const defaultDB = "punchlistd.db"
 
 // app is what the commands share: where the database is and how to speak.
 type app struct {
-	streams
+	cli.App
 	getenv func(string) string
 	dbPath string // --db
-	json   bool   // --json
 	crew   string // --crew of the office's commands
 	by     string // --by of the office's commands
 }
@@ -47,7 +44,7 @@ The first steps:
   punchlistd serve                         the server, on this machine's port 8700
   punchlistd invite ann                    what ann gives to: punchlist enroll`,
 		Example:       "  punchlistd serve --listen 127.0.0.1:8700",
-		Version:       version,
+		Version:       a.Version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.ArbitraryArgs,
@@ -55,49 +52,25 @@ The first steps:
 			if len(args) == 0 {
 				return cmd.Help()
 			}
-			return noCommand(cmd, args[0])
+			return cli.NoCommand(cmd, args[0])
 		},
 	}
 	root.PersistentFlags().StringVar(&a.dbPath, "db", "", "the database file (default $PUNCHLISTD_DB, else "+defaultDB+")")
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usageError{&server.Fault{Message: err.Error(), Cure: cmd.CommandPath() + " --help"}}
-	})
-	root.AddCommand(a.serveCmd(), a.userCmd(), a.inviteCmd(), a.deviceCmd(), a.taskCmd(), a.importCmd(), a.stateCmd(), a.versionCmd())
+	root.SetFlagErrorFunc(cli.FlagError)
+	root.AddCommand(a.serveCmd(), a.userCmd(), a.inviteCmd(), a.deviceCmd(), a.taskCmd(), a.importCmd(), a.stateCmd(), a.VersionCmd())
 	return root
-}
-
-func (a *app) versionCmd() *cobra.Command {
-	return &cobra.Command{Use: "version", Short: "Print the version", Example: "  punchlistd version", Args: a.args(0, 0),
-		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprintln(a.out, "punchlistd", version)
-			return err
-		}}
 }
 
 // group is a command that only holds others.
 func group(use, short string, subs ...*cobra.Command) *cobra.Command {
 	cmd := &cobra.Command{Use: use, Short: short, Example: subs[0].Example, RunE: func(cmd *cobra.Command, args []string) error {
 		if len(args) > 0 {
-			return noCommand(cmd, args[0])
+			return cli.NoCommand(cmd, args[0])
 		}
-		return usageError{&server.Fault{Message: cmd.CommandPath() + " needs a command behind it", Cure: cmd.CommandPath() + " --help"}}
+		return cli.Usage(cmd.CommandPath()+" --help", "%s needs a command behind it", cmd.CommandPath())
 	}}
 	cmd.AddCommand(subs...)
 	return cmd
-}
-
-func noCommand(cmd *cobra.Command, name string) error {
-	return usageError{&server.Fault{Message: fmt.Sprintf("%q is no command of %s", name, cmd.CommandPath()), Cure: cmd.CommandPath() + " --help"}}
-}
-
-// args checks how many arguments there are; most < 0 means any number.
-func (a *app) args(least, most int) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if len(args) >= least && (most < 0 || len(args) <= most) {
-			return nil
-		}
-		return usageError{&server.Fault{Message: "usage: " + cmd.UseLine(), Cure: cmd.CommandPath() + " --help"}}
-	}
 }
 
 // path is where the database lies. This build has the embedded store only.
@@ -154,34 +127,12 @@ func (a *app) logger() *slog.Logger {
 	if a.getenv("PUNCHLISTD_DEBUG") != "" {
 		level = slog.LevelDebug
 	}
-	return slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: level}))
-}
-
-func (a *app) jsonFlag(cmd *cobra.Command) *cobra.Command {
-	cmd.Flags().BoolVar(&a.json, "json", false, "print JSON")
-	return cmd
-}
-
-func (a *app) printJSON(v any) error {
-	enc := json.NewEncoder(a.out)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	return enc.Encode(v)
-}
-
-// printf writes a line for people; what it is given is made safe for a terminal.
-func (a *app) printf(format string, args ...any) {
-	fmt.Fprint(a.out, plain(fmt.Sprintf(format, args...)))
-}
-
-// note tells the person something that is no data.
-func (a *app) note(format string, args ...any) {
-	fmt.Fprintln(a.err, plain(fmt.Sprintf(format, args...)))
+	return slog.New(slog.NewTextHandler(a.Err, &slog.HandlerOptions{Level: level}))
 }
 
 // next tells the next step as a command on the same database.
 func (a *app) next(format string, args ...any) {
-	a.note("Next: punchlistd %s%s", fmt.Sprintf(format, args...), a.dbFlag())
+	a.Note("Next: punchlistd %s%s", fmt.Sprintf(format, args...), a.dbFlag())
 }
 
 func (a *app) dbFlag() string {
@@ -198,22 +149,6 @@ func word(s string) string {
 		return s
 	}
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
-}
-
-// plain takes out whatever could steer a terminal.
-func plain(s string) string { return op.Clean(s, true) }
-
-// hintOf finds the next step that an error knows.
-func hintOf(err error) string {
-	var local *localdb.Error
-	if errors.As(err, &local) {
-		return local.Hint
-	}
-	var hinted interface{ Hint() string }
-	if errors.As(err, &hinted) {
-		return hinted.Hint()
-	}
-	return ""
 }
 
 // when is a time for people.

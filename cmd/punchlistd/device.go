@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"example.com/punchlist/cmd/cli"
 	"example.com/punchlist/sync/server"
 	"example.com/punchlist/sync/server/sqlitestore"
 )
@@ -37,7 +38,7 @@ func toJSON(d server.Device) deviceJSON {
 }
 
 func (a *app) deviceListCmd() *cobra.Command {
-	return a.jsonFlag(&cobra.Command{Use: "list", Short: "List all devices, what they reported and when", Example: "  punchlistd device list --json", Args: a.args(0, 0),
+	return a.JSONFlag(&cobra.Command{Use: "list", Short: "List all devices, what they reported and when", Example: "  punchlistd device list --json", Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.with(cmd, func(ctx context.Context, _ *server.Server, store *sqlitestore.Store) error {
 				devices, err := store.Devices(ctx)
@@ -47,12 +48,12 @@ func (a *app) deviceListCmd() *cobra.Command {
 				list := make([]deviceJSON, 0, len(devices))
 				for _, d := range devices {
 					list = append(list, toJSON(d))
-					if !a.json {
-						a.printf("%s\n", deviceLine(d))
+					if !a.JSON {
+						a.Printf("%s\n", deviceLine(d))
 					}
 				}
-				if a.json {
-					return a.printJSON(list)
+				if a.JSON {
+					return a.PrintJSON(list)
 				}
 				if len(devices) == 0 {
 					a.next("invite USER")
@@ -77,9 +78,9 @@ func deviceLine(d server.Device) string {
 }
 
 func (a *app) deviceRevokeCmd() *cobra.Command {
-	return a.jsonFlag(&cobra.Command{Use: "revoke DEVICE", Short: "Keep a device from syncing, from its next request on; nothing on it is lost",
+	return a.JSONFlag(&cobra.Command{Use: "revoke DEVICE", Short: "Keep a device from syncing, from its next request on; nothing on it is lost",
 		Long:    "Keep a device from syncing, from its next request on. DEVICE is its id or the beginning of it, as device list shows it.\nNothing on the device is lost; with a new invite it may come back.",
-		Example: "  punchlistd device revoke 5f0c31", Args: a.args(1, 1),
+		Example: "  punchlistd device revoke 5f0c31", Args: cli.Args(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.with(cmd, func(ctx context.Context, _ *server.Server, store *sqlitestore.Store) error {
 				d, err := findDevice(ctx, store, args[0])
@@ -92,10 +93,10 @@ func (a *app) deviceRevokeCmd() *cobra.Command {
 				if d, err = findDevice(ctx, store, d.ID); err != nil {
 					return err
 				}
-				if a.json {
-					return a.printJSON(toJSON(d))
+				if a.JSON {
+					return a.PrintJSON(toJSON(d))
 				}
-				a.printf("%s\n", deviceLine(d))
+				a.Printf("%s\n", deviceLine(d))
 				return nil
 			})
 		}})

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"example.com/punchlist/cmd/cli"
 	"example.com/punchlist/sync/wire"
 )
 
@@ -34,8 +35,8 @@ func newProgram(t *testing.T) *program {
 func (p *program) run(args ...string) (code int, out, errs string) {
 	p.Helper()
 	var o, e bytes.Buffer
-	err := run(p.Context(), append(args, "--db", p.db), streams{strings.NewReader(p.in), &o, &e})
-	code = tell(&e, err)
+	err := run(p.Context(), append(args, "--db", p.db), cli.Streams{In: strings.NewReader(p.in), Out: &o, Err: &e})
+	code = cli.Tell(&e, "punchlistd", err)
 	return code, o.String(), e.String()
 }
 
@@ -190,7 +191,7 @@ func TestMistakes(t *testing.T) {
 		if !strings.Contains(c.args, "--db") {
 			args = append(args, "--db", p.db)
 		}
-		code := tell(&e, run(t.Context(), args, streams{strings.NewReader(""), &o, &e}))
+		code := cli.Tell(&e, "punchlistd", run(t.Context(), args, cli.Streams{In: strings.NewReader(""), Out: &o, Err: &e}))
 		if code != c.code || !strings.Contains(e.String(), c.says) || o.Len() != 0 {
 			t.Errorf("%s: exit %d, %q, data %q; want %d and %q", c.args, code, e.String(), o.String(), c.code, c.says)
 		}
@@ -208,7 +209,7 @@ func (p *program) served() (base string, stop func() error) {
 	ended := make(chan error, 1)
 	var errs bytes.Buffer
 	go func() {
-		err := run(ctx, []string{"serve", "--listen", "127.0.0.1:0", "--db", p.db}, streams{strings.NewReader(""), w, &errs})
+		err := run(ctx, []string{"serve", "--listen", "127.0.0.1:0", "--db", p.db}, cli.Streams{In: strings.NewReader(""), Out: w, Err: &errs})
 		w.CloseWithError(io.EOF)
 		ended <- err
 	}()
@@ -345,7 +346,7 @@ func TestOutputIsAllOrAnError(t *testing.T) {
 	p.ok("user", "add", "ann", "--crew", "north")
 	p.ok("task", "add", "Pump")
 	for _, args := range [][]string{{"task", "list"}, {"task", "list", "--json"}, {"state", "--json"}} {
-		err := run(t.Context(), append(args, "--db", p.db), streams{strings.NewReader(""), full{}, io.Discard})
+		err := run(t.Context(), append(args, "--db", p.db), cli.Streams{In: strings.NewReader(""), Out: full{}, Err: io.Discard})
 		if !errors.Is(err, errFull) {
 			t.Errorf("%v: %v", args, err)
 		}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"example.com/punchlist/cmd/cli"
 	"example.com/punchlist/sync/server"
 	"example.com/punchlist/sync/server/sqlitestore"
 	"example.com/punchlist/sync/wire"
@@ -37,7 +38,7 @@ finished first). The database is made or brought to the newest form on start.
 
 Plain http is served to this machine only. For other machines give a certificate,
 or put a proxy that speaks TLS in front and say with --url how devices reach it.`,
-		Example: "  punchlistd serve\n  punchlistd serve --listen :8443 --tls-cert sync.pem --tls-key sync.key --url https://sync.example:8443", Args: a.args(0, 0),
+		Example: "  punchlistd serve\n  punchlistd serve --listen :8443 --tls-cert sync.pem --tls-key sync.key --url https://sync.example:8443", Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.with(cmd, func(ctx context.Context, srv *server.Server, store *sqlitestore.Store) error {
 				path, err := a.path()
@@ -75,7 +76,7 @@ func (a *app) serve(ctx context.Context, srv *server.Server, store *sqlitestore.
 	if err != nil {
 		return errors.Join(err, ln.Close())
 	}
-	a.printf("punchlistd: serving %s (database %s, server %s)\n", base, path, srv.ID())
+	a.Printf("punchlistd: serving %s (database %s, server %s)\n", base, path, srv.ID())
 	users, err := store.Users(ctx)
 	if err != nil {
 		return errors.Join(err, ln.Close())
@@ -86,7 +87,7 @@ func (a *app) serve(ctx context.Context, srv *server.Server, store *sqlitestore.
 	if err := srv.Serve(ctx, ln); err != nil {
 		return err
 	}
-	a.note("punchlistd: stopped")
+	a.Note("punchlistd: stopped")
 	return nil
 }
 
@@ -127,12 +128,12 @@ func checkURL(address, given string) error {
 func listen(o serving) (net.Listener, string, error) {
 	host, port, err := net.SplitHostPort(o.listen)
 	if err != nil {
-		return nil, "", usageError{&server.Fault{Message: fmt.Sprintf("--listen %q is not HOST:PORT", o.listen), Cure: "--listen " + defaultListen}}
+		return nil, "", cli.Usage("--listen "+defaultListen, "--listen %q is not HOST:PORT", o.listen)
 	}
 	var cert tls.Certificate
 	switch {
 	case (o.cert == "") != (o.key == ""):
-		return nil, "", usageError{&server.Fault{Message: "--tls-cert and --tls-key belong together", Cure: "give both"}}
+		return nil, "", cli.Usage("give both", "--tls-cert and --tls-key belong together")
 	case o.cert != "":
 		if cert, err = tls.LoadX509KeyPair(o.cert, o.key); err != nil {
 			return nil, "", &server.Fault{Message: "the certificate cannot be used: " + err.Error(), Cure: "give PEM files that belong together"}

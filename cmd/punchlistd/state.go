@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"example.com/punchlist/cmd/cli"
 	"example.com/punchlist/sync/server"
 	"example.com/punchlist/sync/server/sqlitestore"
 )
@@ -23,7 +24,7 @@ type crewJSON struct {
 }
 
 func (a *app) stateCmd() *cobra.Command {
-	return a.jsonFlag(&cobra.Command{Use: "state", Short: "What the server holds", Example: "  punchlistd state --json", Args: a.args(0, 0),
+	return a.JSONFlag(&cobra.Command{Use: "state", Short: "What the server holds", Example: "  punchlistd state --json", Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.with(cmd, func(ctx context.Context, srv *server.Server, store *sqlitestore.Store) error {
 				crews, err := store.Crews(ctx)
@@ -34,12 +35,12 @@ func (a *app) stateCmd() *cobra.Command {
 				for _, c := range crews {
 					out.Crews = append(out.Crews, crewJSON{c.Name, c.Version, c.Records, c.Tasks})
 				}
-				if a.json {
-					return a.printJSON(out)
+				if a.JSON {
+					return a.PrintJSON(out)
 				}
-				a.printf("server %s\n", out.ServerID)
+				a.Printf("server %s\n", out.ServerID)
 				for _, c := range out.Crews {
-					a.printf("%s: %d tasks, %d records, version %d\n", c.Name, c.Tasks, c.Records, c.Version)
+					a.Printf("%s: %d tasks, %d records, version %d\n", c.Name, c.Tasks, c.Records, c.Version)
 				}
 				if len(crews) == 0 {
 					a.next("user add NAME --crew CREW")

@@ -4,12 +4,12 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"example.com/punchlist/cmd/cli"
 	"example.com/punchlist/sync/op"
 	"example.com/punchlist/sync/server"
 	"example.com/punchlist/sync/server/sqlitestore"
@@ -33,7 +33,7 @@ func (a *app) office(ctx context.Context, srv *server.Server, store *sqlitestore
 		return server.Author{}, err
 	}
 	if len(crews) > 1 {
-		return server.Author{}, usageError{&server.Fault{Message: "there are several crews", Cure: "name one: --crew " + strings.Join(crews, ", or --crew ")}}
+		return server.Author{}, cli.Usage("name one: --crew "+strings.Join(crews, ", or --crew "), "there are several crews")
 	}
 	return srv.Office(ctx, a.by, strings.Join(crews, ""))
 }
@@ -56,16 +56,16 @@ func parseFields(pairs []string, now time.Time) (op.Fields, error) {
 	for _, pair := range pairs {
 		name, text, ok := strings.Cut(pair, "=")
 		if !ok {
-			return nil, usageError{&server.Fault{Message: fmt.Sprintf("%q is not FIELD=VALUE", pair), Cure: "write it like priority=high"}}
+			return nil, cli.Usage("write it like priority=high", "%q is not FIELD=VALUE", pair)
 		}
 		f, known := op.FieldOf(op.Task, name)
 		switch {
 		case !known:
-			return nil, unknownField(name)
+			return nil, cli.UnknownField(op.Task, name)
 		case f.Derived:
 			return nil, &op.Refusal{Code: op.CodeDerived, Field: name, Message: "is given by the server and cannot be set"}
 		}
-		v, err := parseValue(f, text, now)
+		v, err := cli.ParseValue(f, text, func(text string) (int64, error) { return parseTime(text, now) })
 		if err != nil {
 			return nil, err
 		}
@@ -101,52 +101,8 @@ func checkAssignee(ctx context.Context, store *sqlitestore.Store, crew string, f
 	return &server.Fault{Message: fmt.Sprintf("nobody called %q works in the crew %s", who, crew), Cure: cure}
 }
 
-func unknownField(name string) error {
-	var names []string
-	for _, f := range op.SchemaOf(op.Task) {
-		if !f.Derived {
-			names = append(names, f.Name)
-		}
-	}
-	return &server.Fault{Message: fmt.Sprintf("a task has no field %q", name), Cure: "one of " + strings.Join(names, ", ") + ", tag.NAME, x.NAME"}
-}
-
-// parseValue reads a value as its field's type asks; nothing empties the field.
-func parseValue(f op.Field, text string, now time.Time) (v any, err error) {
-	if text == "" {
-		return nil, nil
-	}
-	what := ""
-	switch f.Type {
-	case op.Time:
-		v, err = parseTime(text, now)
-		what = "no time; write 2026-12-01, 2026-12-01 14:30, today, tomorrow 14:30, or milliseconds since 1970"
-	case op.Int:
-		v, err = strconv.ParseInt(text, 10, 64)
-		what = "no whole number"
-	case op.Real:
-		v, err = strconv.ParseFloat(text, 64)
-		what = "no number"
-	case op.Bool:
-		v, err = strconv.ParseBool(text)
-		what = "neither true nor false"
-	default:
-		if f.Name == "status" {
-			text = strings.ToUpper(text)
-		}
-		return text, nil
-	}
-	if err != nil {
-		return nil, &op.Refusal{Code: op.CodeBadValue, Field: f.Name, Message: fmt.Sprintf("%q is %s", text, what)}
-	}
-	return v, nil
-}
-
 // parseTime reads a time in this machine's zone; a day alone means its midnight.
 func parseTime(text string, now time.Time) (int64, error) {
-	if ms, err := strconv.ParseInt(text, 10, 64); err == nil && ms > 1e11 {
-		return ms, nil
-	}
 	day, clock, _ := strings.Cut(text, " ")
 	switch day {
 	case "today":
@@ -161,7 +117,10 @@ func parseTime(text string, now time.Time) (int64, error) {
 		return t.UnixMilli(), nil
 	}
 	t, err := time.Parse(time.RFC3339, text)
-	return t.UnixMilli(), err
+	if err != nil {
+		return 0, fmt.Errorf("%q is no time; write 2026-12-01, 2026-12-01 14:30, today, tomorrow 14:30, or milliseconds since 1970", text)
+	}
+	return t.UnixMilli(), nil
 }
 
 // taskJSON is a task as --json prints it: its id, every field that is set, its
@@ -187,12 +146,12 @@ func taskJSON(rec *op.Record) map[string]any {
 // toldTask shows an edited task.
 func (a *app) toldTask(e server.Edited) error {
 	for _, c := range e.Overrode {
-		a.note("This replaced what %s wrote meanwhile: %s was %v.", c.Who, c.Field, c.Theirs)
+		a.Note("This replaced what %s wrote meanwhile: %s was %v.", c.Who, c.Field, c.Theirs)
 	}
-	if a.json {
-		return a.printJSON(taskJSON(e.Task))
+	if a.JSON {
+		return a.PrintJSON(taskJSON(e.Task))
 	}
-	a.printf("%s\n", taskLine(e.Task))
+	a.Printf("%s\n", taskLine(e.Task))
 	return nil
 }
 

@@ -7,13 +7,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"example.com/punchlist/cmd/cli"
 	"example.com/punchlist/sync/server"
 	"example.com/punchlist/sync/server/sqlitestore"
 )
 
 func (a *app) taskAddCmd() *cobra.Command {
 	cmd := &cobra.Command{Use: "add TITLE [FIELD=VALUE…]", Short: "Add a task to a crew",
-		Example: "  punchlistd task add 'Check the pump' --crew north priority=high assignee=ann due_at='tomorrow 14:00'", Args: a.args(1, -1),
+		Example: "  punchlistd task add 'Check the pump' --crew north priority=high assignee=ann due_at='tomorrow 14:00'", Args: cli.Args(1, -1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			fields, err := parseFields(args[1:], time.Now())
 			if err != nil {
@@ -35,7 +36,7 @@ func (a *app) taskAddCmd() *cobra.Command {
 				return a.toldTask(e)
 			})
 		}}
-	return a.jsonFlag(a.officeFlags(cmd))
+	return a.JSONFlag(a.officeFlags(cmd))
 }
 
 func sorted(words []string) []string {

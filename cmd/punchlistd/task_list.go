@@ -10,12 +10,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"example.com/punchlist/cmd/cli"
 	"example.com/punchlist/sync/server"
 	"example.com/punchlist/sync/server/sqlitestore"
 )
 
 func (a *app) taskListCmd() *cobra.Command {
-	cmd := &cobra.Command{Use: "list", Short: "List the tasks of a crew, or of all", Example: "  punchlistd task list --crew north --json", Args: a.args(0, 0),
+	cmd := &cobra.Command{Use: "list", Short: "List the tasks of a crew, or of all", Example: "  punchlistd task list --crew north --json", Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.with(cmd, func(ctx context.Context, srv *server.Server, store *sqlitestore.Store) error {
 				crews, err := a.crews(ctx, store)
@@ -31,19 +32,19 @@ func (a *app) taskListCmd() *cobra.Command {
 			})
 		}}
 	cmd.Flags().StringVar(&a.crew, "crew", "", "one crew only")
-	return a.jsonFlag(cmd)
+	return a.JSONFlag(cmd)
 }
 
 // listTasks writes the tasks as they are read, page by page.
 func (a *app) listTasks(ctx context.Context, srv *server.Server, crews []string) error {
-	out := bufio.NewWriter(a.out)
+	out := bufio.NewWriter(a.Out)
 	n := 0
 	for rec, err := range srv.Tasks(ctx, crews) {
 		if err != nil {
 			return errors.Join(err, out.Flush())
 		}
-		if !a.json {
-			fmt.Fprintln(out, plain(taskLine(rec)))
+		if !a.JSON {
+			fmt.Fprintln(out, cli.Plain(taskLine(rec)))
 			n++
 			continue
 		}
@@ -55,10 +56,10 @@ func (a *app) listTasks(ctx context.Context, srv *server.Server, crews []string)
 		_, _ = out.Write(text)
 		n++
 	}
-	if a.json {
+	if a.JSON {
 		_, _ = io.WriteString(out, map[bool]string{true: "[]\n", false: "\n]\n"}[n == 0])
 	}
-	if n == 0 && !a.json {
+	if n == 0 && !a.JSON {
 		a.next("task add TITLE --crew CREW")
 	}
 	return out.Flush()

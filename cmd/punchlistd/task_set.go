@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"example.com/punchlist/cmd/cli"
 	"example.com/punchlist/sync/op"
 	"example.com/punchlist/sync/server"
 	"example.com/punchlist/sync/server/sqlitestore"
@@ -18,7 +19,7 @@ func (a *app) taskSetCmd() *cobra.Command {
 
 TASK is its number, its external_ref, or the beginning of its id.
 status=ON_HOLD, INCOMPLETE and CANCELLED need a reason=…; crew=… moves the task.`,
-		Example: "  punchlistd task set T-10423 priority=high assignee=bob\n  punchlistd task set T-10423 status=CANCELLED reason=customer", Args: a.args(2, -1),
+		Example: "  punchlistd task set T-10423 priority=high assignee=bob\n  punchlistd task set T-10423 status=CANCELLED reason=customer", Args: cli.Args(2, -1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			fields, err := parseFields(args[1:], time.Now())
 			if err != nil {
@@ -47,5 +48,5 @@ status=ON_HOLD, INCOMPLETE and CANCELLED need a reason=…; crew=… moves the t
 				return a.toldTask(e)
 			})
 		}}
-	return a.jsonFlag(a.officeFlags(cmd))
+	return a.JSONFlag(a.officeFlags(cmd))
 }

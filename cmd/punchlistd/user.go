@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"example.com/punchlist/cmd/cli"
 	"example.com/punchlist/sync/op"
 	"example.com/punchlist/sync/server"
 	"example.com/punchlist/sync/server/sqlitestore"
@@ -29,7 +30,7 @@ type userJSON struct {
 func (a *app) userAddCmd() *cobra.Command {
 	u := server.User{Role: op.Technician}
 	cmd := &cobra.Command{Use: "add NAME --crew CREW…", Short: "Add a person; crews that do not exist are made",
-		Example: "  punchlistd user add ann --crew north\n  punchlistd user add dora --crew north --crew south --role dispatcher", Args: a.args(1, 1)}
+		Example: "  punchlistd user add ann --crew north\n  punchlistd user add dora --crew north --crew south --role dispatcher", Args: cli.Args(1, 1)}
 	userFlags(cmd, &u)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		return a.with(cmd, func(ctx context.Context, srv *server.Server, store *sqlitestore.Store) error {
@@ -44,7 +45,7 @@ func (a *app) userAddCmd() *cobra.Command {
 			return a.toldUser(ctx, srv, u.Name, made)
 		})
 	}
-	return a.jsonFlag(cmd)
+	return a.JSONFlag(cmd)
 }
 
 func userFlags(cmd *cobra.Command, u *server.User) {
@@ -82,12 +83,12 @@ func (a *app) toldUser(ctx context.Context, srv *server.Server, name string, mad
 		return err
 	}
 	for _, crew := range made {
-		a.note("New crew: %s", crew)
+		a.Note("New crew: %s", crew)
 	}
-	if a.json {
-		return a.printJSON(userJSON{u.Name, u.Role, u.Crews, u.Disabled != 0, made})
+	if a.JSON {
+		return a.PrintJSON(userJSON{u.Name, u.Role, u.Crews, u.Disabled != 0, made})
 	}
-	a.printf("%s\n", userLine(u))
+	a.Printf("%s\n", userLine(u))
 	if u.Disabled == 0 {
 		a.next("invite %s", word(u.Name))
 	}
@@ -103,7 +104,7 @@ func userLine(u server.User) string {
 }
 
 func (a *app) userListCmd() *cobra.Command {
-	return a.jsonFlag(&cobra.Command{Use: "list", Short: "List all people", Example: "  punchlistd user list", Args: a.args(0, 0),
+	return a.JSONFlag(&cobra.Command{Use: "list", Short: "List all people", Example: "  punchlistd user list", Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.with(cmd, func(ctx context.Context, _ *server.Server, store *sqlitestore.Store) error {
 				users, err := store.Users(ctx)
@@ -113,12 +114,12 @@ func (a *app) userListCmd() *cobra.Command {
 				list := make([]userJSON, 0, len(users))
 				for _, u := range users {
 					list = append(list, userJSON{u.Name, u.Role, u.Crews, u.Disabled != 0, nil})
-					if !a.json {
-						a.printf("%s\n", userLine(u))
+					if !a.JSON {
+						a.Printf("%s\n", userLine(u))
 					}
 				}
-				if a.json {
-					return a.printJSON(list)
+				if a.JSON {
+					return a.PrintJSON(list)
 				}
 				if len(users) == 0 {
 					a.next("user add NAME --crew CREW")
@@ -131,7 +132,7 @@ func (a *app) userListCmd() *cobra.Command {
 func (a *app) userSetCmd() *cobra.Command {
 	var to server.User
 	cmd := &cobra.Command{Use: "set NAME [--crew CREW…] [--role ROLE]", Short: "Change a person's crews (all of them) or role",
-		Example: "  punchlistd user set ann --crew north --crew south\n  punchlistd user set ann --role dispatcher", Args: a.args(1, 1)}
+		Example: "  punchlistd user set ann --crew north --crew south\n  punchlistd user set ann --role dispatcher", Args: cli.Args(1, 1)}
 	userFlags(cmd, &to)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		return a.with(cmd, func(ctx context.Context, srv *server.Server, store *sqlitestore.Store) error {
@@ -152,7 +153,7 @@ func (a *app) userSetCmd() *cobra.Command {
 			return a.toldUser(ctx, srv, args[0], made)
 		})
 	}
-	return a.jsonFlag(cmd)
+	return a.JSONFlag(cmd)
 }
 
 func (a *app) userAbleCmd(disable bool) *cobra.Command {
@@ -160,7 +161,7 @@ func (a *app) userAbleCmd(disable bool) *cobra.Command {
 	if disable {
 		use, short = "disable", "Keep a person from syncing, at once and on every device; nothing on them is lost"
 	}
-	return a.jsonFlag(&cobra.Command{Use: use + " NAME", Short: short, Example: "  punchlistd user " + use + " ann", Args: a.args(1, 1),
+	return a.JSONFlag(&cobra.Command{Use: use + " NAME", Short: short, Example: "  punchlistd user " + use + " ann", Args: cli.Args(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.with(cmd, func(ctx context.Context, srv *server.Server, _ *sqlitestore.Store) error {
 				if err := srv.DisableUser(ctx, args[0], disable); err != nil {

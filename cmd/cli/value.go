@@ -1,0 +1,57 @@
+package cli
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"example.com/punchlist/localdb"
+	"example.com/punchlist/sync/op"
+)
+
+// ParseValue reads a value as its field's type asks; nothing empties the field.
+// when reads a time, as ms since 1970; its error says what would be one.
+func ParseValue(f op.Field, text string, when func(string) (int64, error)) (v any, err error) {
+	if text == "" {
+		return nil, nil
+	}
+	what := ""
+	switch f.Type {
+	case op.Time:
+		if ms, err := strconv.ParseInt(text, 10, 64); err == nil && ms > 1e11 {
+			return ms, nil
+		}
+		if v, err = when(text); err != nil {
+			return nil, &op.Refusal{Code: op.CodeBadValue, Field: f.Name, Message: err.Error()}
+		}
+	case op.Int:
+		v, err = strconv.ParseInt(text, 10, 64)
+		what = "no whole number"
+	case op.Real:
+		v, err = strconv.ParseFloat(text, 64)
+		what = "no number"
+	case op.Bool:
+		v, err = strconv.ParseBool(text)
+		what = "neither true nor false"
+	default:
+		if f.Name == "status" {
+			text = strings.ToUpper(text)
+		}
+		return text, nil
+	}
+	if err != nil {
+		return nil, &op.Refusal{Code: op.CodeBadValue, Field: f.Name, Message: fmt.Sprintf("%q is %s", text, what)}
+	}
+	return v, nil
+}
+
+// UnknownField refuses a field and names those that there are.
+func UnknownField(kind op.Kind, name string) error {
+	var names []string
+	for _, f := range op.SchemaOf(kind) {
+		if !f.Derived {
+			names = append(names, f.Name)
+		}
+	}
+	return &localdb.Error{Message: fmt.Sprintf("a %s has no field %q", op.Word(kind), name), Hint: "one of " + strings.Join(names, ", ") + ", tag.NAME, x.NAME"}
+}
