@@ -102,7 +102,7 @@ func candidates(tx *sqlite.Tx, f Filter) (list string, narrowed bool, err error)
 		return "", false, err
 	}
 	ids, err := collectAll(tx, `SELECT d.id FROM task_search s CROSS JOIN search_docs d ON d.doc = s.rowid WHERE task_search MATCH ?1
-		UNION SELECT id FROM search_docs WHERE stale = 1
+		UNION SELECT id FROM search_docs INDEXED BY search_docs_stale WHERE stale = 1
 		UNION SELECT t.id FROM sites s CROSS JOIN tasks t ON t.site_id = s.id WHERE instr(s.search, ?2) > 0 LIMIT ?3`, grams, word, maxCandidates+1)
 	if err != nil || len(ids) > maxCandidates {
 		return "", false, err
