@@ -70,6 +70,7 @@ func (s *checklistScreen) progress() string {
 
 // rows are the steps around the selected one, under the headings of their parts.
 func (s *checklistScreen) rows(a *App, w, h int) []string {
+	h = max(1, h) // a long label and its help may leave no room at all
 	var lines []string
 	section, at := "", 0
 	for i, it := range s.items {
