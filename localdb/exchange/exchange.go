@@ -176,6 +176,7 @@ func Read(r io.Reader, o Options) (*File, error) {
 		return nil, err
 	}
 	f.refuseDoubles()
+	f.countSiteless()
 	slices.SortStableFunc(f.Bad, func(a, b Bad) int { return a.Line - b.Line })
 	return f, nil
 }
@@ -237,6 +238,19 @@ func (f *File) refuseDoubles() {
 	}
 	if unnamed > 0 {
 		f.note("%s no external_ref and no id: told apart by the whole row, so a changed row becomes a new task (--map external_ref=COLUMN names the key)", count(unnamed, "row has", "rows have"))
+	}
+}
+
+// countSiteless tells how many rows are taken without the site that they tell of.
+func (f *File) countSiteless() {
+	n := 0
+	for _, e := range f.entries {
+		if e.siteless {
+			n++
+		}
+	}
+	if n > 0 {
+		f.note("%s, but not its site.code: taken without a site", count(n, "row tells of a site", "rows tell of a site"))
 	}
 }
 

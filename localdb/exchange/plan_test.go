@@ -329,6 +329,10 @@ func TestRowsWithoutASiteCode(t *testing.T) {
 	if len(p.Remarks) != 1 || p.Remarks[0] != "2 rows tell of a site, but not its site.code: taken without a site" {
 		t.Errorf("%q", p.Remarks)
 	}
+	f := readText(t, "NO,WHAT,UPRN,STREET\n2,Dog,,Dam Road\n2,Dog again,,Dam Road\n", o)
+	if len(f.Bad) != 1 || len(f.Notes) != 1 || !strings.HasPrefix(f.Notes[0], "1 row tells") {
+		t.Errorf("%v, %q", f.Bad, f.Notes)
+	}
 	if d.task("1").Fields["site_id"] == nil || d.task("2").Fields["site_id"] != nil {
 		t.Error("a task at the wrong site")
 	}

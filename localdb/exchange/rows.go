@@ -31,7 +31,6 @@ func (f *File) readRows(t *table, o Options) error {
 			f.title = Bad{Column: c + 1, Header: t.header[c]}
 		}
 	}
-	siteless := 0
 	for _, r := range t.rows {
 		e, bad := m.entry(r)
 		if bad != nil {
@@ -42,19 +41,13 @@ func (f *File) readRows(t *table, o Options) error {
 			f.Bad = append(f.Bad, *bad)
 			continue
 		}
-		switch {
-		case e.site != nil:
+		if e.site != nil {
 			e.site.defaults = siteDefaults
-		case e.siteless:
-			siteless++
 		}
 		if f.siteOnly {
 			e.task = nil
 		}
 		f.entries = append(f.entries, e)
-	}
-	if siteless > 0 {
-		f.note("%s, but not its site.code: taken without a site", count(siteless, "row tells of a site", "rows tell of a site"))
 	}
 	return nil
 }
