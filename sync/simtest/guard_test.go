@@ -36,10 +36,10 @@ func (g *guard) Freeze(ctx context.Context, ops []op.Op) ([]op.Op, error) {
 		return nil, errKilled
 	}
 	out, err := g.DB.Freeze(ctx, ops)
-	g.r.point("after freeze")
 	if err != nil || g.r.isDead() {
 		return out, err
 	}
+	defer g.r.point("after freeze")
 	left := map[string]bool{}
 	for _, o := range out {
 		left[o.ID] = true
