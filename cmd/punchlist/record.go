@@ -40,8 +40,12 @@ func recordsJSON(list []localdb.Record) []map[string]any {
 }
 
 // taskJSON is a task of the list: its record and what became of its changes.
+// A merge that nobody has looked at yet is sent all the same: scripts know four words.
 func taskJSON(r localdb.Record, sync localdb.Badge) map[string]any {
 	out := recordJSON(r)
+	if sync == localdb.BadgeMerged {
+		sync = localdb.BadgeSent
+	}
 	out["sync"] = sync
 	return out
 }
