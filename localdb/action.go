@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
+	"slices"
 	"strings"
 
 	"example.com/punchlist/localdb/sqlite"
@@ -80,7 +82,9 @@ func (db *DB) act(ctx context.Context, do func(*action) error) (Saved, error) {
 		if err := do(a); err != nil {
 			return err
 		}
-		if len(a.saved.OpIDs) > 1 {
+		if n := len(a.saved.OpIDs); n > maxGroup {
+			return fmt.Errorf("an action holds at most %d changes; this one makes %d", maxGroup, n)
+		} else if n > 1 {
 			if err := a.tie(); err != nil {
 				return err
 			}
@@ -164,7 +168,8 @@ func (a *action) change(c Change) (string, error) {
 	if c.Action == op.Update && !a.diff(&o, cur) {
 		return c.ID, nil
 	}
-	if o.Base, err = a.base(o, cur.Version); err != nil {
+	parts, err := a.parts(o, cur.Version)
+	if err != nil {
 		return "", err
 	}
 	if exists {
@@ -183,11 +188,60 @@ func (a *action) change(c Change) (string, error) {
 		return "", err
 	}
 	a.saved.IDs = append(a.saved.IDs, c.ID)
-	a.saved.OpIDs = append(a.saved.OpIDs, o.ID)
-	kept := o.Fields.Clone()
-	delete(kept, op.UpdatedAt)
-	a.deeds = append(a.deeds, deed{Op: o.ID, Kind: o.Kind, ID: o.Entity, Task: taskOf(cur), Action: o.Action, Fields: kept, Prev: o.Prev})
-	return c.ID, a.enqueue(o, taskOf(cur))
+	for _, part := range parts {
+		if err := a.enqueue(part, taskOf(cur)); err != nil {
+			return "", err
+		}
+		kept := part.Fields.Clone()
+		delete(kept, op.UpdatedAt)
+		a.saved.OpIDs = append(a.saved.OpIDs, part.ID)
+		a.deeds = append(a.deeds, deed{Op: part.ID, Kind: o.Kind, ID: o.Entity, Task: taskOf(cur), Action: o.Action, Fields: kept, Prev: part.Prev})
+	}
+	return c.ID, nil
+}
+
+// parts gives an op its base. An op has one, but an unsent change hides the
+// server's word on its own registers only: where the person saw different
+// versions of what one change touches, it becomes an op for each. With the oldest
+// base for all, values that the person had seen would beat the change.
+func (a *action) parts(o op.Op, version int64) (out []op.Op, err error) {
+	o.Base, err = a.base(o, version)
+	if _, restores := o.Fields[op.Deleted]; err != nil || o.Base == version || o.Action != op.Update || restores {
+		return []op.Op{o}, err
+	}
+	registers := map[string]op.Fields{}
+	for name, v := range o.Fields {
+		if register := op.RegisterOf(o.Kind, name); name != op.UpdatedAt && registers[register] == nil {
+			registers[register] = op.Fields{name: v}
+		} else if name != op.UpdatedAt {
+			registers[register][name] = v
+		}
+	}
+	seen := map[int64]op.Fields{}
+	for _, fields := range registers {
+		base, err := a.base(op.Op{Kind: o.Kind, Entity: o.Entity, Action: o.Action, Fields: fields}, version)
+		if err != nil {
+			return nil, err
+		}
+		if seen[base] == nil {
+			seen[base] = op.Fields{op.UpdatedAt: o.Fields[op.UpdatedAt]}
+		}
+		maps.Copy(seen[base], fields)
+	}
+	for _, base := range slices.Sorted(maps.Keys(seen)) {
+		part := o
+		if len(out) > 0 {
+			part.ID = a.db.newID()
+		}
+		part.Base, part.Fields, part.Prev = base, seen[base], op.Fields{}
+		for name, v := range o.Prev {
+			if _, mine := part.Fields[name]; mine {
+				part.Prev[name] = v
+			}
+		}
+		out = append(out, part)
+	}
+	return out, nil
 }
 
 // allowed refuses a change that makes no sense on what this laptop holds.

@@ -394,6 +394,31 @@ func TestBaseOfARestoreIsTheDeletion(t *testing.T) {
 	}
 }
 
+// Of two fields that one change sets, an unsent edit may hide one: each goes
+// with what the person saw of it, both as one action.
+func TestAChangeOfTwoFieldsHasABaseForEach(t *testing.T) {
+	f := newFixture(t)
+	f.hear("1", change(state(remote, 5, "asset", "A")))
+	f.must(f.EditTask(f.ctx, remote, op.Fields{"asset": "x"}))
+	f.hear("2", change(state(remote, 9, "asset", "y", "contact_name", "seen", "contact_phone", "seen too")))
+	f.must(f.EditTask(f.ctx, remote, op.Fields{"asset": "z", "contact_name": "new", "contact_phone": "7"}))
+	b := f.batch()
+	if len(b) != 3 || b[1].Group == "" || b[1].Group != b[2].Group || b[1].ID == b[2].ID {
+		t.Fatalf("goes out: %+v", b)
+	}
+	if b[1].Base != 5 || b[1].Fields.Text("asset") != "z" || b[1].Prev.Text("asset") != "x" || len(b[1].Fields) != 2 {
+		t.Errorf("what an unsent edit hides: %+v", b[1])
+	}
+	if b[2].Base != 9 || b[2].Fields.Text("contact_name") != "new" || b[2].Prev.Text("contact_phone") != "seen too" || len(b[2].Fields) != 3 {
+		t.Errorf("what the person saw: %+v", b[2])
+	}
+	_, err := f.Undo(f.ctx)
+	f.must(err)
+	if b := f.batch(); len(b) != 1 || f.field(remote, "contact_name") != "seen" || f.field(remote, "asset") != "x" {
+		t.Errorf("undone: %+v, %v", b, f.field(remote, "asset"))
+	}
+}
+
 // A deletion of one's own hides what the server says meanwhile, but not from who
 // brings the record back and looks at it.
 func TestBaseAfterARecordWasBroughtBack(t *testing.T) {
