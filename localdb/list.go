@@ -165,7 +165,7 @@ func (src source) taskRows(tx *sqlite.Tx, where, order string, limit int, args .
 		from, args = src.from, append([]any{src.list}, args...)
 	}
 	rows, err := tx.Query(`SELECT t.id, coalesce(t.number, ''), t.title, coalesce(t.type, ''), coalesce(t.assignee, ''), coalesce(t.asset, ''), t.status,
-			coalesce(t.priority, ''), coalesce(t.crew, ''), t.window_start, t.window_end, t.due_at, t.updated_at, coalesce(s.code, ''), coalesce(s.name, ''), t.due_key,
+			coalesce(t.priority, ''), coalesce(t.crew, ''), t.window_start, t.window_end, t.due_at, t.updated_at, coalesce(s.code, ''), coalesce(s.name, ''), coalesce(s.id, ''), t.due_key,
 			(SELECT count(*) FROM checklist_items i WHERE i.task_id = t.id AND i.deleted = 0),
 			(SELECT count(i.outcome) FROM checklist_items i WHERE i.task_id = t.id AND i.deleted = 0),
 			(SELECT count(*) FROM notes n WHERE n.task_id = t.id AND n.deleted = 0),
@@ -184,7 +184,7 @@ func (src source) taskRows(tx *sqlite.Tx, where, order string, limit int, args .
 		var from, to, due sql.NullInt64
 		var parked, conflicts, merges int
 		err := rows.Scan(&r.ID, &r.Number, &r.Title, &r.Type, &r.Assignee, &r.Asset, &r.Status, &r.Priority, &r.Crew, &from, &to, &due, &r.UpdatedAt,
-			&r.SiteCode, &r.SiteName, &r.dueKey, &r.Steps, &r.StepsDone, &r.Notes, &r.Waiting, &parked, &conflicts, &merges)
+			&r.SiteCode, &r.SiteName, &r.SiteID, &r.dueKey, &r.Steps, &r.StepsDone, &r.Notes, &r.Waiting, &parked, &conflicts, &merges)
 		if err != nil {
 			return nil, err
 		}

@@ -88,6 +88,7 @@ type TaskRow struct {
 	Asset    string
 	SiteCode string
 	SiteName string
+	SiteID   string
 	Status   op.Status
 	Priority string
 	Crew     string

@@ -61,6 +61,11 @@ func newFollowUpForm(a *App, of localdb.TaskRow, what string) *formScreen {
 	s := newAddForm(a)
 	s.field("title").set("Follow-up: " + op.Clean(what, false))
 	s.field("type").chosen = "repair"
+	if of.SiteID != "" { // what is left to do is there where it was found
+		site := s.field("site_id")
+		site.set(of.SiteCode)
+		site.siteID = of.SiteID
+	}
 	s.more, s.keep = op.Fields{"parent_id": of.ID}, newKeeper("follow-up:"+of.ID)
 	s.keep.typed = s.texts()
 	return s

@@ -72,7 +72,7 @@ func TestFailedStepOpensAFollowUp(t *testing.T) {
 	s.keys("F").sees("New task", "Follow-up: Door closes by itself")
 	s.keys("ctrl+s", "esc").sees("Follow-up: Door")
 	children := s.task(ids["T-10423"]).Children
-	if len(children) != 1 || children[0].Title != "Follow-up: Door closes by itself" {
+	if len(children) != 1 || children[0].Title != "Follow-up: Door closes by itself" || children[0].SiteCode == "" {
 		t.Errorf("follow-ups: %+v", children)
 	}
 }

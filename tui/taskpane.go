@@ -61,8 +61,8 @@ func (p *taskPane) lines(a *App, w int) []string {
 	if d := p.data.Fields.Text("description"); d != "" {
 		out = append(append(out, ""), a.block(d, w)...)
 	}
+	out = append(out, p.notes(a, w)...) // before the checklist: a warning must not stand behind fifty steps
 	out = append(out, p.checklist(a, w)...)
-	out = append(out, p.notes(a, w)...)
 	out = append(out, p.children(a, w)...)
 	out = append(out, p.times(a, w)...)
 	return append(out, p.history(a, w)...)
