@@ -69,6 +69,13 @@ func (m *machine) step(off int64) {
 	m.off = off
 }
 
+// asleep tells whether the machine is suspended.
+func (m *machine) asleep() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.frozen != nil
+}
+
 // freeze suspends the machine, or wakes it.
 func (m *machine) freeze(on bool) {
 	m.mu.Lock()

@@ -87,6 +87,7 @@ func (w *world) calmDown() bool {
 		(&chaos{w, d}).openServer()
 	}
 	for _, l := range w.laptops {
+		w.sleep(d, 10)
 		l.clock.freeze(false)
 		l.clock.setTrap(nil)
 		l.mu.Lock()
@@ -108,7 +109,7 @@ func (w *world) calmDown() bool {
 	if cursed && !w.sleep(d, 70*minute) {
 		return false
 	}
-	w.dropParked()
+	w.dropParked(d)
 	if !w.sleep(d, 3*minute) {
 		return false
 	}
@@ -148,8 +149,9 @@ func (w *world) drained(cured bool) (left bool) {
 }
 
 // dropParked: every refused op is there with its reason; then its person lets it go.
-func (w *world) dropParked() {
+func (w *world) dropParked(d *dice) {
 	for _, l := range w.laptops {
+		w.sleep(d, 10)
 		r, done := l.using()
 		for {
 			var id string
@@ -179,6 +181,9 @@ func (w *world) dropParked() {
 
 // end stops everything that the history started and waits for it.
 func (w *world) end() {
+	w.mu.Lock()
+	w.over = true
+	w.mu.Unlock()
 	w.stop()
 	for _, l := range w.laptops {
 		l.clock.freeze(false)

@@ -23,6 +23,7 @@ type laptop struct {
 	clock *machine
 	dice  *dice // the person's
 	ids   *dice
+	once  *dice // nonces
 	link  *link
 	liar  bool // its program writes times of the future
 
@@ -57,7 +58,7 @@ type run struct {
 }
 
 func newLaptop(w *world, n int, name string) *laptop {
-	l := &laptop{w: w, n: n, name: name, dice: w.chance("person " + name), ids: w.chance("ids " + name),
+	l := &laptop{w: w, n: n, name: name, dice: w.chance("person " + name), ids: w.chance("ids " + name), once: w.chance("nonces " + name),
 		path: filepath.Join(w.dir, name+"-0.db"), versions: map[server.Ref]int64{}}
 	l.clock = &machine{w: w, since: w.now()}
 	l.clock.step(pick(l.dice, []int64{0, 0, 90 * second, -7 * minute, 3 * year, -9 * year, 10 * year}))
@@ -134,7 +135,7 @@ func (r *run) way(ctx context.Context) (engine.Remote, error) {
 	return r.remote, nil
 }
 
-func (r *run) nonce() string { return r.lap.ids.uuid(r.lap.w.now()) }
+func (r *run) nonce() string { return r.lap.once.uuid(r.lap.w.now()) }
 
 func (r *run) report(ctx context.Context) wire.Report {
 	n, err := r.db.PendingOps(ctx)
@@ -150,12 +151,16 @@ func (r *run) isDead() bool {
 	return r.dead
 }
 
-// poke tells the engine that the database was written to.
+// poke tells the engine that the database was written to: a moment later, when
+// whatever wrote has come to rest. At once, the engine might find that news and
+// another waiting together, and which it takes first would be the runtime's chance.
 func (r *run) poke() {
-	select {
-	case r.wake <- struct{}{}:
-	default:
-	}
+	time.AfterFunc(100*time.Microsecond, func() {
+		select {
+		case r.wake <- struct{}{}:
+		default:
+		}
+	})
 }
 
 // using gives the program that runs to a person; done must be called.
@@ -169,8 +174,14 @@ func (l *laptop) using() (r *run, done func()) {
 	return l.run, l.run.acting.Done
 }
 
+// linksChanged is news to a machine that is awake; one that sleeps is told when
+// it wakes. (Two parts of its program that wait for it to wake, each for its own
+// reason, would go on in an order that is the runtime's chance.)
 func (l *laptop) linksChanged() {
 	l.link.nudge(false)
+	if l.clock.asleep() {
+		return
+	}
 	r, done := l.using()
 	defer done()
 	if r == nil {

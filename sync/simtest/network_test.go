@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptrace"
@@ -84,6 +85,7 @@ type link struct {
 	dice *dice
 
 	mu     sync.Mutex // guards all below
+	lanes  map[string]*dice
 	sky    sky
 	quiet  int64 // boot clock: the server asked for silence until then
 	tries  map[string][]int64
@@ -91,11 +93,12 @@ type link struct {
 }
 
 func newLink(w *world, l *laptop) *link {
-	return &link{w: w, lap: l, dice: w.chance("link " + l.name), sky: skies[0], tries: map[string][]int64{}}
+	return &link{w: w, lap: l, dice: w.chance("link " + l.name), lanes: map[string]*dice{}, sky: skies[0], tries: map[string][]int64{}}
 }
 
 // weather changes the sky now and then.
 func (k *link) weather() {
+	k.w.sleep(k.dice, 0) // apart from the others
 	for !k.w.isCalm() {
 		next := pick(k.dice, skies)
 		if k.dice.one(2) {
@@ -119,12 +122,28 @@ func (k *link) set(s sky) {
 	}
 }
 
-func (k *link) draw() mishap {
+// trip is one exchange under way. Push and pull travel side by side: each has a
+// source of chance of its own, so that it does not matter which draws first.
+type trip struct {
+	*link
+	dice *dice
+}
+
+func (k *link) trip(path string) *trip {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if k.lanes[path] == nil {
+		k.lanes[path] = k.w.chance("link " + k.lap.name + path)
+	}
+	return &trip{k, k.lanes[path]}
+}
+
+func (k *trip) draw() mishap {
 	if k.w.isCalm() {
 		return fine
 	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	n := k.dice.n(100)
 	for _, o := range k.sky.odds {
 		if n -= o.of; n < 0 {
@@ -135,7 +154,7 @@ func (k *link) draw() mishap {
 }
 
 // wait is a pause in the network, which ends early when the laptop gives up.
-func (k *link) wait(ctx context.Context, ms int64) error {
+func (k *trip) wait(ctx context.Context, ms int64) error {
 	t := time.NewTimer(time.Duration(ms)*time.Millisecond + time.Duration(k.dice.n(1_000_000)))
 	defer t.Stop()
 	select {
@@ -168,7 +187,8 @@ func (y *way) RoundTrip(r *http.Request) (*http.Response, error) {
 		body, _ = io.ReadAll(r.Body) // a bytes.Reader
 		r.Body.Close()
 	}
-	what := y.draw()
+	t := y.trip(r.URL.Path)
+	what := t.draw()
 	if !y.person {
 		y.asked(r)
 	}
@@ -176,7 +196,7 @@ func (y *way) RoundTrip(r *http.Request) (*http.Response, error) {
 		y.w.count("mishap " + string(what))
 		y.w.count("mishaps")
 	}
-	resp, err := y.carry(r, body, what)
+	resp, err := t.carry(r, body, what)
 	if !y.person {
 		y.answered(r, resp)
 	}
@@ -188,7 +208,7 @@ func (y *way) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-func (k *link) carry(r *http.Request, body []byte, what mishap) (*http.Response, error) {
+func (k *trip) carry(r *http.Request, body []byte, what mishap) (*http.Response, error) {
 	ctx := r.Context()
 	if err := k.wait(ctx, k.dice.span(1, 60)); err != nil {
 		return nil, err
@@ -219,7 +239,7 @@ func (k *link) carry(r *http.Request, body []byte, what mishap) (*http.Response,
 }
 
 // meet is the exchange behind the connection.
-func (k *link) meet(r *http.Request, body []byte, what mishap) (*http.Response, error) {
+func (k *trip) meet(r *http.Request, body []byte, what mishap) (*http.Response, error) {
 	ctx := r.Context()
 	up, down := k.dice.span(1, 150), k.dice.span(1, 150)
 	if what == slow {
@@ -283,10 +303,11 @@ func (k *link) deliver(ctx context.Context, r *http.Request, body []byte) (*http
 }
 
 // later lets a request arrive a second time, or late; its answer reaches nobody.
-func (k *link) later(r *http.Request, body []byte, ms int64) {
+func (k *trip) later(r *http.Request, body []byte, ms int64) {
 	ctx := context.WithoutCancel(r.Context())
+	own := &dice{r: rand.New(rand.NewPCG(k.w.seed, uint64(k.dice.n(1<<62))))} // the lane's goes on meanwhile
 	k.w.wg.Go(func() {
-		if k.w.sleep(k.dice, ms) {
+		if k.w.sleep(own, ms) {
 			resp, err := k.deliver(ctx, r, body)
 			status := 0
 			if err == nil {
@@ -337,7 +358,7 @@ func problem(w *world, status int, code string, after int64) *http.Response {
 }
 
 // stranger answers instead of the server; nil when it is the server's turn.
-func (k *link) stranger(r *http.Request, body []byte, what mishap) *http.Response {
+func (k *trip) stranger(r *http.Request, body []byte, what mishap) *http.Response {
 	switch what {
 	case portalPage:
 		return answer(200, "text/html", "<html>Welcome! Room number?</html>")
@@ -387,7 +408,7 @@ func looksRight(r *http.Request, body []byte) string {
 }
 
 // spoil does to a true answer what the network does on its way back.
-func (k *link) spoil(ctx context.Context, resp *http.Response, what mishap) *http.Response {
+func (k *trip) spoil(ctx context.Context, resp *http.Response, what mishap) *http.Response {
 	b, _ := io.ReadAll(resp.Body) // the recorder's buffer
 	part := b[:k.dice.n(int64(len(b)+1))]
 	switch what {
@@ -410,7 +431,7 @@ func (k *link) spoil(ctx context.Context, resp *http.Response, what mishap) *htt
 
 // pieces is a body as a bad line brings it; without an end it falls silent.
 type pieces struct {
-	k     *link
+	k     *trip
 	ctx   context.Context
 	rest  []byte
 	size  int

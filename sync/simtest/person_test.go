@@ -30,6 +30,11 @@ func (l *laptop) live() {
 // act does one thing. What the person saw is what stood in the database when
 // the action's transaction began.
 func (l *laptop) act() {
+	for l.clock.asleep() { // a person opens the lid, and is slower than the machine
+		if !l.w.sleep(l.dice, 5*second) {
+			return
+		}
+	}
 	r, done := l.using()
 	defer done()
 	if r == nil {

@@ -23,6 +23,9 @@ const (
 	someSeeds  = 30
 	plantSeeds = 60 // within so many each planted bug must be found
 	children   = 2
+	// The race detector makes a history three times as long: it is shown fewer.
+	racedSeeds  = 8
+	racedPlants = 3 // every third
 )
 
 // job is what a child process is to play. It runs on one thread without
@@ -84,8 +87,7 @@ func TestReplay(t *testing.T) {
 	if raceDetector {
 		t.Skip("the race detector reschedules; make test plays this without it")
 	}
-	seeds := []uint64{3, 11}
-	first := playAll(t, []job{{Seeds: seeds}, {Seeds: seeds}})
+	first := playAll(t, []job{{Seeds: []uint64{3}}, {Seeds: []uint64{3, 11}}})
 	hashes := map[uint64]string{}
 	for _, v := range first {
 		if h, ok := hashes[v.Seed]; ok && h != v.Hash {
@@ -101,7 +103,14 @@ func TestReplay(t *testing.T) {
 // TestPlantedBugs: each is found, or the histories see less than they claim.
 func TestPlantedBugs(t *testing.T) {
 	var jobs []job
-	for _, p := range plants {
+	sown := plants
+	if raced || testing.Short() {
+		sown = nil
+		for i := 0; i < len(plants); i += racedPlants {
+			sown = append(sown, plants[i])
+		}
+	}
+	for _, p := range sown {
 		j := job{Plant: p.name, Until: true}
 		for seed := range uint64(plantSeeds) {
 			j.Seeds = append(j.Seeds, max(p.from, 1)+seed)
@@ -120,7 +129,7 @@ func TestPlantedBugs(t *testing.T) {
 		}
 	})
 	var table strings.Builder
-	for i, p := range plants {
+	for i, p := range sown {
 		if found[i] == "" {
 			t.Errorf("the planted bug %q is not found within %d seeds", p.name, plantSeeds)
 		}

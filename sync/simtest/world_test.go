@@ -49,6 +49,7 @@ type world struct {
 	trace  hash.Hash
 	events int
 	tally  map[string]int
+	over   bool // nothing more is noted
 	calm   bool // the network is well again
 	cured  bool // the server no longer fails on the op that it failed on
 }
@@ -110,6 +111,9 @@ func (w *world) note(who, format string, args ...any) {
 	line := fmt.Sprintf("%d %s %s\n", w.now()-epoch, who, fmt.Sprintf(format, args...))
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.over {
+		return
+	}
 	w.events++
 	io.WriteString(w.trace, line)
 	if w.out != nil {

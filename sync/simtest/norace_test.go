@@ -1,0 +1,6 @@
+//go:build !race
+
+package simtest_test
+
+// raced: the race detector watches.
+const raced = false
