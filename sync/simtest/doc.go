@@ -19,6 +19,12 @@
 // to both sides and no false one), I24 and I25 (clocks and liars), I27 to I30
 // (poison, liveness, no tight loop), I32 (strangers), I37 and I38 (revocation).
 //
+// Held in a milder form than one might wish: order (I14) is that of a record, for
+// of a task and what hangs on it one may overtake the other where the server fails
+// on the other; two clocks of 100 ppm each are given what they drift apart until
+// an edit is sent, beside the ten seconds; and a laptop that was revoked and
+// enrolled again is a stranger to its former self, as the server sees it too.
+//
 // Not here: what the protocol reserves and nothing does yet (a restored server,
 // renewed tokens, pokes, the digest, squashing), several processes on one file,
 // power cuts (a crash keeps every byte that was written), real sockets, and

@@ -37,14 +37,14 @@ var plants = []plant{
 		}
 		return out, err
 	})},
-	{name: "any 200 is success", from: 4, remote: pushes(func(r *run, out wire.Results, err error, ops []op.Op) (wire.Results, error) {
+	{name: "any 200 is success", from: 22, remote: pushes(func(r *run, out wire.Results, err error, ops []op.Op) (wire.Results, error) {
 		var stranger *wire.NotOurServer
 		if errors.As(err, &stranger) && stranger.Status == http.StatusOK {
 			return allApplied(ops), nil
 		}
 		return out, err
 	})},
-	{name: "401 drops the queue", from: 7, remote: pushes(dropOn401)},
+	{name: "revoked drops the queue", remote: remote(func(_ *run, m *badRemote) { m.pong = dropWhenRevoked })},
 	{name: "ack the whole batch", local: settles(func(results []wire.Result) {
 		for i := range results {
 			results[i].Outcome = op.Applied
@@ -52,8 +52,8 @@ var plants = []plant{
 	})},
 	{name: "lost edits are not told", local: tells(wire.SideLost)},
 	{name: "overridden edits are not told", local: tells(wire.SideOverrode)},
-	{name: "cursor before rows", from: 15, local: local(func(r *run, l *badLocal) { l.apply = cursorFirst })},
-	{name: "skip a pulled row if pending", from: 9, local: local(func(r *run, l *badLocal) { l.apply = skipPending })},
+	{name: "cursor before rows", from: 19, local: local(func(r *run, l *badLocal) { l.apply = cursorFirst })},
+	{name: "skip a pulled row if pending", from: 12, local: local(func(r *run, l *badLocal) { l.apply = skipPending })},
 	{name: "poison blocks", local: local(func(r *run, l *badLocal) { l.next = nothingBehindParked })},
 	{name: "out of order", local: local(func(r *run, l *badLocal) { l.next = reversed })},
 	{name: "half a group", local: local(func(r *run, l *badLocal) { l.next = cutOff })},
@@ -202,6 +202,7 @@ type badRemote struct {
 	r       *run
 	push    func(*badRemote, context.Context, wire.Self, []op.Op) (wire.Results, error)
 	changes func(*run) error
+	pong    func(*run, wire.Pong)
 	hasty   bool
 }
 
@@ -224,6 +225,9 @@ func pushes(after func(*run, wire.Results, error, []op.Op) (wire.Results, error)
 
 func (b *badRemote) Ping(ctx context.Context) (wire.Pong, error) {
 	p, err := b.Remote.Ping(ctx)
+	if b.pong != nil && err == nil {
+		b.pong(b.r, p)
+	}
 	return p, b.hurried(err)
 }
 
@@ -254,14 +258,13 @@ func (b *badRemote) hurried(err error) error {
 	return err
 }
 
-func dropOn401(r *run, out wire.Results, err error, _ []op.Op) (wire.Results, error) {
-	var refused *wire.ServerError
-	if errors.As(err, &refused) && refused.Status() == http.StatusUnauthorized {
-		for _, row := range r.lap.waiting(r) {
-			_ = r.db.DiscardOp(context.Background(), row.Op.ID) // one may have gone with another
-		}
+func dropWhenRevoked(r *run, p wire.Pong) {
+	if p.Auth != "revoked" {
+		return
 	}
-	return out, err
+	for _, row := range r.lap.waiting(r) {
+		_ = r.db.DiscardOp(context.Background(), row.Op.ID) // one may have gone with another
+	}
 }
 
 func newIDs(tried map[string]bool) func(*badRemote, context.Context, wire.Self, []op.Op) (wire.Results, error) {

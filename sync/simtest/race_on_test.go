@@ -2,7 +2,7 @@
 
 package simtest_test
 
-// raceDetector says that this binary looks for races. That reschedules
-// goroutines, on one thread too: a seed is then no longer one history, though
-// each history must hold all the same.
+// raceDetector says that this binary looks for races. That makes a history three
+// times as long, and reschedules goroutines on one thread too; the history must
+// be the same all the same.
 const raceDetector = true

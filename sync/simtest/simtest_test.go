@@ -24,7 +24,7 @@ const (
 	plantSeeds = 60 // within so many each planted bug must be found
 	children   = 2
 	// The race detector makes a history three times as long: it is shown fewer.
-	racedSeeds  = 8
+	racedSeeds  = 4
 	racedPlants = 3 // every third
 )
 
@@ -58,7 +58,7 @@ func TestSeeds(t *testing.T) {
 			t.Fatal(err)
 		}
 	} else if testing.Short() || raceDetector {
-		n = 6 // with the detector a history takes four times as long
+		n = racedSeeds
 	}
 	seeds := kept(t)
 	for seed := range uint64(n) {
@@ -84,9 +84,6 @@ func kept(t *testing.T) (out []uint64) {
 
 // TestReplay: the same seed is the same history, to the last event.
 func TestReplay(t *testing.T) {
-	if raceDetector {
-		t.Skip("the race detector reschedules; make test plays this without it")
-	}
 	first := playAll(t, []job{{Seeds: []uint64{3}}, {Seeds: []uint64{3, 11}}})
 	hashes := map[uint64]string{}
 	for _, v := range first {
@@ -104,7 +101,7 @@ func TestReplay(t *testing.T) {
 func TestPlantedBugs(t *testing.T) {
 	var jobs []job
 	sown := plants
-	if raced || testing.Short() {
+	if raceDetector || testing.Short() {
 		sown = nil
 		for i := 0; i < len(plants); i += racedPlants {
 			sown = append(sown, plants[i])
