@@ -87,3 +87,21 @@ func interruptTwice(t *testing.T, cmd *exec.Cmd) {
 		t.Error("two interrupts did not end it")
 	}
 }
+
+// A server that stopped without closing anything: the round ends with its
+// timeout, in words that a person understands.
+func TestARoundEndsWithItsTimeout(t *testing.T) {
+	w := newWorld(t)
+	w.office("user", "add", "ann", "--crew", "north", "--role", "technician")
+	w.serve()
+	w.enrol("ann", "a")
+	w.laptop("a", "add", "Check the pump")
+	if err := w.server.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	w.refused(1, []string{"1 change waits, safe on this laptop", "no end within 2s", "Try: punchlist sync again", "--timeout"},
+		"punchlist", "--db", "a.db", "sync", "--timeout", "2s")
+	if n := w.pending("a"); n != 1 {
+		t.Errorf("%d changes wait, want 1", n)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -26,9 +27,13 @@ stopped, as a service beside other programs. The screen syncs by itself.`,
 				if watch {
 					return a.syncWatch(ctx, db)
 				}
-				ctx, cancel := context.WithTimeout(ctx, timeout)
+				within, cancel := context.WithTimeout(ctx, timeout)
 				defer cancel()
-				return a.syncOnce(ctx, db)
+				err := a.syncOnce(within, db)
+				if within.Err() != nil && ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
+					return late(err, timeout)
+				}
+				return err
 			})
 		}}
 	cmd.Flags().BoolVar(&watch, "watch", false, "go on until stopped")
@@ -71,6 +76,12 @@ func (a *app) syncOnce(ctx context.Context, db *localdb.DB) error {
 		return fmt.Errorf("sync (%s, safe on this laptop): %w", stillWait(r.Pending), err)
 	}
 	return nil
+}
+
+// late is a round that --timeout ended. What was settled until then stays.
+func late(err error, timeout time.Duration) error {
+	return &localdb.Error{Message: strings.TrimSuffix(err.Error(), context.DeadlineExceeded.Error()) + "no end within " + timeout.String(),
+		Hint: "punchlist sync again where the network is better, or give it longer with --timeout", Cause: err}
 }
 
 // meterStatus says on a terminal how far a round is.
