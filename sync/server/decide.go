@@ -43,6 +43,7 @@ type decision struct {
 	loaded Loaded
 
 	crews    map[string]Crew
+	found    map[key]*op.Record // as they were loaded
 	recs     map[key]*op.Record // as they stand after the ops so far
 	refs     map[crewRef]string // who holds an external_ref
 	touched  map[key]bool
@@ -132,6 +133,7 @@ func decide(by Author, now int64, ops []incoming, asked Needs, loaded Loaded) ([
 			d.refs[crewRef{row.Crew, row.Ref}] = row.ID
 		}
 	}
+	d.found = maps.Clone(d.recs)
 	results := make([]wire.Result, 0, len(ops))
 	forked := d.forked(ops)
 	for len(ops) > 0 {
@@ -288,32 +290,4 @@ func (d *decision) undo() {
 		back()
 	}
 	d.undoings = nil
-}
-
-// effects gathers what the batch changed.
-func (d *decision) effects() (Effects, error) {
-	e := Effects{Conflicts: d.rows, Links: d.links}
-	for name, crew := range d.crews {
-		if crew != d.loaded.Crews[name] {
-			e.Crews = append(e.Crews, crew)
-		}
-	}
-	for k := range d.touched {
-		row, err := RowOf(d.recs[k])
-		if err != nil {
-			return e, err
-		}
-		e.Rows = append(e.Rows, row)
-	}
-	for k, version := range d.gone {
-		e.Rows = append(e.Rows, Row{Crew: k.crew, Kind: k.Kind, ID: k.ID, Version: version, Gone: true, Fields: "{}", Registers: "[]"})
-	}
-	for _, id := range d.order {
-		e.Outcomes = append(e.Outcomes, d.settled[id])
-	}
-	slices.SortFunc(e.Crews, func(a, b Crew) int { return cmp.Compare(a.Name, b.Name) })
-	slices.SortFunc(e.Rows, func(a, b Row) int {
-		return cmp.Or(cmp.Compare(a.Crew, b.Crew), cmp.Compare(a.Version, b.Version))
-	})
-	return e, nil
 }

@@ -28,6 +28,7 @@ type Row struct {
 	// Fields and Registers are JSON.
 	Fields    string
 	Registers string
+	At        int64 // when it was written, by the server's clock, ms
 }
 
 // RowOf is the row of a record.
@@ -113,4 +114,21 @@ func codeOf(rec *op.Record) string {
 		return ""
 	}
 	return rec.Fields.Text("code")
+}
+
+// Counts tells whether a row counts in its crew's digest.
+func (r Row) Counts() bool { return !r.Deleted && !r.Gone }
+
+// Count adds a row to the digest of its crew.
+func Count(t *op.Tally, r Row) error {
+	if !r.Counts() {
+		return nil
+	}
+	rec, err := r.Record()
+	if err != nil {
+		return err
+	}
+	leaf := op.LeafOf(r.ID)
+	t[leaf] = t[leaf].With(op.SumOf(rec.Kind, rec.State()))
+	return nil
 }

@@ -52,6 +52,9 @@ func (d *decision) target(o *op.Op) (rec *op.Record, why *op.Refusal, wait strin
 		}
 		return rec, d.checkUpdate(o, rec), ""
 	}
+	if o.Action == op.Insert && d.loaded.Forgotten[ref] {
+		return nil, refusal(op.CodeNotFound, "", "this %s was deleted", op.Word(o.Kind)), ""
+	}
 	if o.Action == op.Insert {
 		return d.fresh(o)
 	}

@@ -16,6 +16,7 @@ type Store interface {
 	Accounts
 	Devices
 	News
+	Upkeep
 }
 
 // Records keeps the crews' records, the outcomes of ops and the conflicts.
@@ -74,6 +75,26 @@ type Devices interface {
 	Revoke(ctx context.Context, deviceID string, at int64) error
 }
 
+// Upkeep keeps what a crew's records come to, and lets go of what nobody needs
+// any more.
+type Upkeep interface {
+	// Leaves reads, from one snapshot, how a crew stands and its leaves as they
+	// are kept; [ErrUnknown] when there is none of that name.
+	Leaves(ctx context.Context, crew string) (Crew, op.Tally, error)
+	// Leaf reads, from one snapshot, how a crew stands and those rows of a leaf
+	// that count, by kind and id; at most limit.
+	Leaf(ctx context.Context, crew string, leaf uint8, limit int) (Crew, []Row, error)
+	// Recount brings the leaves of a crew, and its total, to what its rows come
+	// to by [Count], and tells whether that made a difference. Rows are only
+	// read, from one snapshot, where it makes none.
+	Recount(ctx context.Context, crew string) (bool, error)
+	// Forget drops rows of a crew, at most Limit, in one transaction, the lowest
+	// versions first: those that left, and those of deleted records, which
+	// [Loaded].Forgotten remembers. The crew's Horizon becomes at least the
+	// highest version dropped. It returns how many there were.
+	Forget(ctx context.Context, f Forget) (int, error)
+}
+
 // Errors that a store returns and callers tell apart with errors.Is.
 var (
 	ErrExists  = errors.New("exists already")
@@ -110,6 +131,9 @@ type Loaded struct {
 	Rows     []Row              // each at most once
 	// Fingerprints are those of the versions asked for that exist.
 	Fingerprints map[Mark]string
+	// Forgotten are those of the records asked for that were deleted so long ago
+	// that no row is left of them in one of the crews.
+	Forgotten map[Ref]bool
 }
 
 // Step is one decision of a write. Steps of one write need the same crews.
@@ -129,6 +153,14 @@ type Effects struct {
 	Outcomes  []Outcome
 	Conflicts []ConflictRow
 	Links     []Link
+	Leaves    []Leaf // each at most once
+}
+
+// Leaf is what is to be added to a leaf of a crew's digest, by [op.Digest.Plus].
+type Leaf struct {
+	Crew string
+	No   uint8
+	op.Digest
 }
 
 // Empty tells whether there is nothing to write.
@@ -141,6 +173,12 @@ type Crew struct {
 	Version     int64  // the newest version given
 	Number      int64  // the newest task number given
 	Fingerprint string // of that version; "" while there is none
+	// Digest is that of all leaves together: what counts is neither deleted nor gone.
+	Digest op.Digest
+	// Horizon is the version up to which deleted records, and such as left, may
+	// have been forgotten. Whoever heard less must begin anew. [Upkeep].Forget
+	// alone changes it.
+	Horizon int64
 }
 
 // CrewSize is a crew for the office.
@@ -202,6 +240,15 @@ type Feed struct {
 	Fingerprints map[Mark]string // of the versions asked for that exist
 }
 
+// Forget says which rows of deleted records, and of such as left, are not needed
+// any more: those at versions up to Passed, and those written before Before.
+type Forget struct {
+	Crew   string
+	Passed int64
+	Before int64 // ms
+	Limit  int
+}
+
 // TaskQuery asks for tasks in Crews, behind the row After (nil: from the start).
 // With Match only those whose number, external_ref or id is that, or whose id
 // begins with it.
@@ -248,4 +295,5 @@ type Report struct {
 	Pending int64  // ops that waited on it
 	Offset  *int64 // server time − its wall clock, ms; nil: it did not say
 	Client  string // its program's version
+	Cursor  string // how far it had heard; "" where it did not say
 }

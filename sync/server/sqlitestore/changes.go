@@ -82,10 +82,10 @@ func (s *Store) Crews(ctx context.Context) (out []server.CrewSize, err error) {
 	err = s.read(ctx, func(t *sqlite.Tx) error {
 		return each(t, func(r *sql.Rows) error {
 			var c server.CrewSize
-			err := r.Scan(&c.Name, &c.Version, &c.Number, &c.Records, &c.Tasks)
+			err := r.Scan(&c.Name, &c.Version, &c.Number, &c.Horizon, &c.Records, &c.Tasks)
 			out = append(out, c)
 			return err
-		}, `SELECT c.name, c.version, c.number, count(r.id), coalesce(sum(r.kind = 'task'), 0)
+		}, `SELECT c.name, c.version, c.number, c.horizon, count(r.id), coalesce(sum(r.kind = 'task'), 0)
 			FROM crews AS c LEFT JOIN records AS r ON r.crew = c.name AND NOT r.deleted AND NOT r.gone GROUP BY c.name ORDER BY c.name`)
 	})
 	return out, err

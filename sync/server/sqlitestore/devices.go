@@ -43,10 +43,10 @@ func (s *Store) Redeem(ctx context.Context, codeHash string, decide func(server.
 	})
 }
 
-const deviceColumns = `id, user, name, token_hash, created_at, revoked_at, last_seen, pending, clock_offset_ms, client`
+const deviceColumns = `id, user, name, token_hash, created_at, revoked_at, last_seen, pending, clock_offset_ms, client, cursor`
 
 func deviceFields(d *server.Device) []any {
-	return []any{&d.ID, &d.User, &d.Name, &d.TokenHash, &d.Created, &d.Revoked, &d.Seen, &d.Pending, &d.Offset, &d.Client}
+	return []any{&d.ID, &d.User, &d.Name, &d.TokenHash, &d.Created, &d.Revoked, &d.Seen, &d.Pending, &d.Offset, &d.Client, &d.Cursor}
 }
 
 // ByToken finds a device and its user.
@@ -64,8 +64,8 @@ func (s *Store) ByToken(ctx context.Context, tokenHash string) (d server.Device,
 // Touch stores what a device reported.
 func (s *Store) Touch(ctx context.Context, id string, r server.Report) error {
 	return s.write(ctx, func(t *sqlite.Tx) error {
-		_, err := t.Exec(`UPDATE devices SET last_seen = ?, pending = ?, clock_offset_ms = coalesce(?, clock_offset_ms), client = ? WHERE id = ?`,
-			r.Seen, r.Pending, r.Offset, r.Client, id)
+		_, err := t.Exec(`UPDATE devices SET last_seen = ?1, pending = ?2, clock_offset_ms = coalesce(?3, clock_offset_ms), client = ?4,
+			cursor = CASE ?5 WHEN '' THEN cursor ELSE ?5 END WHERE id = ?6`, r.Seen, r.Pending, r.Offset, r.Client, r.Cursor, id)
 		return err
 	})
 }

@@ -51,7 +51,7 @@ func (s *Store) Load(ctx context.Context, needs server.Needs) (loaded server.Loa
 }
 
 func load(t *sqlite.Tx, n server.Needs) (server.Loaded, error) {
-	l := server.Loaded{Crews: map[string]server.Crew{}, Outcomes: map[string]server.Outcome{}, Seqs: map[int64]string{}}
+	l := server.Loaded{Crews: map[string]server.Crew{}, Outcomes: map[string]server.Outcome{}, Seqs: map[int64]string{}, Forgotten: map[server.Ref]bool{}}
 	crews := list(n.Crews)
 	err := each(t, func(r *sql.Rows) error {
 		c, err := scanCrew(r)
@@ -95,10 +95,10 @@ func loadOutcomes(t *sqlite.Tx, n server.Needs, l *server.Loaded) error {
 	}, `SELECT seq, op_id FROM outcomes WHERE device = ? AND seq > 0 AND seq IN (SELECT value FROM json_each(?))`, n.Device, list(n.Seqs))
 }
 
-const columns = `r.crew, r.kind, r.id, r.version, r.deleted, r.gone, r.task_id, r.ref, r.number, r.fields, r.registers`
+const columns = `r.crew, r.kind, r.id, r.version, r.deleted, r.gone, r.task_id, r.ref, r.number, r.fields, r.registers, r.at`
 
 func scanRow(rows *sql.Rows) (r server.Row, err error) {
-	err = rows.Scan(&r.Crew, &r.Kind, &r.ID, &r.Version, &r.Deleted, &r.Gone, &r.TaskID, &r.Ref, &r.Number, &r.Fields, &r.Registers)
+	err = rows.Scan(&r.Crew, &r.Kind, &r.ID, &r.Version, &r.Deleted, &r.Gone, &r.TaskID, &r.Ref, &r.Number, &r.Fields, &r.Registers, &r.At)
 	return r, err
 }
 
@@ -124,6 +124,16 @@ func loadRows(t *sqlite.Tx, n server.Needs, crews string, l *server.Loaded) erro
 		if err != nil {
 			return err
 		}
+		err = each(t, func(rows *sql.Rows) error {
+			var ref server.Ref
+			err := rows.Scan(&ref.Kind, &ref.ID)
+			l.Forgotten[ref] = true
+			return err
+		}, `SELECT f.kind, f.id FROM json_each(?) AS w CROSS JOIN json_each(?) AS c
+			CROSS JOIN forgotten AS f ON f.crew = c.value AND f.kind = w.value ->> 0 AND f.id = w.value ->> 1`, list(pairs), crews)
+		if err != nil {
+			return err
+		}
 	}
 	if len(n.Children) > 0 {
 		err := each(t, add, `SELECT `+columns+` FROM json_each(?) AS w CROSS JOIN json_each(?) AS c
@@ -141,9 +151,14 @@ func loadRows(t *sqlite.Tx, n server.Needs, crews string, l *server.Loaded) erro
 
 func store(t *sqlite.Tx, e server.Effects) error {
 	for _, c := range e.Crews {
-		if _, err := t.Exec(`UPDATE crews SET version = ?, number = ?, fingerprint = ? WHERE name = ?`, c.Version, c.Number, c.Fingerprint, c.Name); err != nil {
+		_, err := t.Exec(`UPDATE crews SET version = ?, number = ?, fingerprint = ?, count = ?, sum = ? WHERE name = ?`,
+			c.Version, c.Number, c.Fingerprint, c.Digest.Count, c.Digest.Sum[:], c.Name)
+		if err != nil {
 			return err
 		}
+	}
+	if err := addLeaves(t, e.Leaves); err != nil {
+		return err
 	}
 	for _, l := range e.Links {
 		if _, err := t.Exec(`INSERT INTO chain (crew, version, fingerprint) VALUES (?, ?, ?)`, l.Crew, l.Version, l.Fingerprint); err != nil {
@@ -184,11 +199,11 @@ func storeRows(t *sqlite.Tx, rows []server.Row) error {
 		}
 	}
 	for _, r := range rows {
-		_, err := t.Exec(`INSERT INTO records (crew, kind, id, version, deleted, gone, task_id, ref, number, fields, registers)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		_, err := t.Exec(`INSERT INTO records (crew, kind, id, version, deleted, gone, task_id, ref, number, fields, registers, at)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 			ON CONFLICT (crew, kind, id) DO UPDATE SET version = excluded.version, deleted = excluded.deleted, gone = excluded.gone,
-			task_id = excluded.task_id, ref = excluded.ref, number = excluded.number, fields = excluded.fields, registers = excluded.registers`,
-			r.Crew, r.Kind, r.ID, r.Version, r.Deleted, r.Gone, r.TaskID, r.Ref, r.Number, r.Fields, r.Registers)
+			task_id = excluded.task_id, ref = excluded.ref, number = excluded.number, fields = excluded.fields, registers = excluded.registers, at = excluded.at`,
+			r.Crew, r.Kind, r.ID, r.Version, r.Deleted, r.Gone, r.TaskID, r.Ref, r.Number, r.Fields, r.Registers, r.At)
 		if err != nil {
 			return err
 		}

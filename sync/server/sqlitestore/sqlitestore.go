@@ -41,7 +41,11 @@ func Open(ctx context.Context, path string) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the server's database: %w", err)
 	}
-	return &Store{db}, nil
+	s := &Store{db}
+	if err := s.countOld(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("count what the server holds: %w", err), db.Close())
+	}
+	return s, nil
 }
 
 // Close waits for what runs and closes the file. Closing twice is harmless.

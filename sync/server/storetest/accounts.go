@@ -125,7 +125,7 @@ func testDevices(t *testing.T, s server.Store) {
 		t.Errorf("the lost token still works: %v", err)
 	}
 	offset := int64(-40)
-	for _, r := range []server.Report{{Seen: 6, Pending: 2, Offset: &offset, Client: "v1"}, {Seen: 7, Pending: 3, Client: "v2"}} {
+	for _, r := range []server.Report{{Seen: 6, Pending: 2, Offset: &offset, Client: "v1", Cursor: "far"}, {Seen: 7, Pending: 3, Client: "v2"}} {
 		if err := s.Touch(t.Context(), "d", r); err != nil {
 			t.Fatal(err)
 		}
@@ -140,7 +140,7 @@ func testDevices(t *testing.T, s server.Store) {
 		t.Fatalf("by token: %+v, %v", u, err)
 	}
 	want := server.Device{ID: "d", User: "ann", Name: "laptop", TokenHash: "second", Created: 4, Revoked: 8,
-		Report: server.Report{Seen: 7, Pending: 3, Offset: &offset, Client: "v2"}}
+		Report: server.Report{Seen: 7, Pending: 3, Offset: &offset, Client: "v2", Cursor: "far"}}
 	if !reflect.DeepEqual(d, want) {
 		t.Errorf("device is %+v; want %+v", d, want)
 	}

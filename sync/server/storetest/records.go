@@ -129,7 +129,7 @@ func testWriteSteps(t *testing.T, s server.Store) {
 func testWriteReadsBack(t *testing.T, s server.Store) {
 	crew(t, s, "north", "south")
 	task := row("north", NewID(), 1)
-	task.Ref, task.Number = "R1", "T-10001"
+	task.Ref, task.Number, task.At = "R1", "T-10001", 77
 	item := server.Row{Crew: "north", Kind: op.Item, ID: NewID(), Version: 2, TaskID: task.ID, Fields: `{"label":"naïve ☃"}`, Registers: `[]`}
 	gone := server.Row{Crew: "south", Kind: op.Task, ID: task.ID, Version: 1, Gone: true, Fields: `{}`, Registers: `[]`}
 	out := server.Outcome{User: "ann", OpID: NewID(), Device: NewID(), Seq: 7, Crew: "north", Version: 1, Kind: op.Task, Entity: task.ID, At: 5, Result: `{"outcome":"applied"}`, State: true}

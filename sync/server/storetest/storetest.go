@@ -29,6 +29,10 @@ func Run(t *testing.T, open func(testing.TB) server.Store) {
 		"Chain":          testChain,
 		"Tasks":          testTasks,
 		"News":           testNews,
+		"Leaves":         testLeaves,
+		"Leaf":           testLeaf,
+		"Recount":        testRecount,
+		"Forget":         testForget,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
 	}
@@ -56,6 +60,8 @@ func Run(t *testing.T, open func(testing.TB) server.Store) {
 		"History":                 testHistory,
 		"ChainLinks":              testChainLinks,
 		"Queues":                  testQueues,
+		"DigestOfOps":             testDigestOfOps,
+		"Forgotten":               testForgotten,
 	} {
 		t.Run("Rules"+name, func(t *testing.T) { test(t, NewRig(t, open(t))) })
 	}
