@@ -90,6 +90,7 @@ type App struct {
 	held    []tea.KeyMsg // the keys that wait
 	leaving bool         // quit as soon as what is under way is saved
 	cursor  terminal.Cursor
+	spoken  bool // the frames are read out, not looked at: a fact a line
 }
 
 // What the terminal asks of a model.
@@ -452,9 +453,11 @@ func (a *App) askSync() tea.Cmd {
 		a.say("You work offline; ctrl+n goes online again, then it sends by itself.")
 		return nil
 	}
-	a.say("Asking the server now.")
+	a.say(askingNow)
 	return a.syncNow()
 }
+
+const askingNow = "Asking the server now."
 
 const noServer = "This laptop has joined no server yet: run `punchlist enroll` with the invite you were given."
 

@@ -47,7 +47,7 @@ const reversed = "\x1b[7m"
 func (a *App) bodyHeight() int { return max(1, a.h-aroundBody) }
 
 // wide tells whether list and task stand side by side.
-func (a *App) wide() bool { return a.w >= wideFrom }
+func (a *App) wide() bool { return a.w >= wideFrom && !a.spoken }
 
 // listWidth is the list's share; rows are capped near 100 cells, where the eye
 // still follows them.

@@ -45,6 +45,8 @@ type story struct {
 	synced  int
 	later   func() // what the server does once the screen is open
 	offline []bool // what the switch was set to, in order
+
+	plainBegins func(*tui.Plain) // before a plain session runs
 }
 
 func newStory(t *testing.T) *story {

@@ -106,7 +106,7 @@ func (a *App) pairs(w int, pairs [][2]string) []string {
 			continue
 		}
 		l := a.label(p[0], p[1])
-		if open && 2*column <= w && width(l) <= w-column {
+		if open && !a.spoken && 2*column <= w && width(l) <= w-column {
 			out[len(out)-1] = a.cell(out[len(out)-1], column) + l
 			open = false
 			continue

@@ -22,6 +22,7 @@ type app struct {
 	cli.App
 	getenv func(string) string
 	dbPath string // --db
+	plain  bool   // --plain
 }
 
 func (a *app) command() *cobra.Command {
@@ -31,8 +32,11 @@ func (a *app) command() *cobra.Command {
 		Long: `Tasks for technicians, with or without a network.
 
 Without a command it opens the screen on this laptop's database and syncs
-beside it. Everything works offline from the first minute.`,
-		Example:       "  punchlist\n  punchlist demo\n  punchlist add 'Check the pump' --due tomorrow",
+beside it. Everything works offline from the first minute.
+
+With --plain, and wherever no screen can be shown (a pipe, TERM=dumb), the same is
+done line by line, for screen readers and scripts; "help" lists the commands.`,
+		Example:       "  punchlist\n  printf 'list\\nopen 1\\n' | punchlist --plain\n  punchlist demo\n  punchlist add 'Check the pump' --due tomorrow",
 		Version:       a.Version,
 		Args:          cli.NoArgs,
 		SilenceErrors: true,
@@ -40,10 +44,16 @@ beside it. Everything works offline from the first minute.`,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return a.screen(cmd.Context()) },
 	}
 	root.PersistentFlags().StringVar(&a.dbPath, "db", "", "the database file (default $PUNCHLIST_DB, else $XDG_DATA_HOME/punchlist/punchlist.db)")
+	a.plainFlag(root)
 	root.SetFlagErrorFunc(cli.FlagError)
 	root.AddCommand(a.addCmd(), a.listCmd(), a.showCmd(), a.setCmd(), a.statusCmd(), a.noteCmd(), a.checkCmd(), a.undoCmd(),
 		a.syncCmd(), a.stateCmd(), a.queueCmd(), a.conflictsCmd(), a.enrollCmd(), a.demoCmd(), a.importCmd(), a.exportCmd(), a.VersionCmd())
 	return root
+}
+
+// plainFlag is for the commands that open the screen.
+func (a *app) plainFlag(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&a.plain, "plain", false, "no screen: read commands and answer line by line")
 }
 
 // path is where the database lies.

@@ -60,6 +60,7 @@ what happens, and compares laptop and server at the end (exit code 1 when they d
 	cmd.Flags().BoolVar(&reset, "reset", false, "start again from the morning")
 	cmd.Flags().StringVar(&writer, "writer", "", "")
 	_ = cmd.Flags().MarkHidden("writer") // the process that the script kills
+	a.plainFlag(cmd)
 	return a.JSONFlag(cmd)
 }
 

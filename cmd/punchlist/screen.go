@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"syscall"
 	"time"
 
 	tea "github.com/charmbracelet/bubbletea"
@@ -28,9 +29,6 @@ type screenOptions struct {
 
 // screen opens the screen on this laptop's database and syncs beside it.
 func (a *app) screen(ctx context.Context) error {
-	if !a.onTerminal() {
-		return &localdb.Error{Message: "the screen needs a terminal at both ends", Hint: "punchlist list, punchlist show TASK, punchlist --help"}
-	}
 	db, err := a.open(ctx)
 	if err != nil {
 		return err
@@ -45,13 +43,13 @@ func (a *app) show1(ctx context.Context, db *localdb.DB, o screenOptions) error 
 	log, closeLog := a.logger()
 	defer closeLog()
 	var s *syncer
-	program, err := tui.NewProgram(ctx, tui.Options{
+	program, err := a.face(ctx, tui.Options{
 		DB: db, Now: time.Now, Banner: o.banner,
 		Sync:    func() { s.Kick() },
 		Offline: func(on bool) { o.offline(s, on) },
 		Paused:  o.paused,
 		ASCII:   !a.unicode(), NoColor: a.getenv("NO_COLOR") != "",
-	}, a.terminal)
+	})
 	if err != nil {
 		return err
 	}
@@ -72,12 +70,46 @@ func (a *app) show1(ctx context.Context, db *localdb.DB, o screenOptions) error 
 	return err
 }
 
+// face is what the person meets: the screen, or the same line by line where that
+// was asked for or no screen can be shown.
+type face interface {
+	Status(engine.Status)
+	Recover() func()
+	Run(ctx context.Context) error
+}
+
+func (a *app) face(ctx context.Context, o tui.Options) (face, error) {
+	if !a.plain {
+		program, err := tui.NewProgram(ctx, o, a.terminal)
+		if !errors.Is(err, terminal.ErrNoScreen) {
+			return program, err
+		}
+	}
+	return plainFace{tui.NewPlain(ctx, o, tui.PlainOptions{In: a.In, Out: a.Out, Prompt: a.onTerminal()})}, nil
+}
+
+// plainFace has no terminal layer that looks after the signals.
+type plainFace struct{ *tui.Plain }
+
+// Run ends at a hang-up too, with all that was begun kept; a reader that goes
+// away is an error of writing then, not the end of the process.
+func (f plainFace) Run(ctx context.Context) error {
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	ctx, release := signal.NotifyContext(ctx, syscall.SIGHUP)
+	defer release()
+	err := f.Plain.Run(ctx)
+	if errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.EIO) {
+		return nil // nobody listens any more; everything is saved
+	}
+	return err
+}
+
 // terminal is our own layer under Bubble Tea.
 func (a *app) terminal(m tea.Model) (tui.Terminal, error) {
 	in, inOK := a.In.(*os.File)
 	out, outOK := a.Out.(*os.File)
 	if !inOK || !outOK {
-		return nil, errors.New("stdin and stdout are no terminal")
+		return nil, terminal.ErrNoScreen
 	}
 	return terminal.New(m, terminal.Options{In: in, Out: out, Now: time.Now, Getenv: a.getenv})
 }

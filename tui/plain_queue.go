@@ -1,0 +1,100 @@
+package tui
+
+import "example.com/punchlist/localdb"
+
+// queue reads out what waits, and stays there.
+func (p *Plain) queue() {
+	s := &queueScreen{}
+	p.do(p.a.pushOnce(s))
+	p.changes(s)
+}
+
+func (p *Plain) changes(s *queueScreen) {
+	if len(s.rows) == 0 {
+		p.do(p.a.pop())
+		p.a.say("Nothing waits to be sent.")
+		return
+	}
+	p.print("Queue: " + plural(len(s.rows), "change", "changes") + " in the order of sending")
+	p.ids = nil
+	for i, r := range s.rows {
+		p.ids = append(p.ids, r.Op.ID)
+		p.print(itoa(i+1) + "  " + p.a.plainChange(s, i))
+	}
+	if s.more {
+		p.print("And more behind them.")
+	}
+}
+
+// plainChange is one change, and in a word what became of it.
+func (a *App) plainChange(s *queueScreen, i int) string {
+	r := s.rows[i]
+	state := "waiting"
+	switch {
+	case r.State == localdb.BadgeParked:
+		state = "refused: " + a.text(r.LastError)
+	case r.Behind != "":
+		state = "behind a refused one"
+	}
+	return a.clock(r.Op.CreatedAt) + "  " + a.text(r.Sentence) + "  " + state
+}
+
+// change goes to a change by its number.
+func (p *Plain) change(s *queueScreen, n int) bool {
+	return p.toNumber("change", n, &s.cur, len(s.rows), func(i int) string { return s.rows[i].Op.ID })
+}
+
+func queueCommands() []plainCommand {
+	on := func(f func(p *Plain, s *queueScreen)) func(*Plain, string) {
+		return func(p *Plain, args string) {
+			s := p.a.top().(*queueScreen)
+			if n, _ := numberFirst(args); p.change(s, n) {
+				f(p, s)
+			}
+		}
+	}
+	return []plainCommand{
+		{[]string{"retry", "r"}, "N", "send change N again", onQueue, on(func(p *Plain, s *queueScreen) { p.do(s.retry(p.a, *s.selected())) })},
+		{[]string{"discard", "d"}, "N", "throw it away, after a question", onQueue, on(func(p *Plain, s *queueScreen) { p.do(s.askDiscard(p.a, *s.selected())) })},
+	}
+}
+
+// conflicts reads out what two people changed, and stays there.
+func (p *Plain) conflicts() {
+	s := &conflictsScreen{}
+	p.do(p.a.pushOnce(s))
+	if len(s.rows) == 0 {
+		p.do(p.a.pop())
+		p.a.say("No conflicts: nobody changed what you changed.")
+		return
+	}
+	p.print(plural(len(s.rows), "conflict", "conflicts"))
+	p.ids = nil
+	for i, c := range s.rows {
+		s.cur, p.ids = i, append(p.ids, c.ID)
+		p.print("", itoa(i+1)+"  "+outcomeWord(c)+"  "+fieldWord(c.Field))
+		p.print(s.detail(p.a, plainWidth)...)
+	}
+	s.cur = 0
+	p.print("", `"mine 1" takes yours, "theirs 1" keeps theirs.`)
+}
+
+// conflict goes to a conflict by its number.
+func (p *Plain) conflict(s *conflictsScreen, n int) bool {
+	return p.toNumber("conflict", n, &s.cur, len(s.rows), func(i int) string { return s.rows[i].ID })
+}
+
+func conflictCommands() []plainCommand {
+	take := func(mine bool) func(*Plain, string) {
+		return func(p *Plain, args string) {
+			s := p.a.top().(*conflictsScreen)
+			if n, _ := numberFirst(args); p.conflict(s, n) {
+				p.do(s.resolve(p.a, mine))
+			}
+		}
+	}
+	return []plainCommand{
+		{[]string{"mine", "m"}, "N", "take mine (or keep it, where it stands)", onConflicts, take(true)},
+		{[]string{"theirs", "t"}, "N", "keep theirs (or take it back)", onConflicts, take(false)},
+	}
+}

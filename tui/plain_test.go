@@ -1,0 +1,253 @@
+package tui_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"example.com/punchlist/sync/engine"
+	"example.com/punchlist/sync/op"
+	"example.com/punchlist/sync/reach"
+	"example.com/punchlist/sync/wire"
+	"example.com/punchlist/tui"
+)
+
+// plain runs a session on these lines and returns what was printed, with the
+// lines in between.
+func (s *story) plain(lines ...string) string {
+	s.t.Helper()
+	var out bytes.Buffer
+	in, feed := io.Pipe()
+	p := tui.NewPlain(s.t.Context(), s.o, tui.PlainOptions{In: in, Out: promptWriter{&out, func() {
+		if len(lines) == 0 {
+			feed.Close()
+			return
+		}
+		line := lines[0]
+		lines = lines[1:]
+		out.WriteString(line + "\n")
+		go io.WriteString(feed, line+"\n")
+	}}, Prompt: true, Patience: time.Minute})
+	if s.plainBegins != nil {
+		s.plainBegins(p)
+	}
+	if err := p.Run(s.t.Context()); err != nil {
+		s.t.Error(err)
+	}
+	feed.Close()
+	return out.String()
+}
+
+// promptWriter notices when a line is wanted.
+type promptWriter struct {
+	io.Writer
+	wanted func()
+}
+
+func (w promptWriter) Write(p []byte) (int, error) {
+	n, err := w.Writer.Write(p)
+	if string(p) == "> " {
+		w.wanted()
+	}
+	return n, err
+}
+
+// TestPlainTranscripts are sessions to read: what a screen reader would say.
+func TestPlainTranscripts(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		begin func(*story)
+		lines []string
+	}{
+		{"first-run", func(*story) {}, []string{"help", "add Check the pump", "list", "1", "sync", "offline", "undo", "redo", "quit"}},
+		{"day", monday, []string{
+			"list", "view", "view 3", "/boiler", "find zeppelin", "find due:someday", "list all", "5", "back", "open T-10423", "status", "2", "4", "status", "", "undo",
+			"note Key is at the gate", "note", "First line", "second line", ".", "", "state", "quit"}},
+		{"checklist", monday, []string{
+			"open 3", "c", "pass", "done", "pass", "1.8", "answer 3 9", "n", "fail 3 9", "pass 1 after oiling", "4", "d 4 G4", "answer 5 all well", "n", "comment 1 squeaks", "clear 2", "step Lock the door", "step", "fail 6", "F",
+			"", "", "", "", "", "", "", "", "", "", "", "99", "steps", "back", "back", "back", "quit"}},
+		{"edit", monday, []string{
+			"edit 4 due tomorrow 14:00", "edit 4 due someday", "edit 4 site bld", "edit 4 site nowhere", "edit 4 colour red", "edit 4 priority high", "edit T-10431", "Lift phone test", "", "emerg", "yz",
+			"", "someday", "-", "dora", ".", "add", "", ".", "Clean the roof drain", ".", "add", "drop", "delete 1", "n", "delete 1", "y", "undo", "status 1,4", "1", "note 1,3-4 Gate closed", "delete 4-5", "y", "undo", "edit 77", "delete", "open T-99999", "quit"}},
+		{"queue", parked, []string{"queue", "2", "retry 1", "r 2", "discard 2", "maybe", "discard 2", "y", "retry 9", "back", "O", "quit"}},
+		{"conflicts", conflicted, []string{"conflicts", "1", "theirs 1", "theirs 1", "mine 2", "X", "undo", "X", "theirs 1", "quit"}},
+		{"wrong", monday, []string{"frobnicate", "mine 1", "17", "open", "open 99", "note", "status 3", "nonsense", "", "D", "pass 1", "view nine", "more", "/", "status 1,3-9", "edit 1,3 due today", "QUIT"}},
+		{"ends-in-a-note", monday, []string{"note 3", "The gate is locked; call"}},
+		{"ends-in-a-form", monday, []string{"add", "Mend the fence"}},
+		{"ends-in-a-question", monday, []string{"delete 1"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newStory(t)
+			c.begin(s)
+			s.o.Offline = func(bool) {}
+			s.plainBegins = func(p *tui.Plain) {
+				s.o.Sync = func() {}
+				p.Status(engine.Status{Reach: reach.Offline, Since: s.now.UnixMilli(), Activity: engine.Waiting, Sender: true, NextTry: s.now.Add(5 * time.Minute).UnixMilli()})
+			}
+			if c.name == "first-run" {
+				s.plainBegins = func(p *tui.Plain) { p.Status(engine.Status{Reach: reach.NotEnrolled}) }
+			}
+			s.transcript("plain-"+c.name, s.plain(c.lines...))
+		})
+	}
+}
+
+// transcript compares a session with testdata/NAME.golden and looks at it as a
+// dumb terminal would.
+func (s *story) transcript(name, got string) {
+	s.t.Helper()
+	for i, r := range got {
+		if r < ' ' && r != '\n' || r == 0x7f || r >= 0x80 && r < 0xa0 {
+			s.t.Fatalf("%U at byte %d", r, i)
+		}
+	}
+	path := filepath.Join("testdata", name+".golden")
+	if *update {
+		s.must(os.WriteFile(path, []byte(got), 0o644))
+		return
+	}
+	want, err := os.ReadFile(path)
+	s.must(err)
+	if got != string(want) {
+		s.t.Errorf("%s differs (go test ./tui -update writes it anew):\n%s", path, got)
+	}
+}
+
+// What was begun when the input ended is offered again, here and on the screen.
+func TestPlainKeepsWhatWasBegun(t *testing.T) {
+	s := newStory(t)
+	monday(s)
+	s.plain("note 3", "The gate is locked; call")
+	if got := s.plain("note 3", "Mr Okafor", ".", "1", "quit"); !strings.Contains(got, "never saved it:\nThe gate is locked; call\n") || !strings.Contains(got, "Note added.") {
+		t.Error(got)
+	}
+	v, err := s.db.Task(t.Context(), s.find("T-10423"))
+	s.must(err)
+	if n := v.Notes[len(v.Notes)-1].Fields.Text("body"); n != "The gate is locked; call\nMr Okafor" {
+		t.Errorf("the note is %q", n)
+	}
+	s.plain("add", "Mend the fence", "repair")
+	s.open(80, 24).keys("a").sees("Mend the fence", "repair")
+}
+
+func (s *story) find(number string) string {
+	s.t.Helper()
+	id, err := s.db.FindTask(s.ctx(), number)
+	s.must(err)
+	return id
+}
+
+// sync waits for the round, and tells what came of it.
+func TestPlainSyncWaits(t *testing.T) {
+	s := newStory(t)
+	monday(s)
+	online := engine.Status{Reach: reach.Online, Since: s.now.UnixMilli(), Activity: engine.Idle, Sender: true, LastSync: s.now.UnixMilli() - 60_000}
+	var session *tui.Plain
+	s.o.Sync = func() {
+		if session == nil {
+			return
+		}
+		go func() {
+			s.settle(s.applied)
+			s.must(s.db.RoundDone(s.t.Context()))
+			done := online
+			done.LastSync = s.now.UnixMilli()
+			session.Status(done)
+		}()
+	}
+	s.plainBegins = func(p *tui.Plain) { session = p; p.Status(online) }
+	got := s.plain("note 3 On site.", "sync", "quit")
+	if !strings.Contains(got, "1 task, 1 change waiting") || !strings.HasSuffix(strings.TrimSpace(got[:strings.LastIndex(got, "> quit")]), "ONLINE  all sent 09:00") {
+		t.Error(got)
+	}
+}
+
+// What a colleague does meanwhile is heard with the next line.
+func TestPlainHearsOfOthers(t *testing.T) {
+	s := newStory(t)
+	ids := s.day()
+	s.must(s.db.EditTask(s.ctx(), ids["T-10426"], op.Fields{"asset": "H-1"}))
+	wanted := 0
+	var out bytes.Buffer
+	in, feed := io.Pipe()
+	p := tui.NewPlain(t.Context(), s.o, tui.PlainOptions{In: in, Out: promptWriter{&out, func() {
+		if wanted++; wanted > 1 {
+			feed.Close()
+			return
+		}
+		s.settle(func(o op.Op) wire.Result { return s.lost(o, op.Fields{"asset": "H-2"}) })
+		go io.WriteString(feed, "\n")
+	}}, Prompt: true})
+	s.must(p.Run(t.Context()))
+	if !strings.Contains(out.String(), "1 change lost to a newer one: press X.") {
+		t.Error(out.String())
+	}
+}
+
+// The output is gone (a pipe whose reader went): the session ends and says so.
+func TestPlainEndsWithItsOutput(t *testing.T) {
+	s := newStory(t)
+	monday(s)
+	gone := errors.New("broken pipe")
+	p := tui.NewPlain(t.Context(), s.o, tui.PlainOptions{In: strings.NewReader("list\nlist\n"), Out: writerFunc(func([]byte) (int, error) { return 0, gone })})
+	if err := p.Run(t.Context()); !errors.Is(err, gone) {
+		t.Errorf("Run: %v", err)
+	}
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
+
+// Told to stop while it waits for a line, it stops, and keeps what was begun.
+func TestPlainStops(t *testing.T) {
+	s := newStory(t)
+	monday(s)
+	ctx, cancel := context.WithCancel(t.Context())
+	in, feed := io.Pipe()
+	defer feed.Close()
+	wanted := 0
+	p := tui.NewPlain(ctx, s.o, tui.PlainOptions{In: in, Out: promptWriter{io.Discard, func() {
+		switch wanted++; wanted {
+		case 1:
+			go io.WriteString(feed, "note 3\n")
+		case 2:
+			go io.WriteString(feed, "Half a th\n")
+		case 3:
+			cancel()
+		}
+	}}, Prompt: true})
+	s.must(p.Run(ctx))
+	if d, found, err := s.db.FindDraft(t.Context(), "note:"+s.find("T-10423")); err != nil || !found || d.Texts["body"] != "Half a th" {
+		t.Errorf("the draft is %v, %v, %v", d, found, err)
+	}
+}
+
+// A line without end is refused, not kept in memory, and the next one counts.
+func TestPlainRefusesEndlessLines(t *testing.T) {
+	s := newStory(t)
+	monday(s)
+	var out bytes.Buffer
+	in := io.MultiReader(strings.NewReader("note 3 "), io.LimitReader(readerFunc(func(b []byte) (int, error) {
+		return copy(b, bytes.Repeat([]byte{'x'}, len(b))), nil
+	}), 10<<20), strings.NewReader("\nnote 3 short\n"))
+	s.must(tui.NewPlain(t.Context(), s.o, tui.PlainOptions{In: in, Out: &out}).Run(t.Context()))
+	if got := out.String(); !strings.Contains(got, "a line can hold 65536 characters") || !strings.Contains(got, "Note added.") {
+		t.Error(got)
+	}
+	v, err := s.db.Task(t.Context(), s.find("T-10423"))
+	s.must(err)
+	if len(v.Notes) != 2 {
+		t.Errorf("%d notes, want 2", len(v.Notes))
+	}
+}
