@@ -169,9 +169,12 @@ func (s settler) base(o op.Op, r wire.Result) error {
 		return nil // the record left this person's crews since: the pull says so
 	}
 	rec, err := serverRecord(s.tx, o.Kind, o.Entity)
-	if errors.Is(err, ErrNotFound) {
+	switch {
+	case errors.Is(err, ErrNotFound) && o.Action != op.Insert:
+		return nil // it came in a file of unsent work: the pull tells the record
+	case errors.Is(err, ErrNotFound):
 		rec = Record{Kind: o.Kind, ID: o.Entity, Fields: op.Fields{}}
-	} else if err != nil {
+	case err != nil:
 		return err
 	}
 	if r.Version <= rec.Version {

@@ -5,8 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
-	"path/filepath"
 	"strings"
 	"syscall"
 
@@ -90,28 +90,11 @@ func (db *DB) readToken() (string, error) {
 	return strings.TrimSpace(string(b)), nil
 }
 
-// writeToken is atomic and durable: temporary file, sync, rename, sync of the folder.
 func (db *DB) writeToken(token string) error {
-	dir := filepath.Dir(db.tokenFile())
-	f, err := os.CreateTemp(dir, ".token-*") // mode 0600
-	if err != nil {
+	return writeDurably(db.tokenFile(), func(w io.Writer) error {
+		_, err := io.WriteString(w, token+"\n")
 		return err
-	}
-	defer os.Remove(f.Name())
-	if _, err := f.WriteString(token + "\n"); err != nil {
-		return errors.Join(err, f.Close())
-	}
-	if err := errors.Join(f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), db.tokenFile()); err != nil {
-		return err
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	})
 }
 
 // TryLock makes the caller the one sender of this database, until release is

@@ -28,7 +28,7 @@ func (a *action) takeBack(ids []string, deeds []deed) (bool, error) {
 	}
 	for i, id := range ids {
 		var untried bool
-		found, err := scanOne(a.tx, &untried, "SELECT state = 'parked' OR tried = 0 FROM sync_queue WHERE op_id = ?", id)
+		found, err := scanOne(a.tx, &untried, "SELECT state = 'parked' OR tried = 0 AND exported = 0 FROM sync_queue WHERE op_id = ?", id)
 		if err != nil || !found || !untried {
 			return false, err
 		}

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/google/uuid"
+
 	"example.com/punchlist/localdb/sqlite"
 	"example.com/punchlist/sync/op"
 )
@@ -261,7 +263,7 @@ func (db *DB) requeue(ctx context.Context, where string, args ...any) (n int, er
 			}
 		}
 		for _, id := range ids {
-			if err := db.moveToEnd(tx, id); err != nil {
+			if err := moveToEnd(tx, id); err != nil {
 				return err
 			}
 		}
@@ -273,16 +275,16 @@ func (db *DB) requeue(ctx context.Context, where string, args ...any) (n int, er
 
 // moveToEnd gives an op a new place, if it has not given way to later ones. The
 // record may look different then: its changes are laid on it in another order.
-func (db *DB) moveToEnd(tx *sqlite.Tx, id string) error {
+func moveToEnd(tx *sqlite.Tx, id string) error {
 	var state string
-	var tried bool
+	var tried, exported int
 	var kind op.Kind
-	var entity string
-	found, err := scanRow(tx, []any{&state, &tried, &kind, &entity}, "SELECT state, tried, entity_type, entity_id FROM sync_queue WHERE op_id = ?", id)
+	var entity, payload string
+	found, err := scanRow(tx, []any{&state, &tried, &exported, &kind, &entity, &payload}, "SELECT state, tried, exported, entity_type, entity_id, payload FROM sync_queue WHERE op_id = ?", id)
 	if err != nil || !found {
 		return err
 	}
-	fresh := db.newID()
+	fresh := retryID(id, payload)
 	const columns = "entity_id, entity_type, action, payload, prev, base, group_id, task_id, created_at, boot_id, boot_ms, retry_count, last_error"
 	if _, err := tx.Exec("INSERT INTO sync_queue (op_id, "+columns+") SELECT ?, "+columns+" FROM sync_queue WHERE op_id = ?", fresh, id); err != nil {
 		return err
@@ -291,11 +293,20 @@ func (db *DB) moveToEnd(tx *sqlite.Tx, id string) error {
 		return err
 	}
 	if state != "parked" {
-		if _, err := tx.Exec("UPDATE sync_queue SET op_id = ?, tried = ? WHERE op_id = ?", id, tried, fresh); err != nil {
+		if _, err := tx.Exec("UPDATE sync_queue SET op_id = ?, tried = ?, exported = ? WHERE op_id = ?", id, tried, exported, fresh); err != nil {
 			return err
 		}
 	}
 	return rebuild(tx, kind, entity)
+}
+
+// retrySpace is the namespace of the ids under which refused ops are sent again.
+var retrySpace = uuid.MustParse("4d0c6a52-7f0e-5b39-8a41-c1d27e9b6f10")
+
+// retryID is the id under which a refused op is sent again. Where a file of unsent
+// work took the op to another laptop too, both send it again as the same one.
+func retryID(id, payload string) string {
+	return uuid.NewSHA1(retrySpace, []byte(id+payload)).String()
 }
 
 // DiscardOp drops an unsent change (with the others of its action, and with

@@ -27,8 +27,11 @@ func (db *DB) ReplaceOp(ctx context.Context, opID string, set op.Fields, drop ..
 			return err
 		}
 		parked = s.parked
-		if s.tried && !parked {
+		switch {
+		case s.tried && !parked:
 			return &Error{Message: "this change is on its way to the server, which may have it already", Hint: "change the record itself: that goes out after it"}
+		case s.exported && !parked:
+			return &Error{Message: "this change went into a file of unsent work and may be sent from elsewhere", Hint: "change the record itself: that goes out after it"}
 		}
 		fields := s.Fields.Clone()
 		for name, v := range set {
@@ -48,13 +51,13 @@ func (db *DB) ReplaceOp(ctx context.Context, opID string, set op.Fields, drop ..
 // unsent is an op in the queue with what only this laptop knows of it.
 type unsent struct {
 	op.Op
-	read          op.Reading
-	parked, tried bool
+	read                    op.Reading
+	parked, tried, exported bool
 }
 
 // waiting reads one op of the queue.
 func (a *action) waiting(opID string) (unsent, error) {
-	rows, err := a.tx.Query("SELECT "+queueColumns+", q.state = 'parked', q.tried FROM sync_queue q WHERE q.op_id = ?", opID)
+	rows, err := a.tx.Query("SELECT "+queueColumns+", q.state = 'parked', q.tried, q.exported > 0 FROM sync_queue q WHERE q.op_id = ?", opID)
 	if err != nil {
 		return unsent{}, err
 	}
@@ -63,7 +66,7 @@ func (a *action) waiting(opID string) (unsent, error) {
 		return unsent{}, errors.Join(rows.Err(), noSuchOp(opID))
 	}
 	var s unsent
-	s.Op, s.read, _, err = scanOp(rows, &s.parked, &s.tried)
+	s.Op, s.read, _, err = scanOp(rows, &s.parked, &s.tried, &s.exported)
 	return s, err
 }
 
@@ -92,7 +95,7 @@ func (a *action) replace(s unsent, fields op.Fields) error {
 	if err != nil {
 		return err
 	}
-	if _, err := a.tx.Exec("UPDATE sync_queue SET payload = ?, created_at = ?, boot_id = ?, boot_ms = ? WHERE op_id = ?", string(text), s.read.Wall, s.read.BootID, s.read.Boot, s.ID); err != nil {
+	if _, err := a.tx.Exec("UPDATE sync_queue SET payload = ?, created_at = ?, boot_id = ?, boot_ms = ?, exported = 0 WHERE op_id = ?", string(text), s.read.Wall, s.read.BootID, s.read.Boot, s.ID); err != nil {
 		return fmt.Errorf("replace op %s: %w", s.ID, err)
 	}
 	return rebuild(a.tx, s.Kind, s.Entity)

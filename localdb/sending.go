@@ -58,6 +58,7 @@ type sending struct {
 	op.Op
 	task     string
 	tried    bool // it may have reached the server: as it is or never
+	exported bool // it may come there from elsewhere
 	changed  bool // it differs from its row
 	replaced bool // a later one says all that it says
 }
@@ -69,8 +70,8 @@ func loadSending(tx *sqlite.Tx, ops []op.Op) ([]*sending, error) {
 		s := &sending{Op: o}
 		var stored int64
 		var uncertain bool
-		found, err := scanRow(tx, []any{&s.tried, &uncertain, &stored, &s.task},
-			"SELECT tried, uncertain, coalesce(payload ->> '$.updated_at', 0), coalesce(task_id, '') FROM sync_queue WHERE op_id = ? AND state = 'pending'", o.ID)
+		found, err := scanRow(tx, []any{&s.tried, &s.exported, &uncertain, &stored, &s.task},
+			"SELECT tried, exported > 0, uncertain, coalesce(payload ->> '$.updated_at', 0), coalesce(task_id, '') FROM sync_queue WHERE op_id = ? AND state = 'pending'", o.ID)
 		if err != nil {
 			return nil, err
 		}
@@ -118,7 +119,7 @@ func squash(batch []*sending) {
 // loose: an edit that may still change.
 func (s *sending) loose() bool {
 	_, restores := s.Fields[op.Deleted]
-	return s.Action == op.Update && s.Group == "" && !s.tried && !restores
+	return s.Action == op.Update && s.Group == "" && !s.tried && !s.exported && !restores
 }
 
 // covers tells whether a touches every register that b touches.

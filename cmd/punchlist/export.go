@@ -88,7 +88,7 @@ func writeFile(name string, write func(io.Writer) error) error {
 	info, err := os.Stat(name)
 	switch {
 	case err == nil && info.IsDir():
-		return &localdb.Error{Message: fmt.Sprintf("%q is a folder", name), Hint: "name a file in it: -o " + filepath.Join(name, "tasks.csv")}
+		return &localdb.Error{Message: fmt.Sprintf("%q is a folder", name), Hint: "name a file in it, such as " + filepath.Join(name, "tasks.csv")}
 	case err == nil && !info.Mode().IsRegular():
 		f, err := os.OpenFile(name, os.O_WRONLY, 0)
 		if err != nil {
@@ -121,13 +121,13 @@ func writeFault(name string, err error) error {
 	_, noFolder := os.Stat(folder)
 	switch {
 	case errors.Is(noFolder, fs.ErrNotExist):
-		return &localdb.Error{Message: fmt.Sprintf("there is no folder %q", folder), Hint: "make it first (mkdir -p), or name another file with -o", Cause: err}
+		return &localdb.Error{Message: fmt.Sprintf("there is no folder %q", folder), Hint: "make it first (mkdir -p), or name another file", Cause: err}
 	case errors.Is(err, syscall.ENOTDIR):
-		return &localdb.Error{Message: fmt.Sprintf("%q is no folder", folder), Hint: "name a file in a folder with -o", Cause: err}
+		return &localdb.Error{Message: fmt.Sprintf("%q is no folder", folder), Hint: "name a file in a folder", Cause: err}
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS), errors.Is(err, fs.ErrNotExist): // the last is /proc's word for it
-		return &localdb.Error{Message: fmt.Sprintf("you may not write %q", name), Hint: "name a file in a folder of your own with -o", Cause: err}
+		return &localdb.Error{Message: fmt.Sprintf("you may not write %q", name), Hint: "name a file in a folder of your own", Cause: err}
 	case errors.Is(err, syscall.ENOSPC):
-		return &localdb.Error{Message: fmt.Sprintf("there is no room left for %q", name), Hint: "make room, or name a file on another disk with -o", Cause: err}
+		return &localdb.Error{Message: fmt.Sprintf("there is no room left for %q", name), Hint: "make room, or name a file on another disk", Cause: err}
 	}
 	var path *fs.PathError
 	var link *os.LinkError

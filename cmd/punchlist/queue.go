@@ -34,7 +34,7 @@ func (a *app) queueCmd() *cobra.Command {
 			return a.with(cmd, func(ctx context.Context, db *localdb.DB) error { return a.editOp(ctx, db, args[0], args[1:], drop) })
 		}}
 	edit.Flags().StringSliceVar(&drop, "drop", nil, "fields to leave out of the change")
-	cmd.AddCommand(retry, discard, edit)
+	cmd.AddCommand(retry, discard, edit, a.queueExportCmd(), a.queueImportCmd())
 	return a.JSONFlag(cmd)
 }
 

@@ -35,9 +35,9 @@ func (db *DB) migrate(ctx context.Context, o Options) error {
 	switch {
 	case tables > 0 && appID != int(o.AppID):
 		return fmt.Errorf("%s: %w", db.path, ErrForeign)
-	case have > newest:
+	case have > newest && !db.readOnly: // to look is safe: columns are added, never taken away
 		return fmt.Errorf("%s: %w (its schema is %d, this program knows %d)", db.path, ErrNewer, have, newest)
-	case have == newest:
+	case have >= newest:
 		return nil
 	case db.readOnly:
 		return fmt.Errorf("%s: %w: its schema %d must be brought to %d first", db.path, ErrReadOnly, have, newest)

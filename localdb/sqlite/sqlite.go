@@ -46,7 +46,8 @@ type Options struct {
 	Migrations fs.FS
 	// AppID is written into a new file and must stand in an existing one
 	// (PRAGMA application_id), so that another program's database is refused.
-	AppID    int32
+	AppID int32
+	// ReadOnly opens an existing file for looking; one of a newer program too.
 	ReadOnly bool
 }
 

@@ -191,6 +191,11 @@ func TestMigrations(t *testing.T) {
 	if !errors.Is(err, sqlite.ErrNewer) {
 		t.Errorf("an older program got %v, want ErrNewer", err)
 	}
+	looking := options(v1)
+	looking.ReadOnly = true
+	if n := count(t, open(t, path, looking)); n != 1 {
+		t.Errorf("an older program that only looks sees %d rows", n)
+	}
 	broken := fstest.MapFS{"0003_bad.sql": {Data: []byte("CREATE TABLE u (x); nonsense;")}}
 	for name, f := range v2 {
 		broken[name] = f
