@@ -12,7 +12,7 @@ export CGO_ENABLED := 1
 export PATH := $(PATH):/usr/local/go/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check build bench race sim golden lint tools deps
+.PHONY: help demo test check build bench race sim torture golden lint tools deps
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -38,6 +38,9 @@ race: tools ## the tests three times over, in random order
 
 sim: tools ## play SEEDS histories of many laptops on a bad network (SEED=n plays one and shows it)
 	SEED=$(SEED) SEEDS=$(or $(SEEDS),1000) $(GO) test $(TAGS) ./sync/simtest -run 'TestSeeds' -count 1 -timeout 0 -v
+
+torture: deps ## power cuts, kills, damage, faults and abuse in the number that a release asks for
+	TORTURE=1 $(GO) test $(TAGS) ./localdb/sqlite -run 'TestF|TestIOFaults|TestPower' -count 1 -timeout 0 -v
 
 golden: tools ## draw the screens' golden frames anew; look at the difference before you commit it
 	$(GO) test $(TAGS) ./tui -update

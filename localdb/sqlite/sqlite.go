@@ -73,6 +73,10 @@ type DB struct {
 type conn struct {
 	c     *sql.Conn
 	stmts map[string]*sql.Stmt
+	// foundLog: the -wal was there before this connection. SQLite syncs the folder
+	// for the one that made it, with its first sync, and for nobody else; if that
+	// one never came so far, the file's name is not safe yet.
+	foundLog bool
 }
 
 // Open opens the file, makes it when it is missing (its folder too, mode 0700),
@@ -143,7 +147,9 @@ func prepareFile(path string, readOnly bool) (made []string, err error) {
 	return made, f.Close()
 }
 
-func syncDir(dir string) error {
+// syncDir makes a folder's entries safe. It is a variable because a test has to
+// see it, and to see what happens without it.
+var syncDir = func(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
 		return err

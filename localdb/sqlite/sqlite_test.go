@@ -12,12 +12,8 @@ import (
 	"testing/fstest"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"example.com/punchlist/localdb/sqlite"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var v1 = fstest.MapFS{"0001_first.sql": {Data: []byte("CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT) STRICT;")}}
 var v2 = fstest.MapFS{"0001_first.sql": v1["0001_first.sql"], "0002_more.sql": {Data: []byte("ALTER TABLE t ADD COLUMN w TEXT;")}}

@@ -6,6 +6,8 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"time"
 )
 
@@ -77,7 +79,7 @@ func (db *DB) Write(ctx context.Context, fn func(*Tx) error) error {
 	if err := fn(&Tx{context.WithoutCancel(ctx), w}); err != nil {
 		return fold(db.path, err)
 	}
-	if err := run(w, "COMMIT"); err != nil {
+	if err := db.commit(w); err != nil {
 		// After a failed write nothing that the connection believes of the file
 		// can be trusted any more: the next one reads it anew.
 		_ = run(w, "ROLLBACK")
@@ -88,6 +90,18 @@ func (db *DB) Write(ctx context.Context, fn func(*Tx) error) error {
 	}
 	done = true
 	db.notify()
+	return nil
+}
+
+// commit returns when the transaction is on the disk.
+func (db *DB) commit(w *conn) error {
+	if err := run(w, "COMMIT"); err != nil || !w.foundLog {
+		return err
+	}
+	if err := syncDir(filepath.Dir(db.path)); err != nil {
+		return err
+	}
+	w.foundLog = false
 	return nil
 }
 
@@ -112,11 +126,14 @@ func (db *DB) take(ctx context.Context, from chan *conn, pool *sql.DB) (*conn, e
 		if c != nil {
 			return c, nil
 		}
+		_, missing := os.Stat(db.path + "-wal")
 		c, err := pin(ctx, pool)
 		if err != nil {
 			from <- nil
+			return nil, err
 		}
-		return c, err
+		c.foundLog = missing == nil
+		return c, nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	case <-db.closing.Done():
