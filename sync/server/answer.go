@@ -20,6 +20,7 @@ const (
 	keyDevice = "device"
 	keyUser   = "user"
 	keyCode   = "code"
+	keyCrew   = "crew"
 )
 
 // send writes an answer as JSON.

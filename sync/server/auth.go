@@ -96,6 +96,9 @@ func (s *Server) report(r *http.Request, device string) error {
 	if ms, err := strconv.ParseInt(r.Header.Get(wire.HeaderOffset), 10, 64); err == nil {
 		report.Offset = &ms
 	}
+	if since, err := parseCursor(r.URL.Query().Get("since")); err == nil && len(since.at) > 0 && r.URL.Path == wire.PathChanges {
+		report.Cursor = since.String() // it asks with what it has stored
+	}
 	return s.store.Touch(context.WithoutCancel(r.Context()), device, report)
 }
 

@@ -52,7 +52,7 @@ func (s *Server) changes(w http.ResponseWriter, r *http.Request, by Author) {
 	ask.since, ask.limit = since, limit
 	page, err := s.page(r, me, ask)
 	if err == nil && wait > 0 && len(page.Changes)+len(page.Conflicts) == 0 && !page.More {
-		if end := s.await(r, by, since, wait); end == endOut || end == endNowhere {
+		if end := s.await(r, by, since.at, wait); end == endOut || end == endNowhere {
 			s.device(s.changes)(w, r) // who it is now, or why it may not
 			return
 		}
@@ -61,6 +61,9 @@ func (s *Server) changes(w http.ResponseWriter, r *http.Request, by Author) {
 	switch {
 	case errors.Is(err, errReset):
 		s.reset(w)
+	case errors.Is(err, errBehind):
+		s.problem(w, &wire.Problem{Status: http.StatusGone, Code: wire.CodeBehind, Message: "this device was away for so long that what was deleted meanwhile is forgotten",
+			Hint: "ask again without since and with all=1, and keep nothing that is not told; what waits to be sent stays"})
 	case err != nil:
 		s.fail(w, r, err)
 	default:
@@ -109,7 +112,7 @@ func waitOf(text string) (time.Duration, *wire.Problem) {
 func (s *Server) page(r *http.Request, by Author, ask pageAsk) (wire.Changes, error) {
 	q := ChangesQuery{Devices: by.devices(), Rows: ask.limit + 1, Conflicts: ask.limit + maxConflicts + 1, Marks: marksOf(ask.seen), All: ask.all}
 	for _, crew := range slices.Sorted(slices.Values(by.Crews)) {
-		q.Spans = append(q.Spans, Span{crew, ask.since[crew]})
+		q.Spans = append(q.Spans, Span{crew, ask.since.at[crew]})
 	}
 	feed, err := s.store.Changes(r.Context(), q)
 	if err != nil {
@@ -118,8 +121,14 @@ func (s *Server) page(r *http.Request, by Author, ask pageAsk) (wire.Changes, er
 	if err := agree(ask.seen, feed.Fingerprints); err != nil {
 		return wire.Changes{}, err
 	}
+	if err := ask.since.near(feed.Crews); err != nil {
+		return wire.Changes{}, err
+	}
 	c := cutFeed(q, feed)
-	page := wire.Changes{Changes: make([]wire.Change, 0, len(c.rows)), Cursor: c.upto.String(), More: c.more, Seen: seenOf(by, feed.Crews), Crews: by.Crews, User: by.User, Role: by.Role}
+	page := wire.Changes{Changes: make([]wire.Change, 0, len(c.rows)), Cursor: ask.since.next(c.upto, feed.Crews).String(), More: c.more, Seen: seenOf(by, feed.Crews), Crews: by.Crews, User: by.User, Role: by.Role}
+	if !c.more {
+		page.Digest = standsOf(by, feed.Crews)
+	}
 	for _, row := range c.rows {
 		change, err := changeOf(row)
 		if err != nil {

@@ -10,7 +10,7 @@ const maxConflicts = maxRecordFields + op.MaxFields
 type cut struct {
 	rows      []Row
 	conflicts []ConflictRow
-	upto      cursor
+	upto      map[string]int64
 	more      bool
 	bytes     int
 }
@@ -28,7 +28,7 @@ func (p place) before(q place) bool {
 // cutFeed takes as much of a feed as fits one page. A version is never split: a
 // device that has heard of a part of one would never hear of the rest.
 func cutFeed(q ChangesQuery, feed Feed) cut {
-	c := cut{upto: cursor{}}
+	c := cut{upto: map[string]int64{}}
 	end := horizon(q, feed)
 	for _, span := range q.Spans {
 		at := span.Since

@@ -112,7 +112,7 @@ func (e eventWriter) send(b []byte) error {
 // await is the long poll, for devices to which no stream comes through: it
 // waits until a crew of the author's may have something newer than since, at
 // most for so long. It tells why it must not go on waiting, where that is so.
-func (s *Server) await(r *http.Request, by Author, since cursor, wait time.Duration) ending {
+func (s *Server) await(r *http.Request, by Author, since map[string]int64, wait time.Duration) ending {
 	st, ok := s.hub.join(by)
 	if !ok {
 		return endDrain

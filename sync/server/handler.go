@@ -27,6 +27,7 @@ func (s *Server) endpoints() []endpoint {
 		{http.MethodPost, wire.PathBatch, s.device(s.batch)},
 		{http.MethodGet, wire.PathChanges, s.device(s.changes)},
 		{http.MethodPost, wire.PathHistory, s.device(s.history)},
+		{http.MethodGet, wire.PathDigest, s.device(s.digest)},
 		{http.MethodGet, wire.PathEvents, s.device(s.events)},
 	}
 }

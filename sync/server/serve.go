@@ -30,6 +30,13 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		IdleTimeout: idleTime, MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug)}
 	s.hub.drain(false)
 	hs.RegisterOnShutdown(func() { s.hub.drain(true) })
+	tending, still := context.WithCancel(ctx)
+	tended := make(chan struct{})
+	go func() {
+		defer close(tended)
+		s.tendOn(tending)
+	}()
+	defer func() { still(); <-tended }()
 	stopped := make(chan error, 1)
 	go func() { stopped <- hs.Serve(ln) }()
 	select {

@@ -52,6 +52,8 @@ type Server struct {
 	reports *reports // what devices said of themselves
 	hub     *hub     // who waits for news
 
+	reading chan struct{} // holds a token while nobody reads a crew's records through
+
 	mu   sync.Mutex // guards rand
 	rand io.Reader
 }
@@ -65,7 +67,8 @@ func New(ctx context.Context, store Store, o Options) (*Server, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{store: store, now: o.Now, rand: o.Rand, log: o.Log, tries: newTries(), reports: newReports(), hub: newHub(store)}
+	s := &Server{store: store, now: o.Now, rand: o.Rand, log: o.Log, tries: newTries(), reports: newReports(), hub: newHub(store), reading: make(chan struct{}, 1)}
+	s.reading <- struct{}{}
 	if err := s.identify(ctx); err != nil {
 		return nil, fmt.Errorf("server identity: %w", err)
 	}

@@ -160,6 +160,9 @@ type Changes struct {
 	Cursor    string     `json:"cursor"`              // opaque to devices
 	More      bool       `json:"more"`
 	Seen      Seen       `json:"seen,omitempty"` // how things stand in the user's crews now
+	// Digest is there with the last page: what the records of each of the user's
+	// crews come to at the version up to which the device has heard then.
+	Digest map[string]Stand `json:"digest,omitempty"`
 	// Crews, User and Role say what the device's user may see and do now.
 	Crews []string `json:"crews"`
 	User  string   `json:"user"`

@@ -62,6 +62,11 @@ func Run(t *testing.T, open func(testing.TB) server.Store) {
 		"Queues":                  testQueues,
 		"DigestOfOps":             testDigestOfOps,
 		"Forgotten":               testForgotten,
+		"DigestTold":              testDigestTold,
+		"DigestApart":             testDigestApart,
+		"Horizon":                 testHorizon,
+		"HorizonPages":            testHorizonPages,
+		"ForgetMoved":             testForgetMoved,
 	} {
 		t.Run("Rules"+name, func(t *testing.T) { test(t, NewRig(t, open(t))) })
 	}
