@@ -2,6 +2,8 @@
 
 GO      := $(shell command -v go || echo /usr/local/go/bin/go)
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+# The time of the source, not of the building: the same source makes the same bytes.
+BUILT   := $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/null))
 
 # sqlite_fts5 makes search fast; the programs work without it, and say which it is.
 TAGS     := -tags sqlite_fts5
@@ -28,7 +30,7 @@ check: lint test ## what must hold before a commit: format, vet, staticcheck, mo
 
 build: tools ## build bin/punchlist and bin/punchlistd
 	@echo "building (the first time takes a minute or two: SQLite is compiled too)"
-	@$(GO) build -buildvcs=false -trimpath $(TAGS) -ldflags "-X main.version=$(VERSION)" -o bin/ ./cmd/punchlist ./cmd/punchlistd
+	@$(GO) build -buildvcs=false -trimpath $(TAGS) -ldflags "-X main.version=$(VERSION) -X main.built=$(BUILT)" -o bin/ ./cmd/punchlist ./cmd/punchlistd
 
 bench: tools ## measure, each figure beside its reference
 	$(GO) test $(TAGS) -run '^$$' -bench . -benchmem -timeout 60m $(PACKAGES)

@@ -139,7 +139,13 @@ func (w *world) file(name, text string) string {
 // serve starts the server and waits until it says that it serves.
 func (w *world) serve() {
 	w.t.Helper()
-	w.server = w.command(context.WithoutCancel(w.t.Context()), "punchlistd", "serve", "--db", "server.db", "--listen", w.address)
+	w.serveWith()
+}
+
+// serveWith is serve with more flags.
+func (w *world) serveWith(flags ...string) {
+	w.t.Helper()
+	w.server = w.command(context.WithoutCancel(w.t.Context()), "punchlistd", append([]string{"serve", "--db", "server.db", "--listen", w.address}, flags...)...)
 	out, err := w.server.StdoutPipe()
 	if err != nil {
 		w.t.Fatal(err)

@@ -90,11 +90,37 @@ func (db *DB) readToken() (string, error) {
 	return strings.TrimSpace(string(b)), nil
 }
 
-func (db *DB) writeToken(token string) error {
-	return writeDurably(db.tokenFile(), func(w io.Writer) error {
-		_, err := io.WriteString(w, token+"\n")
+func (db *DB) writeToken(token string) error { return keepFile(db.tokenFile(), token+"\n") }
+
+func keepFile(path, text string) error {
+	return writeDurably(path, func(w io.Writer) error {
+		_, err := io.WriteString(w, text)
 		return err
 	})
+}
+
+func (db *DB) authorityFile() string { return db.Path() + ".ca" }
+
+// KeepAuthority keeps the certificates (PEM) of the authorities to trust in
+// place of the system's, in a file beside the database; without any it is
+// removed.
+func (db *DB) KeepAuthority(pem []byte) error {
+	if len(pem) > 0 {
+		return keepFile(db.authorityFile(), string(pem))
+	}
+	if err := os.Remove(db.authorityFile()); !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// Authority is what KeepAuthority kept; nil: nothing.
+func (db *DB) Authority() ([]byte, error) {
+	b, err := os.ReadFile(db.authorityFile())
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	return b, err
 }
 
 // TryLock makes the caller the one sender of this database, until release is

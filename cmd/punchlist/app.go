@@ -14,8 +14,9 @@ import (
 	"example.com/punchlist/localdb"
 )
 
-// version is set by the Makefile.
-var version = "dev"
+// version and built, the time of the source in seconds since 1970, are set by
+// the Makefile.
+var version, built = "dev", ""
 
 // app is what the commands share: where the database is and how to speak.
 type app struct {

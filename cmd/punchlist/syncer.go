@@ -2,13 +2,16 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
+	"example.com/punchlist/cmd/cli"
 	"example.com/punchlist/localdb"
 	"example.com/punchlist/sync/engine"
 	"example.com/punchlist/sync/op"
@@ -20,8 +23,9 @@ import (
 // client for as long as it stands so.
 type remotes struct {
 	db        *localdb.DB
-	transport http.RoundTripper
-	mu        sync.Mutex // guards all below
+	given     http.RoundTripper // nil: the real network
+	mu        sync.Mutex        // guards all below
+	transport http.RoundTripper // as the device stands
 	device    localdb.Device
 	client    *wire.Client
 	pending   int       // as counted last …
@@ -29,10 +33,7 @@ type remotes struct {
 }
 
 func newRemotes(db *localdb.DB, transport http.RoundTripper) *remotes {
-	if transport == nil {
-		transport = wire.NewTransport(wire.TransportOptions{})
-	}
-	return &remotes{db: db, transport: transport}
+	return &remotes{db: db, given: transport}
 }
 
 func (r *remotes) get(ctx context.Context) (engine.Remote, error) {
@@ -48,6 +49,9 @@ func (r *remotes) get(ctx context.Context) (engine.Remote, error) {
 	if r.client != nil && r.device.ID == d.ID && r.device.Token == d.Token && r.device.ServerURL == d.ServerURL {
 		return r.client, nil
 	}
+	if err := r.connect(d); err != nil {
+		return nil, err
+	}
 	r.client, err = wire.NewClient(wire.ClientOptions{BaseURL: d.ServerURL, ServerID: d.ServerID, ServerKey: d.ServerKey, Token: d.Token, Version: version,
 		Transport: r.transport, Report: r.report})
 	r.device = d
@@ -56,6 +60,46 @@ func (r *remotes) get(ctx context.Context) (engine.Remote, error) {
 	}
 	return r.client, nil
 }
+
+// connect makes the way to the device's server, with its trust. The caller
+// holds mu.
+func (r *remotes) connect(d localdb.Device) error {
+	if r.transport = r.given; r.given != nil {
+		return nil
+	}
+	t, err := trustOf(r.db, wire.TrustIn(d.ServerURL, d.ServerKey))
+	r.transport = wire.NewTransport(wire.TransportOptions{Trust: t})
+	return err
+}
+
+// trustOf adds what this laptop knows to the trust in a server: the authority
+// that it was given, and a time that a dead clock battery does not take back
+// behind what the server said last, nor behind this program's making.
+func trustOf(db *localdb.DB, t wire.Trust) (wire.Trust, error) {
+	pem, err := db.Authority()
+	if err != nil {
+		return t, fmt.Errorf("read the authority's certificate: %w", err)
+	}
+	if t.Roots, err = authorities(pem); err != nil {
+		return t, err
+	}
+	t.Time = func() time.Time { return latest(time.Now(), cli.Built(built), db.Time()) }
+	return t, nil
+}
+
+// authorities reads certificates (PEM); of nothing it makes nil, the system's.
+func authorities(pem []byte) (*x509.CertPool, error) {
+	if len(pem) == 0 {
+		return nil, nil
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, &localdb.Error{Message: "the authority's file holds no certificate (PEM)", Hint: "ask whoever looks after the server for the file: punchlist enroll --ca FILE"}
+	}
+	return pool, nil
+}
+
+func latest(times ...time.Time) time.Time { return slices.MaxFunc(times, time.Time.Compare) }
 
 // report is what the office may see of this laptop.
 func (r *remotes) report(ctx context.Context) wire.Report {

@@ -18,8 +18,9 @@ import (
 	"example.com/punchlist/sync/server/sqlitestore"
 )
 
-// version is set by the Makefile.
-var version = "dev"
+// version and built, the time of the source in seconds since 1970, are set by
+// the Makefile.
+var version, built = "dev", ""
 
 // defaultDB is the database when neither --db nor $PUNCHLISTD_DB names one.
 const defaultDB = "punchlistd.db"
@@ -57,7 +58,7 @@ The first steps:
 	}
 	root.PersistentFlags().StringVar(&a.dbPath, "db", "", "the database file (default $PUNCHLISTD_DB, else "+defaultDB+")")
 	root.SetFlagErrorFunc(cli.FlagError)
-	root.AddCommand(a.serveCmd(), a.userCmd(), a.inviteCmd(), a.deviceCmd(), a.taskCmd(), a.importCmd(), a.stateCmd(), a.VersionCmd())
+	root.AddCommand(a.serveCmd(), a.userCmd(), a.inviteCmd(), a.deviceCmd(), a.taskCmd(), a.importCmd(), a.stateCmd(), a.caCmd(), a.VersionCmd())
 	return root
 }
 

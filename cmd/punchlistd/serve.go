@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -28,6 +30,7 @@ const urlSetting = "url"
 // serving is what the flags of serve ask for.
 type serving struct {
 	listen, cert, key, url string
+	auto                   bool
 }
 
 func (a *app) serveCmd() *cobra.Command {
@@ -36,9 +39,11 @@ func (a *app) serveCmd() *cobra.Command {
 		Long: `Run the sync server until it is stopped (Ctrl+C or SIGTERM: requests that run are
 finished first). The database is made or brought to the newest form on start.
 
-Plain http is served to this machine only. For other machines give a certificate,
-or put a proxy that speaks TLS in front and say with --url how devices reach it.`,
-		Example: "  punchlistd serve\n  punchlistd serve --listen :8443 --tls-cert sync.pem --tls-key sync.key --url https://sync.example:8443", Args: cli.NoArgs,
+Plain http is served to this machine only. For other machines: --tls-auto makes
+certificates that laptops know by their invites, and renews them; or give a
+certificate; or put a proxy that speaks TLS in front and say with --url how
+devices reach it.`,
+		Example: "  punchlistd serve\n  punchlistd serve --listen :8443 --tls-auto\n  punchlistd serve --listen :8443 --tls-cert sync.pem --tls-key sync.key --url https://sync.example:8443", Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.with(cmd, func(ctx context.Context, srv *server.Server, store *sqlitestore.Store) error {
 				path, err := a.path()
@@ -56,12 +61,13 @@ or put a proxy that speaks TLS in front and say with --url how devices reach it.
 	f.StringVar(&o.listen, "listen", defaultListen, "address to listen on; port 0 takes a free one")
 	f.StringVar(&o.cert, "tls-cert", "", "file of the certificate, with its chain (PEM)")
 	f.StringVar(&o.key, "tls-key", "", "file of its key (PEM)")
+	f.BoolVar(&o.auto, "tls-auto", false, "serve TLS with certificates of the server's own making")
 	f.StringVar(&o.url, "url", "", "the address by which devices reach the server (default: made from --listen)")
 	return cmd
 }
 
 func (a *app) serve(ctx context.Context, srv *server.Server, store *sqlitestore.Store, o serving) error {
-	ln, base, err := listen(o)
+	ln, base, err := listen(srv, o)
 	if err != nil {
 		return err
 	}
@@ -125,33 +131,68 @@ func checkURL(address, given string) error {
 }
 
 // listen opens the address and returns it as a URL.
-func listen(o serving) (net.Listener, string, error) {
+func listen(srv *server.Server, o serving) (net.Listener, string, error) {
 	host, port, err := net.SplitHostPort(o.listen)
 	if err != nil {
 		return nil, "", cli.Usage("--listen "+defaultListen, "--listen %q is not HOST:PORT", o.listen)
 	}
-	var cert tls.Certificate
-	switch {
-	case (o.cert == "") != (o.key == ""):
-		return nil, "", cli.Usage("give both", "--tls-cert and --tls-key belong together")
-	case o.cert != "":
-		if cert, err = tls.LoadX509KeyPair(o.cert, o.key); err != nil {
-			return nil, "", &server.Fault{Message: "the certificate cannot be used: " + err.Error(), Cure: "give PEM files that belong together"}
-		}
-	case !wire.IsLoopback(host):
+	conf, err := tlsOf(srv, o, host)
+	if err != nil {
+		return nil, "", err
+	}
+	if conf == nil && !wire.IsLoopback(host) {
 		return nil, "", &server.Fault{Message: fmt.Sprintf("%s can be reached from other machines, and without TLS everything would be sent in the clear", o.listen),
-			Cure: "--tls-cert FILE --tls-key FILE; or --listen 127.0.0.1:" + port + " behind a proxy that speaks TLS"}
+			Cure: "--tls-auto; or --tls-cert FILE --tls-key FILE; or --listen 127.0.0.1:" + port + " behind a proxy that speaks TLS"}
 	}
 	ln, err := net.Listen("tcp", o.listen)
 	if err != nil {
 		return nil, "", listenFault(o.listen, err)
 	}
 	scheme := "http"
-	if o.cert != "" {
+	if conf != nil {
 		scheme = "https"
-		ln = tls.NewListener(ln, &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}})
+		ln = tls.NewListener(ln, conf)
 	}
 	return ln, scheme + "://" + net.JoinHostPort(publicHost(host), fmt.Sprint(ln.Addr().(*net.TCPAddr).Port)), nil
+}
+
+// tlsOf is the certificate to serve with; nil: plain http.
+func tlsOf(srv *server.Server, o serving, host string) (*tls.Config, error) {
+	switch {
+	case o.auto && o.cert+o.key != "":
+		return nil, cli.Usage("give one or the other", "--tls-auto makes the certificates; --tls-cert and --tls-key give one")
+	case (o.cert == "") != (o.key == ""):
+		return nil, cli.Usage("give both", "--tls-cert and --tls-key belong together")
+	case o.auto && o.url == "" && wire.IsLoopback(host):
+		return nil, &server.Fault{Message: "this machine itself needs no TLS, and its laptops would not ask for it", Cure: "--listen :8443, or say with --url https://HOST:PORT how laptops reach it"}
+	case o.auto:
+		return srv.TLS(func() []string { return ownNames(host, o.url) })
+	case o.cert == "":
+		return nil, nil
+	}
+	cert, err := tls.LoadX509KeyPair(o.cert, o.key)
+	if err != nil {
+		return nil, &server.Fault{Message: "the certificate cannot be used: " + err.Error(), Cure: "give PEM files that belong together"}
+	}
+	return &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}}, nil
+}
+
+// ownNames are the names and addresses under which this machine may be reached,
+// for programs that look at the name in a certificate. Laptops look at its key.
+func ownNames(host, public string) []string {
+	names := []string{publicHost(host), "localhost"}
+	if u, err := url.Parse(public); err == nil && u.Hostname() != "" {
+		names = append(names, u.Hostname())
+	}
+	if addresses, err := net.InterfaceAddrs(); err == nil {
+		for _, a := range addresses {
+			if n, ok := a.(*net.IPNet); ok && !n.IP.IsLinkLocalUnicast() {
+				names = append(names, n.IP.String())
+			}
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // publicHost is the machine's name where the server listens on all addresses.

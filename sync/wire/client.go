@@ -22,8 +22,9 @@ type ClientOptions struct {
 	Token     string // the device's token; "" before enrolment
 	Version   string // the program's version, told to the server
 
-	// Transport carries the requests; nil: a fresh NewTransport. Clients made
-	// one after the other should share one, so that connections live on.
+	// Transport carries the requests; nil: a fresh NewTransport, which takes a
+	// certificate of ServerKey too. Clients made one after the other should share
+	// one, so that connections live on.
 	Transport http.RoundTripper
 	Clock     op.Clock                     // the machine's clocks, for timing a ping
 	Report    func(context.Context) Report // what the device tells of itself; nil: nothing
@@ -61,7 +62,7 @@ func NewClient(o ClientOptions) (*Client, error) {
 		}
 	}
 	if c.o.Transport == nil {
-		c.o.Transport = NewTransport(TransportOptions{})
+		c.o.Transport = NewTransport(TransportOptions{Trust: TrustIn(o.BaseURL, o.ServerKey)})
 	}
 	if c.o.Clock == nil {
 		c.o.Clock = op.SystemClock

@@ -3,12 +3,12 @@ package wire
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -120,28 +120,45 @@ func nameFault(err error, host string) (string, string) {
 }
 
 func tlsFault(err error, host string) (string, string) {
-	var invalid x509.CertificateInvalidError
-	var unknown x509.UnknownAuthorityError
-	var name x509.HostnameError
+	var bad *badCertificate
 	var record tls.RecordHeaderError
-	var alert tls.AlertError
+	var alert *net.OpError // crypto/tls keeps the type of an alert to itself
 	switch {
-	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		return "the certificate of " + host + " is valid from " + day(invalid.Cert.NotBefore) + " to " + day(invalid.Cert.NotAfter) + ", not today",
-			"check this laptop's date; if it is right, the server needs a new certificate"
-	case errors.As(err, &invalid):
-		return "the certificate of " + host + " is not valid: " + line(invalid.Error()), "ask whoever looks after the server"
-	case errors.As(err, &unknown):
-		return "the certificate of " + host + " is signed by an authority that this laptop does not know",
-			"somebody may be listening in; on a network of your own, install its authority on this laptop"
-	case errors.As(err, &name):
-		return "whoever answers at " + host + " shows another name's certificate", "is this a network that wants a sign-in first?"
+	case errors.As(err, &bad):
+		return bad.told(host)
 	case errors.As(err, &record):
 		return host + " does not speak TLS on that port", "check the port in the server's address"
-	case errors.As(err, &alert):
-		return host + " and this program find no common TLS version", ""
+	case strings.Contains(err.Error(), alertVersion), strings.Contains(err.Error(), oldVersion):
+		return host + " speaks only a version of TLS that is too old to be safe", "the server needs TLS 1.2 or newer; tell whoever looks after it"
+	case errors.As(err, &alert) && alert.Op == "remote error":
+		return host + " broke the TLS handshake off: " + line(strings.TrimPrefix(alert.Err.Error(), "tls: ")), "tell whoever looks after the server"
 	}
 	return "", ""
+}
+
+// How crypto/tls says that the other side speaks too old a version, where it has
+// no types for that: by the other side's alert, and by its answer.
+const (
+	alertVersion = "tls: protocol version not supported"
+	oldVersion   = "tls: server selected unsupported protocol version"
+)
+
+// told is what is wrong with a certificate, and the next step, for people.
+func (e *badCertificate) told(host string) (string, string) {
+	switch e.kind {
+	case expired:
+		return "the certificate of " + host + " expired on " + day(e.cert.NotAfter) + "; this laptop takes today for " + day(e.at),
+			"check this laptop's date; if it is right, the server needs a new certificate"
+	case notYetValid:
+		return "the certificate of " + host + " is valid from " + day(e.cert.NotBefore) + " on; this laptop takes today for " + day(e.at),
+			"set this laptop's date; if it is right, the server needs a new certificate"
+	case unknownAuthority:
+		return "the certificate of " + host + " is signed by an authority that this laptop does not know",
+			"somebody may be listening in; if the office has an authority of its own, give its file: punchlist enroll --ca FILE"
+	case wrongName:
+		return "whoever answers at " + host + " shows another name's certificate", "is this a network that wants a sign-in first?"
+	}
+	return "the certificate of " + host + " is not valid: " + line(e.err.Error()), "ask whoever looks after the server"
 }
 
 func day(t time.Time) string { return t.UTC().Format("2006-01-02") }

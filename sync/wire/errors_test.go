@@ -2,19 +2,10 @@ package wire_test
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
-	"io"
-	"log"
 	"net"
-	"net/http"
-	"net/http/httptest"
-	"net/url"
-	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"example.com/punchlist/sync/wire"
 )
@@ -63,51 +54,6 @@ func TestI33TheReasonIsASentence(t *testing.T) {
 			}
 		})
 	}
-}
-
-func TestI33CertificatesNameWhatIsWrong(t *testing.T) {
-	s := httptest.NewUnstartedServer(http.HandlerFunc(honest))
-	s.Config.ErrorLog = log.New(io.Discard, "", 0) // it complains of each refused handshake
-	s.StartTLS()
-	defer s.Close()
-	roots := x509.NewCertPool()
-	roots.AddCert(s.Certificate())
-	at := func(t time.Time) func() time.Time { return func() time.Time { return t } }
-	dialIt := func(ctx context.Context, network, _ string) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, network, s.Listener.Addr().String())
-	}
-	for name, tc := range map[string]struct {
-		base string
-		conf *tls.Config
-		want string
-	}{
-		"F28 expired":       {s.URL, &tls.Config{RootCAs: roots, Time: at(s.Certificate().NotAfter.AddDate(1, 0, 0))}, "not today"},
-		"F29 not yet valid": {s.URL, &tls.Config{RootCAs: roots, Time: at(time.Unix(0, 0).AddDate(-1, 0, 0))}, "not today"},
-		"F30 unknown CA":    {s.URL, &tls.Config{RootCAs: x509.NewCertPool()}, "does not know"},
-		"other name":        {"https://sync.example", &tls.Config{RootCAs: roots, ServerName: "sync.example.org"}, "another name's certificate"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			got := pingError(t, tc.base, wire.TransportOptions{TLS: tc.conf, Dial: dialIt})
-			if !strings.Contains(got.Error(), tc.want) {
-				t.Errorf("%q does not say %q", got.Error(), tc.want)
-			}
-		})
-	}
-	t.Run("plain server behind https", func(t *testing.T) {
-		plain := httptest.NewServer(http.HandlerFunc(honest))
-		defer plain.Close()
-		u, _ := url.Parse(plain.URL)
-		got := pingError(t, "https://"+u.Host, wire.TransportOptions{})
-		if !strings.Contains(got.Error(), "does not speak TLS") {
-			t.Error(got)
-		}
-	})
-	t.Run("a good certificate", func(t *testing.T) {
-		c := enrolled(t, wire.ClientOptions{BaseURL: s.URL, Transport: wire.NewTransport(wire.TransportOptions{TLS: &tls.Config{RootCAs: roots}})})
-		if _, err := c.Ping(t.Context()); err != nil {
-			t.Error(err)
-		}
-	})
 }
 
 func TestCleartextGoesToThisMachineOnly(t *testing.T) {

@@ -3,7 +3,6 @@ package wire
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -16,8 +15,8 @@ import (
 
 // TransportOptions are hooks of NewTransport; the zero value means the real thing.
 type TransportOptions struct {
-	Dial func(ctx context.Context, network, address string) (net.Conn, error)
-	TLS  *tls.Config // the roots to trust, where they are not the system's
+	Dial  func(ctx context.Context, network, address string) (net.Conn, error)
+	Trust Trust
 }
 
 // NewTransport is the way requests travel: through the proxy of the
@@ -35,16 +34,12 @@ func NewTransport(o TransportOptions) *http.Transport {
 		defer cancel()
 		return dial(ctx, network, address)
 	}
-	conf := &tls.Config{MinVersion: tls.VersionTLS12}
-	if o.TLS != nil {
-		conf = o.TLS.Clone()
-	}
 	only1 := new(http.Protocols)
 	only1.SetHTTP1(true)
 	return &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
 		DialContext:            timedDial,
-		TLSClientConfig:        conf,
+		TLSClientConfig:        o.Trust.TLS(),
 		TLSHandshakeTimeout:    handshakeTimeout,
 		Protocols:              only1,
 		DisableCompression:     true, // done here, with a limit
