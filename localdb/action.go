@@ -27,8 +27,9 @@ type action struct {
 	now   int64 // when it happened, corrected, ms
 	saved Saved
 
-	deeds               []deed // what can be undone
-	settled, resolution string // the conflict that the action settles, and how
+	deeds      []deed   // what can be undone
+	settled    []string // the conflicts that the action settles …
+	resolution string   // … and how
 }
 
 // Do carries out one action: all its changes and their rows in the queue in one

@@ -33,7 +33,7 @@ func TestManyTasksAreOneAction(t *testing.T) {
 		t.Errorf("%+v", u)
 	}
 	f.undo()
-	if u := f.undo(); u.What != "Set "+localdb.TempNumber(ids[0])+" to IN_PROGRESS and 39 other tasks" {
+	if u := f.undo(); u.What != "Set "+localdb.TempNumber(ids[0])+" to in progress and 39 other tasks" {
 		t.Errorf("%+v", u)
 	}
 	if f.whole() != before || len(f.queue()) != 0 {

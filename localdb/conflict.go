@@ -185,22 +185,38 @@ func (c *Conflict) stand(tx *sqlite.Tx) error {
 // written again, as an ordinary new change made after seeing theirs (a deleted
 // record comes back with them); otherwise theirs stay.
 func (db *DB) ResolveConflict(ctx context.Context, id string, mine bool) error {
+	return db.ResolveConflicts(ctx, []string{id}, mine)
+}
+
+// ResolveConflicts is [DB.ResolveConflict] for several, in one action: all of
+// them or none, and one step of undo. Of several over the same register of one
+// record the first named has the last word.
+func (db *DB) ResolveConflicts(ctx context.Context, ids []string, mine bool) error {
 	_, err := db.act(ctx, func(a *action) error {
-		c, err := a.openConflict(id)
-		if err != nil {
-			return err
-		}
-		resolution := "theirs"
-		if mine {
-			resolution = "mine"
-			if err := a.takeMine(c); err != nil {
+		for _, id := range slices.Backward(ids) {
+			if err := a.resolve(id, mine); err != nil {
 				return err
 			}
 		}
-		a.settled, a.resolution = c.ID, resolution
-		_, err = a.tx.Exec("UPDATE conflicts SET state = 'resolved', resolution = ? WHERE id = ?", resolution, c.ID)
-		return err
+		return nil
 	})
+	return err
+}
+
+func (a *action) resolve(id string, mine bool) error {
+	c, err := a.openConflict(id)
+	if err != nil {
+		return err
+	}
+	a.resolution = "theirs"
+	if mine {
+		a.resolution = "mine"
+		if err := a.takeMine(c); err != nil {
+			return err
+		}
+	}
+	a.settled = append(a.settled, c.ID)
+	_, err = a.tx.Exec("UPDATE conflicts SET state = 'resolved', resolution = ? WHERE id = ?", a.resolution, c.ID)
 	return err
 }
 

@@ -180,7 +180,7 @@ func (db *DB) Queue(ctx context.Context, after int64, limit int) ([]QueueRow, er
 	return out, err
 }
 
-// sentence says what an op does: "Set T-1042 to COMPLETED".
+// sentence says what an op does: "Set T-1042 to completed".
 func sentence(o op.Op, task, label string) string {
 	names := fieldNames(o.Fields)
 	switch {
@@ -191,7 +191,7 @@ func sentence(o op.Op, task, label string) string {
 	case o.Kind == op.Task && o.Fields[op.Deleted] == false:
 		return "Brought back " + task
 	case o.Kind == op.Task && o.Fields["status"] != nil && o.Prev["status"] != nil:
-		return fmt.Sprintf("Set %s to %s", task, o.Fields.Text("status"))
+		return fmt.Sprintf("Set %s to %s", task, strings.ToLower(strings.ReplaceAll(o.Fields.Text("status"), "_", " ")))
 	case o.Kind == op.Task:
 		return fmt.Sprintf("Changed %s of %s", names, task)
 	case o.Kind == op.Item && o.Action == op.Insert:

@@ -137,7 +137,7 @@ type TaskView struct {
 type Event struct {
 	At   int64 // ms
 	Who  string
-	What string // a sentence: "Set status to COMPLETED"
+	What string // a sentence: "Set status to completed"
 	Kind op.Kind
 	Sync Badge
 }
@@ -168,7 +168,7 @@ type QueueRow struct {
 	TaskID     string
 	TaskNumber string
 	TaskTitle  string
-	Sentence   string // "Set T-1042 to COMPLETED"
+	Sentence   string // "Set T-1042 to completed"
 	Behind     string // the parked op that it waits behind; "" mostly
 }
 

@@ -29,7 +29,7 @@ type deed struct {
 
 // Undone says what [DB.Undo] or [DB.Redo] did.
 type Undone struct {
-	What   string // a sentence: "Set T-1042 to COMPLETED"
+	What   string // a sentence: "Set T-1042 to completed"
 	TaskID string // the task it is about; "" when there is none
 	Left   string // what of it could not be undone, and why; "" mostly
 	Queued bool   // it was sent already: the change back goes out as one of its own
@@ -95,7 +95,7 @@ func (db *DB) turn(ctx context.Context, way turning) (Undone, error) {
 			_, err := tx.Exec("DELETE FROM actions WHERE id = ?", id)
 			return err
 		}
-		if err := a.turnConflict(conflict.String, resolution.String, way.to); err != nil {
+		if err := a.turnConflicts(conflict.String, resolution.String, way.to); err != nil {
 			return err
 		}
 		changed, err := json.Marshal(deeds)
@@ -163,24 +163,25 @@ func (a *action) turnDeeds(deeds []deed, way turning, out *Undone) (bool, error)
 	return turned > 0, nil
 }
 
-// turnConflict opens the conflict again that the action settled, or settles it
-// again.
-func (a *action) turnConflict(id, resolution, to string) error {
-	if id == "" {
-		return nil
-	}
+// turnConflicts opens the conflicts again that the action settled, or settles
+// them again. ids are joined as [action.remember] joins them.
+func (a *action) turnConflicts(ids, resolution, to string) error {
+	state, how := "resolved", any(resolution)
 	if to == "undone" {
-		_, err := a.tx.Exec("UPDATE conflicts SET state = 'open', resolution = NULL WHERE id = ?", id)
-		return err
+		state, how = "open", nil
 	}
-	_, err := a.tx.Exec("UPDATE conflicts SET state = 'resolved', resolution = ? WHERE id = ?", resolution, id)
-	return err
+	for _, id := range strings.Fields(ids) {
+		if _, err := a.tx.Exec("UPDATE conflicts SET state = ?, resolution = ? WHERE id = ?", state, how, id); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // remember keeps the action, so that it can be undone. What was undone before
 // cannot be redone any more.
 func (a *action) remember() error {
-	if len(a.deeds) == 0 && a.settled == "" {
+	if len(a.deeds) == 0 && len(a.settled) == 0 {
 		return nil
 	}
 	text, err := json.Marshal(a.deeds)
@@ -193,7 +194,7 @@ func (a *action) remember() error {
 	if _, err := a.tx.Exec("DELETE FROM actions WHERE state = 'undone'"); err != nil {
 		return err
 	}
-	res, err := a.tx.Exec("INSERT INTO actions (at, changes, conflict_id, resolution) VALUES (?, ?, ?, ?)", a.now, string(text), nullText(a.settled), nullText(a.resolution))
+	res, err := a.tx.Exec("INSERT INTO actions (at, changes, conflict_id, resolution) VALUES (?, ?, ?, ?)", a.now, string(text), nullText(strings.Join(a.settled, " ")), nullText(a.resolution))
 	if err != nil {
 		return err
 	}
@@ -205,10 +206,14 @@ func (a *action) remember() error {
 	return err
 }
 
-// describe says what an action did, by its first change and the number of its tasks.
-func (a *action) describe(deeds []deed, conflict string) (Undone, error) {
+// describe says what an action did, by its first change and the number of its
+// tasks; conflicts are those that it settled.
+func (a *action) describe(deeds []deed, conflicts string) (Undone, error) {
+	if n := len(strings.Fields(conflicts)); n > 1 {
+		return Undone{What: fmt.Sprintf("Settled %d conflicts", n)}, nil
+	}
 	if len(deeds) == 0 {
-		found, err := loadConflicts(a.tx, "WHERE c.id = ?", conflict)
+		found, err := loadConflicts(a.tx, "WHERE c.id = ?", conflicts)
 		if err != nil || len(found) == 0 {
 			return Undone{What: "Settled a conflict"}, err
 		}

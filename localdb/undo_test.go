@@ -69,7 +69,7 @@ func TestUndoBeforeItWasSentLeavesNothing(t *testing.T) {
 		t.Fatalf("%d ops wait", len(f.queue()))
 	}
 	u := f.undo()
-	if u.What != "Set "+localdb.TempNumber(id)+" to IN_PROGRESS" || u.TaskID != id || u.Queued {
+	if u.What != "Set "+localdb.TempNumber(id)+" to in progress" || u.TaskID != id || u.Queued {
 		t.Errorf("%+v", u)
 	}
 	if got := f.whole(); got != before || len(f.queue()) != 1 {

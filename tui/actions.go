@@ -2,6 +2,7 @@ package tui
 
 import (
 	"context"
+	"strings"
 
 	"example.com/punchlist/localdb"
 	"example.com/punchlist/sync/op"
@@ -39,6 +40,11 @@ func (a *App) taskKey(k tea.KeyMsg, row *localdb.TaskRow) tea.Cmd {
 // name is how sentences speak of a task: number and title.
 func (a *App) name(r localdb.TaskRow) string {
 	return a.text(r.Number) + " " + a.cut(a.text(r.Title), 50)
+}
+
+// rowText is a task in one line of plain text, uncut.
+func (a *App) rowText(r localdb.TaskRow) string {
+	return strings.TrimRight(a.text(r.Number)+"  "+a.text(r.Title)+"  "+a.text(r.SiteCode), " ")
 }
 
 // canWrite says why this person may not change anything, if so.

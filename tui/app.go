@@ -28,6 +28,8 @@ type Options struct {
 	// Draft is how long after a key the text of a form is kept. 0 means 400 ms.
 	Draft time.Duration
 	Views []View // on the keys 1 to 9; nil: [StandardViews]
+	// Free is the room on the disk that the database is on, in bytes; nil: nobody knows.
+	Free func() (int64, error)
 }
 
 // The smallest terminal that the screens can be used on, and the width from
@@ -202,7 +204,7 @@ func (a *App) written(msg writtenMsg) tea.Cmd {
 	if msg.err != nil {
 		a.say(explain(msg.err))
 	}
-	a.undone = msg.plain
+	a.undone = msg.undid
 	if msg.sum.err == nil {
 		a.heard(msg.sum)
 	}
@@ -345,32 +347,17 @@ func (a *App) press(k tea.KeyMsg) tea.Cmd {
 	switch {
 	case key.Matches(k, a.keys.Leave):
 		return a.leave()
+	case modal && k.Type == tea.KeyRunes: // a letter is a letter, whatever config.toml makes of it
+		return tea.Batch(top.update(a, k), a.keepDraft(top))
 	case key.Matches(k, a.keys.Suspend):
 		return tea.Suspend
 	case key.Matches(k, a.keys.Offline):
 		return a.toggleOffline()
 	case modal:
 		return tea.Batch(top.update(a, k), a.keepDraft(top))
-	case key.Matches(k, a.keys.Help):
-		if _, ok := top.(*helpScreen); ok {
-			return a.pop()
-		}
-		return a.push(newHelpScreen(a, top))
-	case key.Matches(k, a.keys.Queue):
-		return a.pushOnce(&queueScreen{})
-	case key.Matches(k, a.keys.Conflicts):
-		return a.pushOnce(&conflictsScreen{})
-	case key.Matches(k, a.keys.Undo):
-		return a.undo((*localdb.DB).Undo, "Undone")
-	case key.Matches(k, a.keys.Redo):
-		return a.undo((*localdb.DB).Redo, "Done again")
-	case key.Matches(k, a.keys.Sync):
-		return a.askSync()
-	case key.Matches(k, a.keys.Quit):
-		if len(a.stack) == 1 {
-			return a.leave()
-		}
-		return a.pop()
+	}
+	if cmd, ok := a.globalKey(k); ok {
+		return cmd
 	}
 	return top.update(a, k)
 }
@@ -442,35 +429,4 @@ func (a *App) dead(k tea.KeyMsg) tea.Cmd {
 	}
 	a.say(a.cut(a.text(k.String()), 12) + " does nothing here; ? shows the keys.")
 	return nil
-}
-
-func (a *App) askSync() tea.Cmd {
-	switch {
-	case a.o.Sync == nil || a.status.Reach == reach.NotEnrolled:
-		a.say(noServer)
-		return nil
-	case a.switched:
-		a.say("You work offline; ctrl+n goes online again, then it sends by itself.")
-		return nil
-	}
-	a.say(askingNow)
-	return a.syncNow()
-}
-
-const askingNow = "Asking the server now."
-
-const noServer = "This laptop has joined no server yet: run `punchlist enroll` with the invite you were given."
-
-func (a *App) toggleOffline() tea.Cmd {
-	if a.o.Offline == nil || a.status.Reach == reach.NotEnrolled {
-		a.say(noServer)
-		return nil
-	}
-	a.switched = !a.switched
-	if a.switched {
-		a.say("Working offline. All you do is saved on this laptop; ctrl+n goes online again.")
-	} else {
-		a.say("Online again: what waits is sent as soon as the server answers.")
-	}
-	return a.switchOffline(a.switched)
 }

@@ -64,6 +64,7 @@ type writing struct {
 	from  screen
 	said  string
 	quiet bool
+	plain bool     // said is all there is to say
 	on    []string // tasks whose marks have done their service then
 	work  func(context.Context, *localdb.DB) (id string, err error)
 }
@@ -78,7 +79,7 @@ func (a *App) write(w writing) tea.Cmd {
 	db, summary := a.o.DB, a.summary()
 	return a.gated(a.run(func(ctx context.Context) tea.Msg {
 		id, err := w.work(context.WithoutCancel(ctx), db)
-		return writtenMsg{from: w.from, said: w.said, quiet: w.quiet, on: w.on, id: id, err: err, sum: summary(ctx)}
+		return writtenMsg{from: w.from, said: w.said, quiet: w.quiet, plain: w.plain, on: w.on, id: id, err: err, sum: summary(ctx)}
 	}))
 }
 
@@ -199,6 +200,40 @@ func (a *App) loadQueue(after int64, limit int) tea.Cmd {
 	return a.run(func(ctx context.Context) tea.Msg {
 		rows, err := db.Queue(ctx, after, limit)
 		return queueMsg{after: after, rows: rows, more: len(rows) == limit, err: err}
+	})
+}
+
+// readyDays is how many days are looked at before leaving, today being one.
+const readyDays = 3
+
+// loadReady counts this person's open tasks of the next days, and looks at the disk.
+func (a *App) loadReady() tea.Cmd {
+	db, now, user, free := a.o.DB, a.now(), a.sum.Device.User, a.o.Free
+	whose := "status:open"
+	if a.sum.Device.ID != "" {
+		whose += " assignee:me"
+	}
+	return a.run(func(ctx context.Context) tea.Msg {
+		msg := readyMsg{free: -1}
+		count := func(filter string) int {
+			f, err := localdb.ParseFilter(whose+" "+filter, now, user)
+			n := 0
+			if err == nil && msg.err == nil {
+				n, err = db.CountTasks(ctx, f)
+			}
+			msg.err = errors.Join(msg.err, err)
+			return n
+		}
+		for day := range readyDays {
+			msg.days = append(msg.days, count("due:"+now.AddDate(0, 0, day).Format("2006-01-02")))
+		}
+		msg.overdue = count("due:<" + now.Format("2006-01-02"))
+		if free != nil {
+			if n, err := free(); err == nil {
+				msg.free = n
+			}
+		}
+		return msg
 	})
 }
 

@@ -2,6 +2,7 @@ package tui
 
 import (
 	"context"
+	"strings"
 
 	"example.com/punchlist/localdb"
 	"example.com/punchlist/sync/op"
@@ -16,6 +17,9 @@ type conflictsScreen struct {
 	loaded bool
 	cur    int
 	top    int
+	marked map[string]bool // by id: m and t act on all of them at once
+	more   bool            // the selected one in full, in place of the list
+	scroll int             // of that
 }
 
 func (s *conflictsScreen) shape() shape      { return full }
@@ -28,10 +32,18 @@ func (s *conflictsScreen) help(a *App) []key.Binding {
 		return []key.Binding{k.Back, k.Undo}
 	}
 	mine, theirs := k.TakeMine, k.KeepTheirs
-	if s.rows[s.cur].Kind == "overrode" {
-		mine, theirs = helpOf(mine, "keep mine"), helpOf(theirs, "take theirs back")
+	switch c := s.rows[s.cur]; {
+	case len(s.marked) > 0:
+		all := " for all " + itoa(len(s.marked))
+		mine, theirs = helpOf(mine, "mine"+all), helpOf(theirs, "theirs"+all)
+	case c.MineAll[op.Deleted] == true:
+		mine, theirs = helpOf(mine, "delete it again"), helpOf(theirs, "let it be")
+	case c.Kind == "deleted":
+		mine, theirs = helpOf(mine, "bring it back"), helpOf(theirs, "leave it deleted")
+	case c.Kind == "overrode":
+		mine, theirs = helpOf(mine, "keep mine"), helpOf(theirs, "dismiss")
 	}
-	return []key.Binding{mine, theirs, k.Undo, helpOf(k.Open, "open the task"), k.Back}
+	return []key.Binding{mine, theirs, k.Undo, helpOf(k.Open, "task"), k.Mark, helpOf(k.More, "all of it"), k.Back, helpOf(k.MarkAll, "mark all")}
 }
 
 func (s *conflictsScreen) update(a *App, msg tea.Msg) tea.Cmd {
@@ -52,6 +64,7 @@ func (s *conflictsScreen) update(a *App, msg tea.Msg) tea.Cmd {
 	return nil
 }
 
+// keep replaces the rows, and stays on the same one where it is still open.
 func (s *conflictsScreen) keep(rows []localdb.Conflict) {
 	if s.cur < len(s.rows) {
 		for i := range rows {
@@ -62,22 +75,46 @@ func (s *conflictsScreen) keep(rows []localdb.Conflict) {
 	}
 	s.rows, s.loaded = rows, true
 	s.cur = max(0, min(s.cur, len(rows)-1))
+	open := map[string]bool{}
+	for _, c := range rows {
+		if s.marked[c.ID] {
+			open[c.ID] = true
+		}
+	}
+	s.marked = open
+	s.more = s.more && len(rows) > 0
 }
 
 func (s *conflictsScreen) key(a *App, k tea.KeyMsg) tea.Cmd {
+	half := max(1, a.bodyHeight()/4) // the list has half of the body
 	switch {
 	case key.Matches(k, a.keys.Back):
-		return a.pop()
+		return s.back(a)
 	case len(s.rows) == 0:
 		a.say("There is no conflict; esc goes back.")
+	case s.more && key.Matches(k, a.keys.Down, a.keys.PageDown):
+		s.scroll++
+	case s.more && key.Matches(k, a.keys.Up, a.keys.PageUp):
+		s.scroll--
 	case key.Matches(k, a.keys.Down):
-		s.cur = min(s.cur+1, len(s.rows)-1)
+		s.goTo(s.cur + 1)
 	case key.Matches(k, a.keys.Up):
-		s.cur = max(0, s.cur-1)
-	case key.Matches(k, a.keys.PageDown, a.keys.Bottom):
-		s.cur = len(s.rows) - 1
-	case key.Matches(k, a.keys.PageUp, a.keys.Top):
-		s.cur = 0
+		s.goTo(s.cur - 1)
+	case key.Matches(k, a.keys.PageDown):
+		s.goTo(s.cur + half)
+	case key.Matches(k, a.keys.PageUp):
+		s.goTo(s.cur - half)
+	case key.Matches(k, a.keys.Bottom):
+		s.goTo(len(s.rows) - 1)
+	case key.Matches(k, a.keys.Top):
+		s.goTo(0)
+	case key.Matches(k, a.keys.Mark):
+		s.mark(s.rows[s.cur].ID)
+		s.goTo(s.cur + 1)
+	case key.Matches(k, a.keys.MarkAll):
+		s.markAll(a)
+	case key.Matches(k, a.keys.More):
+		s.more, s.scroll = !s.more, 0
 	case key.Matches(k, a.keys.TakeMine):
 		return s.resolve(a, true)
 	case key.Matches(k, a.keys.KeepTheirs):
@@ -90,27 +127,99 @@ func (s *conflictsScreen) key(a *App, k tea.KeyMsg) tea.Cmd {
 	return nil
 }
 
+func (s *conflictsScreen) goTo(i int) { s.cur = max(0, min(i, len(s.rows)-1)) }
+
+// back leaves one thing after the other: all of it, the marks, the screen.
+func (s *conflictsScreen) back(a *App) tea.Cmd {
+	switch {
+	case s.more:
+		s.more = false
+	case len(s.marked) > 0:
+		clear(s.marked)
+	default:
+		return a.pop()
+	}
+	return nil
+}
+
+func (s *conflictsScreen) mark(id string) {
+	if s.marked[id] {
+		delete(s.marked, id)
+		return
+	}
+	s.marked[id] = true
+}
+
+// markAll marks as many as one action can hold; when they are marked already it
+// takes the marks off.
+func (s *conflictsScreen) markAll(a *App) {
+	if n := min(len(s.rows), maxMarks); len(s.marked) == n {
+		clear(s.marked)
+		return
+	}
+	for _, c := range s.rows[:min(len(s.rows), maxMarks)] {
+		s.marked[c.ID] = true
+	}
+	if len(s.rows) > maxMarks {
+		a.say("The first " + itoa(maxMarks) + " are marked; an action can hold no more.")
+	}
+}
+
 func (s *conflictsScreen) open(a *App) tea.Cmd {
 	c := s.rows[s.cur]
-	if c.TaskID == "" {
+	switch {
+	case c.TaskID == "":
 		a.say("This conflict belongs to no task.")
+		return nil
+	case c.EntityType == op.Task && c.Stands == nil:
+		a.say("This task is deleted; " + a.keys.TakeMine.Help().Key + " brings it back.")
 		return nil
 	}
 	return a.push(&taskScreen{taskPane: taskPane{id: c.TaskID, row: localdb.TaskRow{ID: c.TaskID, Number: c.Number, Title: c.Title}}})
 }
 
+// chosen are the conflicts that m and t act on, in the order of the list.
+func (s *conflictsScreen) chosen() []string {
+	var ids []string
+	for _, c := range s.rows {
+		if s.marked[c.ID] {
+			ids = append(ids, c.ID)
+		}
+	}
+	if len(ids) == 0 {
+		ids = []string{s.rows[s.cur].ID}
+	}
+	return ids
+}
+
 func (s *conflictsScreen) resolve(a *App, mine bool) tea.Cmd {
-	c := s.rows[s.cur]
-	if !a.canWrite() {
-		return nil
-	}
+	ids := s.chosen()
 	said := "Theirs stays; u undoes that."
-	if mine {
+	switch c := s.rows[s.cur]; {
+	case mine && len(ids) > 1:
+		said = "Yours in all " + itoa(len(ids)) + "; u undoes that."
+	case len(ids) > 1:
+		said = "Theirs in all " + itoa(len(ids)) + "; u undoes that."
+	case mine && c.Kind == "deleted":
+		said = a.text(c.Number) + " is back with what you wrote; u undoes that."
+	case mine:
 		said = "Yours it is; u undoes that."
+	case c.Kind == "deleted":
+		said = a.text(c.Number) + " stays deleted; u undoes that."
+	case c.Kind == "overrode":
+		said = "Nothing changes: what you wrote stands; u undoes that."
 	}
-	return a.write(writing{from: s, said: said, work: func(ctx context.Context, db *localdb.DB) (string, error) {
-		return "", db.ResolveConflict(ctx, c.ID, mine)
+	return a.write(writing{from: s, said: said, plain: !mine, work: func(ctx context.Context, db *localdb.DB) (string, error) { // what stays goes nowhere
+		return "", db.ResolveConflicts(ctx, ids, mine)
 	}})
+}
+
+// copied is the selected conflict with both values.
+func (s *conflictsScreen) copied(a *App) (string, string) {
+	if len(s.rows) == 0 {
+		return "", ""
+	}
+	return joinLines(plainLines(s.detail(a, 100))), "this conflict"
 }
 
 func (s *conflictsScreen) view(a *App, w, h int) []string {
@@ -120,19 +229,35 @@ func (s *conflictsScreen) view(a *App, w, h int) []string {
 	if len(s.rows) == 0 {
 		return []string{"", "  No conflicts: nobody changed what you changed.", "", "  esc   back to the tasks"}
 	}
+	if s.more {
+		return scrolled(s.detail(a, w), &s.scroll, h)
+	}
+	// The list keeps at least half of the room, however much there is to tell of one.
 	low := s.detail(a, w)
-	room := max(1, h-len(low)-1)
+	room := max(h-len(low)-1, min(len(s.rows), h/2))
+	if left := max(0, h-room-1); len(low) > left {
+		low = append(low[:max(0, left-1):max(0, left-1)], "-- more: "+a.keys.More.Help().Key+" shows all of it --")
+	}
+	lines := s.list(a, w, max(1, room))
+	return append(append(lines, strings.Repeat(a.st.glyphs.rule, min(w, 78))), low...)
+}
+
+func (s *conflictsScreen) list(a *App, w, room int) []string {
 	if s.cur < s.top {
 		s.top = s.cur
 	}
-	s.top = max(s.top, s.cur-room+1)
+	s.top = max(0, min(max(s.top, s.cur-room+1), len(s.rows)-room))
 	var lines []string
 	for i := s.top; i < len(s.rows) && len(lines) < room; i++ {
 		c := s.rows[i]
-		text := a.cell(outcomeWord(c), 9) + a.cell(fieldWord(c.Field), 13) + a.text(c.Number) + " " + a.text(c.Title)
-		lines = append(lines, a.row(i == s.cur, a.cut(text, w-2)))
+		text := a.cell(outcomeWord(c), 8) + " " + a.cell(a.text(fieldWord(c.Field)), 12) + " " + a.text(c.Number) + " " + a.text(c.Title)
+		line := a.row(i == s.cur, a.cut(text, w-2))
+		if s.marked[c.ID] {
+			line = line[:1] + "*" + line[2:]
+		}
+		lines = append(lines, line)
 	}
-	return append(append(lines, ""), low...)
+	return lines
 }
 
 // outcomeWord is what became of my change.
@@ -167,39 +292,50 @@ func (s *conflictsScreen) detail(a *App, w int) []string {
 	if who == "" {
 		who = "somebody else"
 	}
-	out := []string{a.st.head.Render(a.cut(a.text(c.Number)+" "+a.text(c.Title), w)), ""}
+	out := []string{a.st.head.Render(a.cut(a.text(c.Number)+" "+a.text(c.Title), w))}
+	out = append(out, wrap(who+" changed it "+a.clock(c.At)+", you "+a.clock(c.MineAt)+". "+whyWords(c), w)...)
 	fields := []string{c.Field}
 	if len(c.MineAll) > 0 || len(c.TheirsAll) > 0 {
 		fields = memberFields(c)
 	}
 	for _, f := range fields {
-		m, t := c.Mine, c.Theirs
-		if f != c.Field {
-			m, t = c.MineAll[f], c.TheirsAll[f]
+		out = append(out, a.st.section.Render(a.cut(a.text(fieldWord(f)), w)))
+		for _, side := range sides(c, f, who) {
+			lines := a.valueLines(side, f, w)
+			if !s.more && len(lines) > 3 {
+				lines = append(lines[:2:2], a.cut(lines[2]+" "+a.st.glyphs.cut, w))
+			}
+			out = append(out, lines...)
 		}
-		out = append(out, a.st.section.Render(fieldWord(f)))
-		out = append(out, a.sides(c, f, who, m, t, w)...)
 	}
-	out = append(out, "", a.cut(who+" changed it "+a.clock(c.At)+", you "+a.clock(c.MineAt)+". "+whyWords(c), w))
 	return out
 }
 
+// side is one value of a field and whose it is.
+type side struct {
+	label string
+	value any
+}
+
 // sides are both values of a field, and a third one where neither stands any more.
-func (a *App) sides(c localdb.Conflict, f, who string, m, t any, w int) []string {
+func sides(c localdb.Conflict, f, who string) []side {
+	mine, theirs := side{"I wrote", c.MineAll[f]}, side{who + " wrote", c.TheirsAll[f]}
+	if f == c.Field {
+		mine.value, theirs.value = c.Mine, c.Theirs
+	}
 	const stands = "stands now"
-	mine, theirs := "I wrote", who+" wrote"
 	now := c.Stands[f]
 	switch {
-	case c.Stands == nil: // deleted: the sentence below says so
-		theirs = stands
-	case c.Kind == "overrode" && op.Equal(now, m):
-		mine = stands
-	case c.Kind != "overrode" && op.Equal(now, t):
-		theirs = stands
+	case c.Stands == nil:
+		theirs = side{stands, "deleted"}
+	case c.Kind == "overrode" && op.Equal(now, mine.value):
+		mine.label = stands
+	case c.Kind != "overrode" && op.Equal(now, theirs.value):
+		theirs.label = stands
 	default:
-		return append(append(a.valueLines(mine, f, m, w), a.valueLines(theirs, f, t, w)...), a.valueLines(stands, f, now, w)...)
+		return []side{mine, theirs, {stands, now}}
 	}
-	return append(a.valueLines(mine, f, m, w), a.valueLines(theirs, f, t, w)...)
+	return []side{mine, theirs}
 }
 
 // memberFields are the fields of the conflict's register that differ.
@@ -213,18 +349,16 @@ func memberFields(c localdb.Conflict) []string {
 	return out
 }
 
-// valueLines is one side's value, of long text its first lines.
-func (a *App) valueLines(label, field string, v any, w int) []string {
-	text := a.fieldText(field, v)
+// valueLines is one side's value.
+func (a *App) valueLines(s side, field string, w int) []string {
+	text := a.fieldText(field, s.value)
 	if text == "" {
 		text = "(empty)"
 	}
-	lines := a.block(text, w-15)
-	lines = lines[:min(3, len(lines))]
-	out := make([]string, len(lines))
-	for i, l := range lines {
-		out[i] = "  " + a.cell(label, 12) + " " + l
-		label = ""
+	out := a.block(text, max(8, w-15))
+	for i, l := range out {
+		out[i] = "  " + a.cell(s.label, 12) + " " + l
+		s.label = ""
 	}
 	return out
 }

@@ -15,19 +15,17 @@ import (
 // formScreen adds a task or edits one. Only what changed is written, so that an
 // edit of the title never competes with somebody else's edit of the due time.
 type formScreen struct {
-	id     string // "" while the task is a new one
-	row    localdb.TaskRow
-	fields []*field
-	cur    int
-	top    int
-	more   op.Fields // of a new task, beside the form's fields
-	ready  bool      // the fields show the record
-	keep   keeper
-	found  map[string]string // what was typed once and never saved, until the fields are ready
+	id  string // "" while the task is a new one
+	row localdb.TaskRow
+	fieldList
+	more  op.Fields // of a new task, beside the form's fields
+	ready bool      // the fields show the record
+	keep  keeper
+	found map[string]string // what was typed once and never saved, until the fields are ready
 }
 
 func newForm(a *App) *formScreen {
-	s := &formScreen{fields: []*field{
+	s := &formScreen{fieldList: fieldList{fields: []*field{
 		{name: "title", label: "title"},
 		{name: "type", label: "type", kind: wordField, values: op.TaskTypes},
 		{name: "priority", label: "priority", kind: wordField, values: op.Priorities},
@@ -38,12 +36,9 @@ func newForm(a *App) *formScreen {
 		{name: "asset", label: "asset"},
 		{name: "contact_name", label: "contact"},
 		{name: "contact_phone", label: "phone"},
-		{name: "description", label: "description", kind: longField, hint: "ctrl+j: new line"},
-	}}
-	for _, f := range s.fields {
-		f.in, f.area = a.newInput(), a.newArea()
-	}
-	s.fields[0].focus(true)
+		{name: "description", label: "description", kind: longField, hint: "ctrl+j: new line; ctrl+o: in your editor"},
+	}}}
+	s.begin(a)
 	return s
 }
 
@@ -98,16 +93,7 @@ func (s *formScreen) title(a *App) string {
 
 func (s *formScreen) help(a *App) []key.Binding {
 	k := a.keys
-	out := []key.Binding{k.Save, k.NextField, k.PrevField}
-	switch s.fields[s.cur].kind {
-	case wordField:
-		out = append(out, k.Choose)
-	case longField:
-		out = append(out, k.NewLine)
-	case siteField:
-		out = append(out, bind("up/down", "pick", "up", "down"))
-	}
-	return append(out, k.Cancel)
+	return append(append([]key.Binding{k.Save, k.NextField, k.PrevField}, s.fieldHelp(a)...), k.Cancel)
 }
 
 func (s *formScreen) update(a *App, msg tea.Msg) tea.Cmd {
@@ -233,9 +219,6 @@ func (a *App) formWindow(from, to int64) string {
 }
 
 func (s *formScreen) key(a *App, k tea.KeyMsg) tea.Cmd {
-	f := s.fields[s.cur]
-	picking := f.kind == siteField && f.siteID == "" && len(f.found) > 0
-	inLong := f.kind == longField && (k.Type == tea.KeyUp || k.Type == tea.KeyDown)
 	switch {
 	case key.Matches(k, a.keys.Save):
 		return s.save(a)
@@ -244,39 +227,8 @@ func (s *formScreen) key(a *App, k tea.KeyMsg) tea.Cmd {
 			return a.pop()
 		}
 		return a.askDiscard(s, "what you typed")
-	case picking && k.Type == tea.KeyDown:
-		f.pick = min(f.pick+1, len(f.found)-1)
-		return nil
-	case picking && k.Type == tea.KeyUp:
-		f.pick = max(0, f.pick-1)
-		return nil
-	case inLong && s.insideArea(f, k):
-		return f.key(a, k)
-	case key.Matches(k, a.keys.NextField):
-		s.goTo(s.cur + 1)
-		return nil
-	case key.Matches(k, a.keys.PrevField):
-		s.goTo(s.cur - 1)
-		return nil
 	}
-	return f.key(a, k)
-}
-
-// insideArea tells whether up and down still move within a long text.
-func (s *formScreen) insideArea(f *field, k tea.KeyMsg) bool {
-	if k.Type == tea.KeyUp {
-		return f.area.Line() > 0
-	}
-	return f.area.Line() < f.area.LineCount()-1
-}
-
-// goTo leaves a field for another one, round and round.
-func (s *formScreen) goTo(i int) {
-	old := s.fields[s.cur]
-	old.settleSite()
-	old.focus(false)
-	s.cur = (i + len(s.fields)) % len(s.fields)
-	s.fields[s.cur].focus(true)
+	return s.fieldList.key(a, k)
 }
 
 func (s *formScreen) changed() bool {
@@ -377,17 +329,6 @@ func (s *formScreen) refused(a *App, r *op.Refusal) {
 	}
 }
 
-// show goes to a field that needs another look.
-func (s *formScreen) show(f *field) {
-	for i, x := range s.fields {
-		if x == f {
-			s.fields[s.cur].focus(false)
-			s.cur = i
-			f.focus(true)
-		}
-	}
-}
-
 func (s *formScreen) written(a *App, err error) {
 	var r *op.Refusal
 	switch {
@@ -402,22 +343,5 @@ func (s *formScreen) view(a *App, w, h int) []string {
 	if !s.ready {
 		return nil
 	}
-	lines := []string{""}
-	first, last := 0, 0
-	for i, f := range s.fields {
-		if i == s.cur {
-			first = len(lines)
-		}
-		lines = append(lines, f.lines(a, w, i == s.cur)...)
-		if i == s.cur {
-			last = len(lines)
-		}
-	}
-	if last > s.top+h {
-		s.top = last - h
-	}
-	if first < s.top || s.top+h > len(lines) {
-		s.top = max(0, min(first, len(lines)-h))
-	}
-	return lines[min(s.top, len(lines)):]
+	return s.fieldList.view(a, w, h)
 }

@@ -155,7 +155,7 @@ func (f *field) lines(a *App, w int, on bool) []string {
 	if on {
 		mark = "> "
 	}
-	head := mark + a.cell(f.label, 12)
+	head := mark + a.cell(f.label, max(12, width(f.label)+1))
 	room := max(8, w-width(head))
 	var out []string
 	switch f.kind {

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"example.com/punchlist/localdb"
 	"example.com/punchlist/sync/engine"
 	"example.com/punchlist/sync/op"
 	"example.com/punchlist/sync/reach"
@@ -64,6 +65,30 @@ func TestFrames(t *testing.T) {
 		{"queue-empty", monday, func(s *story) { s.online().keys("O") }},
 		{"queue-parked", parked, func(s *story) { s.online().keys("O") }},
 		{"tasks-parked", parked, func(s *story) { s.online() }},
+		{"queue-waiting", monday, func(s *story) {
+			s.offlineFor(12*time.Minute).keys("jj", "n", "Called at the gate.", "enter", "s", "2", "4", "O")
+		}},
+		{"queue-tried", tried, func(s *story) {
+			s.status(engine.Status{Reach: reach.ServerDown, Detail: "the server answers with 503", Since: s.now.UnixMilli(), Activity: engine.Waiting, NextTry: ms(s.now.Add(4 * time.Minute)), Sender: true}).keys("O")
+		}},
+		{"queue-mend", parked, func(s *story) { s.online().keys("O", "e") }},
+		{"queue-discard", parked, func(s *story) { s.online().keys("O", "d") }},
+		{"ready", monday, func(s *story) {
+			s.must(s.db.LearnOffset(s.ctx(), ms(s.now), s.read(), s.read()))
+			s.online().changed()
+			s.keys("R")
+		}},
+		{"ready-attention", parked, func(s *story) { s.free = 80 << 20; s.offlineFor(50 * time.Hour).keys("R") }},
+		{"ready-sign-in", monday, func(s *story) { s.signIn().keys("R") }},
+		{"ready-first-run", func(*story) {}, func(s *story) { s.status(engine.Status{Reach: reach.NotEnrolled}).keys("R") }},
+		{"tasks-sign-in", monday, func(s *story) { s.keys("jj", "n", "On site.", "enter"); s.signIn() }},
+		{"palette", monday, func(s *story) { s.online().keys(":") }},
+		{"palette-filtered", monday, func(s *story) { s.online().keys(":", "un") }},
+		{"palette-nothing", monday, func(s *story) { s.online().keys(":", "zeppelin") }},
+		{"help-find", monday, func(s *story) { s.online().keys("?", "/", "undo") }},
+		{"help-queue", parked, func(s *story) { s.online().keys("O", "?") }},
+		{"conflicts-many", conflictMany, func(s *story) { s.online().keys("X", "j", " ", " ") }},
+		{"conflicts-deleted", deletedTask, func(s *story) { s.online().keys("X") }},
 		{"conflicts", conflicted, func(s *story) { s.online().keys("X") }},
 		{"tasks-conflict", conflicted, func(s *story) { s.online() }},
 		{"tasks-merged", merged, func(s *story) { s.online().later(); s.changed() }},
@@ -114,6 +139,64 @@ func parked(s *story) {
 	})
 	_, err := s.db.AddNote(s.ctx(), ids["T-10423"], "Waiting for the key.", "note")
 	s.must(err)
+}
+
+// tried is a Monday with a note that the server did not answer for.
+func tried(s *story) {
+	_, err := s.db.AddNote(s.ctx(), s.day()["T-10423"], "Waiting for the key.", "note")
+	s.must(err)
+	ops, err := s.db.NextBatch(s.ctx(), 500, 1<<20)
+	s.must(err)
+	for range 3 {
+		s.must(s.db.MarkTried(s.ctx(), []string{ops[0].ID}, "the server answers with 503"))
+	}
+}
+
+// signIn is a server that does not know this laptop any more.
+func (s *story) signIn() *story {
+	return s.status(engine.Status{Reach: reach.Unauthorised, Since: s.now.UnixMilli(), Activity: engine.Idle, LastSync: s.now.UnixMilli(), Sender: true})
+}
+
+// conflictMany is a Monday on which Dora was later in nearly everything, once in a
+// status with all that hangs on it.
+func conflictMany(s *story) {
+	ids := s.day()
+	s.must(s.db.SetStatus(s.ctx(), ids["T-10424"], localdb.Step{To: op.Incomplete, Reason: "other", ReasonText: "The gate was locked and nobody answered the phone at the number on the door."}))
+	s.settle(func(o op.Op) wire.Result {
+		if o.Kind != op.Task {
+			return s.applied(o)
+		}
+		r := s.lost(o, op.Fields{"status": "COMPLETED"})
+		r.Lost[0].MineAll = op.Fields{"status": "INCOMPLETE", "reason": "other", "reason_text": o.Fields["reason_text"]}
+		r.Lost[0].TheirsAll = op.Fields{"status": "COMPLETED", "recipient_name": "Mr Okafor", "completed_by": "bob", "completed_at": ms(morning)}
+		for _, name := range []string{"recipient_name", "completed_by", "completed_at"} {
+			r.ServerState[name] = r.Lost[0].TheirsAll[name]
+		}
+		r.ServerState["reason"], r.ServerState["reason_text"] = nil, nil
+		return r
+	})
+	for i, number := range []string{"T-10398", "T-10423", "T-10425", "T-10426", "T-10431", "T-10390"} {
+		for _, field := range []string{"asset", "contact_name"} {
+			s.must(s.db.EditTask(s.ctx(), ids[number], op.Fields{field: fmt.Sprint("mine ", i)}))
+			s.settle(func(o op.Op) wire.Result { return s.lost(o, op.Fields{field: fmt.Sprint("theirs ", i)}) })
+		}
+	}
+}
+
+// deletedTask is a Monday on which Dora deleted what anna worked on.
+func deletedTask(s *story) {
+	ids := s.day()
+	s.must(s.db.EditTask(s.ctx(), ids["T-10425"], op.Fields{"asset": "Stair B"}))
+	rec, err := s.db.Record(s.ctx(), op.Task, ids["T-10425"])
+	s.must(err)
+	s.settle(func(o op.Op) wire.Result {
+		s.v++
+		gone := rec.Fields.Clone()
+		gone["id"], gone["version"], gone["updated_at"], gone["deleted"], gone["crew"] = o.Entity, s.v, ms(s.now), true, crew
+		return wire.Result{Outcome: op.Conflicted, Version: s.v, ServerState: gone,
+			Lost: []wire.Conflict{{ID: s.id(), EntityType: o.Kind, EntityID: o.Entity, Side: wire.SideLost, Field: "asset", Mine: "Stair B", MineAll: op.Fields{"asset": "Stair B"}, TheirsAll: op.Fields{op.Deleted: true},
+				Who: "dora", At: ms(s.now.Add(-5 * time.Minute)), MineAt: ms(s.now.Add(-20 * time.Minute)), Why: op.WhyDeleted}}}
+	})
 }
 
 // conflicted is a Monday on which Dora at the office was later, once on a due

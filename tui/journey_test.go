@@ -336,7 +336,7 @@ func TestARefusalIsToldAndSettled(t *testing.T) {
 	s := newStory(t)
 	parked(s)
 	s.open(80, 24).online().sees("1 task needs you (press O)").seesNot("all sent")
-	s.keys("O").sees("WO-7 belongs to T-10377 already.")
+	s.keys("O").sees("WO-7 belongs to T-10377")
 	s.keys("j", "r").sees("sent by itself")
 	s.keys("k", "r").sees("It will be sent again.").seesNot("needs you")
 	s.keys("j", "d").sees("Discard this change to T-10425 Fire doors, all floors?")

@@ -18,7 +18,7 @@ func TestMarkedTasksAreOneAction(t *testing.T) {
 			t.Errorf("%s is %s with %d time entries", n, v.Status, len(v.Time))
 		}
 	}
-	s.keys("u").sees("Undone: Set T-10425 to IN_PROGRESS and one other task.", "all sent")
+	s.keys("u").sees("Undone: Set T-10425 to in progress and one other task.", "all sent")
 	if v := s.task(ids["T-10426"]); v.Status != op.Pending || len(v.Time) != 0 {
 		t.Errorf("undone it is %s with %d time entries", v.Status, len(v.Time))
 	}

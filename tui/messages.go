@@ -66,6 +66,13 @@ type (
 		more  bool
 		err   error
 	}
+	// readyMsg is what a technician wants to know before leaving.
+	readyMsg struct {
+		days    []int // open tasks of today and the days after it
+		overdue int
+		free    int64 // bytes on the disk; -1: not known
+		err     error
+	}
 	conflictsMsg struct {
 		rows []localdb.Conflict
 		err  error
@@ -76,6 +83,7 @@ type (
 		said  string   // what was done, in words
 		quiet bool     // nothing needs to be said
 		plain bool     // said is all there is to say
+		undid bool     // it took something back, or did it again
 		on    []string // the tasks that it was done to: their marks go
 		id    string   // the record that was made, if one was
 		err   error

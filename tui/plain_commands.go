@@ -47,6 +47,7 @@ func plainCommands() []plainCommand {
 		{[]string{"add", "a"}, "[TITLE]", "add a task; without a title it asks for each field", onList, (*Plain).add},
 		{[]string{"delete", "D"}, "[TASKS]", "delete it, after a question", onList, (*Plain).delete},
 		{[]string{"queue", "O"}, "", "what waits to be sent, and what the server refused", nil, func(p *Plain, _ string) { p.queue() }},
+		{[]string{"ready", "R"}, "", "is all here, and all sent? before you leave", nil, func(p *Plain, _ string) { p.ready() }},
 		{[]string{"conflicts", "X"}, "", "what two people changed without knowing of each other", nil, func(p *Plain, _ string) { p.conflicts() }},
 		{[]string{"undo", "u"}, "", "take the last action back", nil, func(p *Plain, _ string) { p.do(p.a.undo((*localdb.DB).Undo, "Undone")) }},
 		{[]string{"redo", "ctrl+r"}, "", "do it again", nil, func(p *Plain, _ string) { p.do(p.a.undo((*localdb.DB).Redo, "Done again")) }},
@@ -148,7 +149,7 @@ func (p *Plain) pick(n int) {
 		}
 	case *queueScreen:
 		if p.change(s, n) {
-			p.print(s.detail(p.a, plainWidth)[1:]...)
+			p.print(s.detail(p.a, plainWidth)...)
 		}
 	case *conflictsScreen:
 		if p.conflict(s, n) {

@@ -9,6 +9,14 @@ func (p *Plain) queue() {
 	p.changes(s)
 }
 
+// ready reads out what a technician wants to know before leaving.
+func (p *Plain) ready() {
+	s := &readyScreen{}
+	p.do(p.a.pushOnce(s))
+	p.do(p.a.pop())
+	p.print(plainLines(s.lines(p.a, plainWidth))...)
+}
+
 func (p *Plain) changes(s *queueScreen) {
 	if len(s.rows) == 0 {
 		p.do(p.a.pop())

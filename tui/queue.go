@@ -2,8 +2,13 @@ package tui
 
 import (
 	"context"
+	"maps"
+	"slices"
+	"strings"
 
 	"example.com/punchlist/localdb"
+	"example.com/punchlist/sync/op"
+	"example.com/punchlist/sync/reach"
 	"github.com/charmbracelet/bubbles/key"
 	tea "github.com/charmbracelet/bubbletea"
 )
@@ -27,7 +32,10 @@ func (s *queueScreen) help(a *App) []key.Binding {
 	if len(s.rows) == 0 {
 		return []key.Binding{k.Back, k.Sync}
 	}
-	return []key.Binding{k.SendNow, k.Retry, k.Discard, helpOf(k.Open, "open the task"), k.Back}
+	if s.rows[s.cur].State == localdb.BadgeParked {
+		return []key.Binding{k.Mend, k.Retry, k.Discard, helpOf(k.Open, "task"), k.Copy, k.Back, k.RetryAll, k.Export, k.SendNow}
+	}
+	return []key.Binding{k.SendNow, k.Mend, k.Discard, helpOf(k.Open, "task"), k.Copy, k.Back, k.Export, k.Retry, k.RetryAll}
 }
 
 func (s *queueScreen) update(a *App, msg tea.Msg) tea.Cmd {
@@ -110,6 +118,10 @@ func (s *queueScreen) key(a *App, k tea.KeyMsg) tea.Cmd {
 		return s.goTo(a, len(s.rows)-1)
 	case key.Matches(k, a.keys.Retry):
 		return s.retry(a, *row)
+	case key.Matches(k, a.keys.RetryAll):
+		return s.retryAll(a)
+	case key.Matches(k, a.keys.Mend):
+		return s.mend(a, *row)
 	case key.Matches(k, a.keys.Discard):
 		return s.askDiscard(a, *row)
 	case key.Matches(k, a.keys.Open):
@@ -129,9 +141,32 @@ func (s *queueScreen) retry(a *App, row localdb.QueueRow) tea.Cmd {
 		a.say("This change waits already and is sent by itself; S asks the server now.")
 		return nil
 	}
-	return a.write(writing{from: s, said: "It will be sent again.", work: func(ctx context.Context, db *localdb.DB) (string, error) {
+	return a.write(writing{from: s, said: "It will be sent again.", plain: true, work: func(ctx context.Context, db *localdb.DB) (string, error) {
 		return "", db.RetryOp(ctx, row.Op.ID)
 	}})
+}
+
+func (s *queueScreen) retryAll(a *App) tea.Cmd {
+	n := a.sum.Parked
+	if n == 0 {
+		a.say("No change was refused; what waits is sent by itself.")
+		return nil
+	}
+	return a.write(writing{from: s, said: plural(n, "refused change", "refused changes") + " will be sent again.", plain: true, work: func(ctx context.Context, db *localdb.DB) (string, error) {
+		_, err := db.RetryAll(ctx)
+		return "", err
+	}})
+}
+
+func (s *queueScreen) mend(a *App, row localdb.QueueRow) tea.Cmd {
+	if !a.canWrite() {
+		return nil
+	}
+	if m := newMendScreen(a, row); m != nil {
+		return a.push(m)
+	}
+	a.say("Nothing in this change is typed: enter opens the task, r tries again, d discards it.")
+	return nil
 }
 
 func (s *queueScreen) askDiscard(a *App, row localdb.QueueRow) tea.Cmd {
@@ -140,7 +175,7 @@ func (s *queueScreen) askDiscard(a *App, row localdb.QueueRow) tea.Cmd {
 		a.text(row.Sentence) + ", " + a.clock(row.Op.CreatedAt) + ". It was never sent and will be gone.",
 	}}
 	q.then = func() tea.Cmd {
-		return a.write(writing{from: s, said: "Discarded.", quiet: false, work: func(ctx context.Context, db *localdb.DB) (string, error) {
+		return a.write(writing{from: s, said: "Discarded: " + a.text(row.TaskNumber) + " is as it was before.", plain: true, work: func(ctx context.Context, db *localdb.DB) (string, error) {
 			return "", db.DiscardOp(ctx, row.Op.ID)
 		}})
 	}
@@ -154,18 +189,19 @@ func (s *queueScreen) view(a *App, w, h int) []string {
 	if len(s.rows) == 0 {
 		return []string{"", "  Nothing waits to be sent.", "", "  esc   back to the tasks"}
 	}
+	// The list keeps at least half of the room, however much there is to tell of one.
 	low := s.detail(a, w)
-	h -= len(low) + 1
+	room := max(1, h-len(low)-1, min(len(s.rows), h/2))
+	low = low[:max(0, min(len(low), h-room-1))]
 	if s.cur < s.top {
 		s.top = s.cur
 	}
-	s.top = max(s.top, s.cur-h+1)
+	s.top = max(0, min(max(s.top, s.cur-room+1), len(s.rows)-room))
 	var lines []string
-	for i := s.top; i < len(s.rows) && len(lines) < h; i++ {
+	for i := s.top; i < len(s.rows) && len(lines) < room; i++ {
 		lines = append(lines, s.line(a, i, w))
 	}
-	lines = append(fit(lines, w, max(0, h)), low...)
-	return lines
+	return append(append(lines, strings.Repeat(a.st.glyphs.rule, min(w, 78))), low...)
 }
 
 func (s *queueScreen) line(a *App, i, w int) string {
@@ -188,20 +224,85 @@ func (s *queueScreen) line(a *App, i, w int) string {
 // detail is the selected change in full, and why it has not been sent.
 func (s *queueScreen) detail(a *App, w int) []string {
 	r := s.rows[s.cur]
-	out := []string{"", a.cut(a.text(r.TaskNumber)+" "+a.text(r.TaskTitle), w)}
-	out = append(out, wrap(a.text(r.Sentence)+", "+a.clock(r.Op.CreatedAt), w)...)
-	why := "It waits to be sent."
+	out := wrap(a.text(r.Sentence)+", "+a.clock(r.Op.CreatedAt), w)
+	out = append(out, a.cut(strings.TrimSpace(a.text(r.TaskNumber)+" "+a.text(r.TaskTitle)), w))
+	look := a.st.plain
+	if r.State == localdb.BadgeParked {
+		look = a.st.bad
+	}
+	for _, l := range wrap(s.why(a, r), w) {
+		out = append(out, look.Render(l))
+	}
+	out = append(out, wrap(s.next(a, r), w)...)
+	return append(out, s.values(a, r, w)...)
+}
+
+// why says in plain words what became of the change, and how often it was tried.
+func (s *queueScreen) why(a *App, r localdb.QueueRow) string {
+	tried := ""
+	if r.Attempts > 0 {
+		tried = " Tried " + plural(r.Attempts, "time", "times") + "."
+	}
+	switch {
+	case r.State == localdb.BadgeParked && r.Field != "":
+		return "The server refused it, because of the " + a.text(fieldWord(r.Field)) + ": " + sentenceEnd(a.text(r.LastError)) + tried
+	case r.State == localdb.BadgeParked:
+		return "The server refused it: " + sentenceEnd(a.text(r.LastError)) + tried
+	case r.Behind != "":
+		return "It waits behind a change that the server refused: without that one it means nothing there."
+	case r.LastError != "":
+		return "Not sent yet: " + sentenceEnd(a.text(r.LastError)) + tried
+	}
+	return "It waits to be sent." + tried
+}
+
+// next says what comes next, by itself or by a key.
+func (s *queueScreen) next(a *App, r localdb.QueueRow) string {
+	k := a.keys
 	switch {
 	case r.State == localdb.BadgeParked:
-		why = "The server refused it: " + a.text(r.LastError) + " It is kept here: r tries again, d discards it."
+		return "It is kept here: " + k.Mend.Help().Key + " edits it, " + k.Retry.Help().Key + " tries again as it is, " + k.Discard.Help().Key + " discards it."
 	case r.Behind != "":
-		why = "It waits behind a change that the server refused; retry or discard that one first."
-	case r.LastError != "":
-		why = "Not sent yet: " + a.text(r.LastError)
+		return "Edit, retry or discard the refused one first."
+	case a.switched:
+		return "You work offline; " + k.Offline.Help().Key + " goes online again."
+	case a.reachNow() == reach.NotEnrolled:
+		return "It goes out once this laptop has joined a server."
 	}
-	if r.Attempts > 0 {
-		why += " Tried " + plural(r.Attempts, "time", "times") + "."
+	if next := a.nextTryWords(); next != "" {
+		return strings.ToUpper(next[:1]) + next[1:] + "; " + k.Sync.Help().Key + " tries now."
 	}
-	lines := wrap(why, w)
-	return append(out, lines[:min(4, len(lines))]...)
+	return "It goes out by itself as soon as the server answers."
+}
+
+// sentenceEnd closes a sentence of somebody else's.
+func sentenceEnd(s string) string {
+	if s == "" || strings.ContainsAny(s[len(s)-1:], ".!?") {
+		return s
+	}
+	return s + "."
+}
+
+// values are what the change writes, a line each.
+func (s *queueScreen) values(a *App, r localdb.QueueRow, w int) []string {
+	var out []string
+	for _, name := range slices.Sorted(maps.Keys(r.Op.Fields)) {
+		v := r.Op.Fields[name]
+		f, known := op.FieldOf(r.Op.Kind, name)
+		switch {
+		case name == op.UpdatedAt, name == op.Deleted, v == nil, known && (f.Type == op.ID || f.Type == op.Time && name != "due_at" && !strings.HasPrefix(name, "window_")), r.Op.Kind == op.Note && name != "body":
+			continue
+		}
+		out = append(out, a.cut("  "+a.cell(a.text(fieldWord(name)), 15)+" "+a.text(a.fieldText(name, v)), w))
+	}
+	return out
+}
+
+// copied is the selected change as a sentence, with its reason: what one tells the office.
+func (s *queueScreen) copied(a *App) (string, string) {
+	row := s.selected()
+	if row == nil {
+		return "", ""
+	}
+	return joinLines(append(plainLines(s.detail(a, 200)), "op "+row.Op.ID)), "this change"
 }

@@ -42,6 +42,7 @@ type story struct {
 	o    tui.Options
 	quit bool
 
+	free    int64 // bytes on the disk
 	synced  int
 	later   func() // what the server does once the screen is open
 	offline []bool // what the switch was set to, in order
@@ -58,8 +59,8 @@ func newStory(t *testing.T) *story {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { db.Close() })
-	s.db = db
-	s.o = tui.Options{DB: db, Now: func() time.Time { return s.now }, Settle: time.Nanosecond, Draft: time.Nanosecond,
+	s.db, s.free = db, 12<<30
+	s.o = tui.Options{DB: db, Now: func() time.Time { return s.now }, Settle: time.Nanosecond, Draft: time.Nanosecond, Free: func() (int64, error) { return s.free, nil },
 		Sync: func() { s.synced++ }, Offline: func(on bool) { s.offline = append(s.offline, on) }}
 	return s
 }

@@ -63,3 +63,13 @@ func (s *taskScreen) key(a *App, k tea.KeyMsg) tea.Cmd {
 	s.scroll = max(0, s.scroll)
 	return nil
 }
+
+// copied is what one needs to speak of the task to others, and to find the place.
+func (s *taskScreen) copied(a *App) (string, string) {
+	out := []string{a.rowText(s.row)}
+	if s.data.Site != nil {
+		f := s.data.Site.Fields
+		out = append(out, a.text(f.Text("name")), a.text(address(f)), a.text(contact(f)))
+	}
+	return joinLines(out), a.text(s.row.Number)
+}

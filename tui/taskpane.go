@@ -42,13 +42,7 @@ func (p *taskPane) view(a *App, w, h int) []string {
 	if p.gone != "" {
 		return append([]string{""}, wrap(p.gone, w)...)
 	}
-	lines := p.lines(a, w)
-	p.scroll = max(0, min(p.scroll, len(lines)-h))
-	lines = lines[p.scroll:]
-	if len(lines) > h {
-		lines = append(lines[:h-1:h-1], "-- "+plural(len(lines)-h+1, "line", "lines")+" more below --")
-	}
-	return lines
+	return scrolled(p.lines(a, w), &p.scroll, h)
 }
 
 // lines are the whole task, most needed first.
@@ -134,9 +128,7 @@ func (p *taskPane) site(a *App, w int) []string {
 	}
 	f := p.data.Site.Fields
 	out := []string{"", a.cut(a.st.section.Render("SITE")+" "+a.text(f.Text("code"))+"  "+a.text(f.Text("name")), w)}
-	address := strings.TrimSpace(f.Text("address") + " " + f.Text("postal_code") + " " + f.Text("city"))
-	contact := strings.TrimSpace(f.Text("contact_name") + "  " + f.Text("contact_phone"))
-	for _, l := range []string{a.text(address), a.label("contact", a.text(contact))} {
+	for _, l := range []string{a.text(address(f)), a.label("contact", a.text(contact(f)))} {
 		if strings.TrimSpace(l) != "" {
 			out = append(out, wrap(l, w)...)
 		}
@@ -151,6 +143,14 @@ func (p *taskPane) site(a *App, w int) []string {
 		out = append(out, a.block("ACCESS   "+s, w)...)
 	}
 	return out
+}
+
+func address(site op.Fields) string {
+	return strings.TrimSpace(site.Text("address") + " " + site.Text("postal_code") + " " + site.Text("city"))
+}
+
+func contact(site op.Fields) string {
+	return strings.TrimSpace(site.Text("contact_name") + "  " + site.Text("contact_phone"))
 }
 
 func (p *taskPane) heading(a *App, name, more string) []string {

@@ -39,6 +39,9 @@ func (s *tasksScreen) title(a *App) string {
 
 // name says which tasks the list shows.
 func (s *tasksScreen) name(a *App) string {
+	if s.bad != "" {
+		return "Tasks: this is no filter yet"
+	}
 	for _, v := range a.o.Views {
 		if s.filtered != "" && v.Filter == s.filtered {
 			return "Tasks: " + a.text(v.Name)
@@ -167,7 +170,7 @@ func (s *tasksScreen) moved(a *App) tea.Cmd {
 func (s *tasksScreen) rowLines(a *App) int {
 	h := a.bodyHeight()
 	if s.searching {
-		h -= 2
+		h -= 1 + len(s.hints(a, a.listWidth()))
 	}
 	return max(1, h)
 }
@@ -250,6 +253,10 @@ func (s *tasksScreen) searchKey(a *App, k tea.KeyMsg) tea.Cmd {
 		s.stopSearch()
 		return s.obey(a, "", true)
 	case tea.KeyEnter:
+		if s.bad != "" { // what is wrong stays in sight until it is put right
+			a.say("That is no filter yet: see above. Correct it, or esc shows all.")
+			return nil
+		}
 		s.stopSearch()
 		if s.list.busy { // what follows acts on what was found
 			return a.gated(a.loadPage(s.list.ask(fromStart)))
@@ -289,7 +296,8 @@ func (s *tasksScreen) draw(a *App, w, h int, focus bool) []string {
 	var lines []string
 	if s.searching {
 		s.search.Width = max(10, w-12)
-		lines = append(lines, "Search: "+strings.TrimRight(s.search.View(), " "), a.searchHint(s.bad, w))
+		lines = append(lines, "Search: "+strings.TrimRight(s.search.View(), " "))
+		lines = append(lines, s.hints(a, w)...)
 	}
 	if len(s.list.rows) == 0 {
 		return append(lines, s.empty(a, w)...)
@@ -309,11 +317,16 @@ func (s *tasksScreen) draw(a *App, w, h int, focus bool) []string {
 	return lines
 }
 
-func (a *App) searchHint(bad string, w int) string {
-	if bad != "" {
-		return a.st.bad.Render(a.cut(a.text(bad), w))
+// hints are what may be typed into the search, or why what is typed is no filter.
+func (s *tasksScreen) hints(a *App, w int) []string {
+	if s.bad == "" {
+		return []string{a.cut("words, or status:open due:today priority:high site:BLD22 assignee:me is:pending", w)}
 	}
-	return a.cut("words, or status:open due:today priority:high site:BLD22 assignee:me is:pending", w)
+	lines := wrap(a.text(s.bad), w)
+	for i := range lines {
+		lines[i] = a.st.bad.Render(lines[i])
+	}
+	return lines[:min(4, len(lines))]
 }
 
 func (a *App) sectionLine(s localdb.Section) string {
@@ -327,6 +340,8 @@ func (a *App) sectionLine(s localdb.Section) string {
 func (s *tasksScreen) empty(a *App, w int) []string {
 	switch {
 	case !s.list.read:
+		return nil
+	case s.bad != "":
 		return nil
 	case s.filtered != "":
 		return []string{"", a.cut("  No task matches "+a.text(s.filtered)+".", w), "  esc shows all tasks again."}
@@ -345,4 +360,20 @@ func (s *tasksScreen) beside(a *App, w, h int) []string {
 		return nil
 	}
 	return s.peek.view(a, w, h)
+}
+
+// copied are the marked tasks, else the one under the cursor.
+func (s *tasksScreen) copied(a *App) (string, string) {
+	if rows := s.marks.rows(); len(rows) > 0 {
+		var out []string
+		for _, r := range rows {
+			out = append(out, a.rowText(r))
+		}
+		return strings.Join(out, "\n") + "\n", a.names(rows)
+	}
+	row := s.list.selected()
+	if row == nil {
+		return "", ""
+	}
+	return a.rowText(*row), a.text(row.Number)
 }

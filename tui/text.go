@@ -122,3 +122,29 @@ func sorted(s []string) []string {
 	slices.Sort(s)
 	return s
 }
+
+// joinLines are lines of text without the empty ones.
+func joinLines(lines []string) string {
+	lines = slices.DeleteFunc(slices.Clone(lines), func(l string) bool { return strings.TrimSpace(l) == "" })
+	return strings.Join(lines, "\n") + "\n"
+}
+
+// plainLines are lines as they are copied: without looks.
+func plainLines(lines []string) []string {
+	out := make([]string, len(lines))
+	for i, l := range lines {
+		out[i] = ansi.Strip(l)
+	}
+	return out
+}
+
+// scrolled are the lines from the place on, as far as there is room, and how
+// many are below; the place is brought back where it is behind the last page.
+func scrolled(lines []string, from *int, h int) []string {
+	*from = max(0, min(*from, len(lines)-h))
+	lines = lines[*from:]
+	if len(lines) > h && h > 0 {
+		lines = append(lines[:h-1:h-1], "-- "+plural(len(lines)-h+1, "line", "lines")+" more below: j --")
+	}
+	return lines
+}

@@ -153,6 +153,9 @@ func (a *App) waitingWords() string {
 		}
 		return changes + " saved, no server joined yet"
 	case reach.Unauthorised, reach.Outdated:
+		if sum.Pending+sum.Parked == 0 {
+			return "all work is safe, nothing waits"
+		}
 		return plural(sum.Pending+sum.Parked, "change", "changes") + " safe on this laptop"
 	}
 	switch {

@@ -16,7 +16,7 @@ func (a *App) undo(turn func(*localdb.DB, context.Context) (localdb.Undone, erro
 	db, summary := a.o.DB, a.summary()
 	return a.gated(a.run(func(ctx context.Context) tea.Msg {
 		done, err := turn(db, context.WithoutCancel(ctx))
-		msg := writtenMsg{said: word + ": " + done.What + ".", id: done.TaskID, plain: true, err: err}
+		msg := writtenMsg{said: word + ": " + done.What + ".", id: done.TaskID, plain: true, undid: true, err: err}
 		switch {
 		case done.Left != "":
 			msg.said += " But " + done.Left + "."

@@ -11,10 +11,10 @@ func TestUndoAndRedoSayWhat(t *testing.T) {
 	ids := s.day()
 	s.open(80, 24).online().keys("u").sees("There is nothing to undo.").keys("ctrl+r").sees("There is nothing to redo.")
 	s.keys("jj", "n", "Called.", "enter", "s", "2", "1").sees("T-10423 is on hold")
-	s.keys("u").sees("Undone: Set T-10423 to ON_HOLD.", "> T-10423", "in progress")
+	s.keys("u").sees("Undone: Set T-10423 to on hold.", "> T-10423", "in progress")
 	s.keys("u").sees("Undone: Wrote a note on T-10423.", "all sent")
 	s.keys("u").sees("There is nothing to undo.")
-	s.keys("ctrl+r").sees("Done again: Wrote a note on T-10423.").keys("ctrl+r").sees("Done again: Set T-10423 to ON_HOLD.")
+	s.keys("ctrl+r").sees("Done again: Wrote a note on T-10423.").keys("ctrl+r").sees("Done again: Set T-10423 to on hold.")
 	if v := s.task(ids["T-10423"]); v.Status != op.OnHold || len(v.Notes) != 2 {
 		t.Errorf("%s, %d notes", v.Status, len(v.Notes))
 	}

@@ -1,0 +1,188 @@
+package tui_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"example.com/punchlist/localdb"
+	"example.com/punchlist/sync/engine"
+	"example.com/punchlist/sync/op"
+	"example.com/punchlist/sync/reach"
+	"example.com/punchlist/sync/wire"
+)
+
+// TestThePaletteDoesWhatItsKeysDo: by name, on the screen below, and with the
+// key beside it for the next time.
+func TestThePaletteDoesWhatItsKeysDo(t *testing.T) {
+	s := newStory(t)
+	s.day()
+	s.open(80, 24).online()
+	s.keys("jj", ":", "note").sees("n          note").keys("enter").sees("Note on T-10423").keys("esc")
+	s.keys(":", "confl", "enter").sees("No conflicts").keys("esc")
+	s.keys(":", "discard").sees("(in the queue (O))").keys("enter").sees("discard works in the queue (O), with d.").keys("esc")
+	s.keys(":", "due today", "enter").sees("Tasks: due today").keys("esc")
+	s.keys(":", "zeppelin", "enter").sees("No command is called that").keys("esc")
+	s.keys(":", "backspace").sees("enter open").seesNot("commands more")
+	s.keys("jj", "c", ":", "fail", "enter").sees("1 failed")
+}
+
+// TestThePaletteKnowsEveryKey: what a screen's help offers has a name.
+func TestThePaletteKnowsEveryKey(t *testing.T) {
+	s := newStory(t)
+	parked(s)
+	s.open(200, 50).online()
+	for _, way := range [][]string{{}, {"enter"}, {"c"}, {"O"}, {"X"}} {
+		s.open(80, 200).online().keys("jj").keys(way...).keys("?")
+		var keys []string
+		for _, l := range strings.Split(s.frame(), "\n") {
+			if l == "" {
+				break
+			}
+			if f := strings.Fields(l); strings.HasPrefix(l, "  ") && !strings.HasPrefix(l, "   ") {
+				keys = append(keys, f[0])
+			}
+		}
+		s.keys("esc", ":")
+		for range 60 {
+			s.keys("down")
+		}
+		frames := ""
+		for range 60 {
+			frames += s.frame()
+			s.keys("up")
+		}
+		for _, k := range keys {
+			if k != "1-9" && !strings.Contains(frames, " "+k+" ") {
+				t.Errorf("after %v the palette lacks the key %s", way, k)
+			}
+		}
+	}
+}
+
+func TestHelpIsSearched(t *testing.T) {
+	s := newStory(t)
+	s.day()
+	s.open(80, 24).online()
+	s.keys("?", "/", "hold").sees("HERE", "next status").seesNot("EVERYWHERE", "mark all that")
+	s.keys("enter").sees("esc all of it").keys("esc").sees("mark all that the list shows").keys("/", "zeppelin").sees("Nothing here speaks of zeppelin").keys("esc", "esc").sees("Tasks  7")
+}
+
+// TestReadyLooksAtEverything: each thing that is wrong is said with its cure.
+func TestReadyLooksAtEverything(t *testing.T) {
+	s := newStory(t)
+	ids := s.day()
+	s.must(s.db.LearnOffset(s.ctx(), ms(s.now), s.read(), s.read()))
+	s.open(80, 24).online().keys("R").sees("READY: all is here, and all is sent.", "3 today", "1 overdue", "12 GB free", "anna, technician, crew north")
+	_, err := s.db.AddNote(s.ctx(), ids["T-10423"], "late", "")
+	s.must(err)
+	s.changed()
+	s.sees("1 thing needs attention", "1 change waits on this laptop; the office does not know of")
+	s.free = 10 << 20
+	s.now = s.now.Add(13 * time.Hour)
+	s.changed()
+	s.sees("only 10 MB free", "13 h ago")
+	s.status(engine.Status{Reach: reach.Unauthorised}).sees("LOOK  sign-in", "punchlist enroll")
+	s.keys("enter").sees("does nothing here").keys("esc").sees("Tasks  7")
+}
+
+// TestAFilterThatMakesNoSenseStaysExplained, also after enter.
+func TestAFilterThatMakesNoSenseStaysExplained(t *testing.T) {
+	s := newStory(t)
+	s.day()
+	s.open(80, 24).online()
+	s.keys("/", "colour:red", "enter").sees("nothing called \"colour\"", "Correct it, or esc shows all", "Search: colour:red")
+	for range len("colour:red") {
+		s.keys("backspace")
+	}
+	s.keys("boiler", "enter").sees("Tasks matching: boiler").seesNot("makes no sense")
+	s.keys("/", "colour:red", "esc").sees("Tasks  7").seesNot("makes no sense")
+}
+
+// TestConflictsAreSettledTogether: marked ones by one key, and u takes all back.
+func TestConflictsAreSettledTogether(t *testing.T) {
+	s := newStory(t)
+	conflictMany(s)
+	s.open(80, 24).online().keys("X", "V").sees("for all 13").keys("m").sees("Yours in all 13", "No conflicts", "13 changes waiting")
+	s.keys("u").sees("Undone: Settled 13 conflicts.", "13 conflicts (press X)", "all sent")
+	s.keys("ctrl+r").sees("Done again", "No conflicts").keys("u")
+	s.keys("g", " ", " ", "t").sees("Theirs in all 2", "11 conflicts")
+	s.keys(" ", "esc").seesNot("for all").keys("esc").sees("Tasks  7")
+}
+
+// TestMineBringsADeletedTaskBack on the screen, and u takes it away again.
+func TestMineBringsADeletedTaskBack(t *testing.T) {
+	s := newStory(t)
+	deletedTask(s)
+	s.open(80, 24).online().keys("X").sees("stands now   deleted", "m bring it back")
+	s.keys("enter").sees("This task is deleted; m brings it back.")
+	s.keys("m").sees("T-10425 is back with what you wrote").keys("esc").sees("T-10425")
+	s.keys("u").seesNot("T-10425  BLD22").sees("1 conflict")
+	s.keys("X", "t").sees("T-10425 stays deleted", "No conflicts")
+}
+
+// TestALongConflictLeavesTheListInSight, and tab shows all of it.
+func TestALongConflictLeavesTheListInSight(t *testing.T) {
+	s := newStory(t)
+	conflictMany(s)
+	s.open(80, 16).online().keys("X")
+	rows := 0
+	for _, l := range strings.Split(s.frame(), "\n") {
+		if strings.Contains(l, "lost ") {
+			rows++
+		}
+	}
+	if rows < 6 {
+		t.Errorf("%d rows:\n%s", rows, s.frame())
+	}
+	s.sees("tab shows all of it").keys("tab").sees("reason text").keys("jjjjjjjjjj").sees("Mr Okafor").keys("G").keys("esc").sees("lost ")
+}
+
+// TestARefusedChangeIsMended: the field that was refused stands first, with the reason.
+func TestARefusedChangeIsMended(t *testing.T) {
+	s := newStory(t)
+	parked(s)
+	s.open(80, 24).online().keys("O", "e").sees("> external ref WO-7", "! WO-7 belongs to T-10377 already.")
+	s.keys("ctrl+s").sees("Nothing is different")
+	s.keys("8", "esc").sees("Leave the change as it was?").keys("n")
+	s.keys("ctrl+s").sees("Changed; it goes out again.", "waiting  Changed external ref")
+	var got any
+	s.settle(func(o op.Op) wire.Result {
+		if o.Fields["external_ref"] != nil {
+			got = o.Fields["external_ref"]
+		}
+		return s.applied(o)
+	})
+	if got != "WO-78" {
+		t.Errorf("sent: %v", got)
+	}
+}
+
+// TestTheQueueSaysWhatCannotBeDone on a change that waits, and on one with nothing typed.
+func TestTheQueueSaysWhatCannotBeDone(t *testing.T) {
+	s := newStory(t)
+	s.day()
+	s.open(80, 24).online().keys("jj", "s", "2", "4", "O", "r").sees("This change waits already").keys("A").sees("No change was refused")
+	s.keys("G", "e").sees("Nothing in this change is typed").keys("D").sees("does nothing here")
+	s.keys("d").sees("Discard this change to T-10423", "never sent").keys("y").sees("T-10423 is as it was before", "Nothing waits")
+	if v, err := s.db.FindTask(s.ctx(), "T-10423"); err == nil {
+		task, err := s.db.Task(s.ctx(), v)
+		s.must(err)
+		if task.Status != op.InProgress {
+			t.Errorf("it is %s", task.Status)
+		}
+	}
+}
+
+func TestRefusedChangesAreAllTriedAgain(t *testing.T) {
+	s := newStory(t)
+	parked(s)
+	s.open(80, 24).online().keys("O", "A").sees("1 refused change will be sent again.").seesNot("refused  ")
+	rows, err := s.db.Queue(s.ctx(), 0, 10)
+	s.must(err)
+	for _, r := range rows {
+		if r.State != localdb.BadgePending {
+			t.Errorf("%s is %s", r.Sentence, r.State)
+		}
+	}
+}
