@@ -65,13 +65,14 @@ type DB struct {
 	clock op.Clock
 	newID func() string
 
-	session session // whose drafts are whose
+	log     queueLog // the second copy of unsent work
+	session session  // whose drafts are whose
 }
 
 // Open opens the laptop's database, makes it when it is missing and brings it
 // to the newest schema.
 func Open(ctx context.Context, path string, o Options) (*DB, error) {
-	db := &DB{clock: o.Clock, newID: o.NewID}
+	db := &DB{clock: o.Clock, newID: o.NewID, log: queueLog{path: logFile(path)}}
 	if db.clock == nil {
 		db.clock = op.SystemClock
 	}
@@ -82,7 +83,7 @@ func Open(ctx context.Context, path string, o Options) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	db.sql, err = sqlite.Open(ctx, path, sqlite.Options{Migrations: sub, AppID: appID, ReadOnly: o.ReadOnly})
+	db.sql, err = sqlite.Open(ctx, path, sqlite.Options{Migrations: sub, AppID: appID, ReadOnly: o.ReadOnly, Connected: db.log.connected, Before: db.log.before})
 	if err != nil {
 		hint := Cure(err, path)
 		if hint == "" {

@@ -8,7 +8,7 @@ import (
 
 // Notice is something that the person has to know. It stays until it was read.
 type Notice struct {
-	Code    string // "reset", "forked" or "newer"
+	Code    string // "reset", "forked", "newer" or "repaired"
 	Message string
 	At      int64 // when it happened last, ms
 	Times   int   // how often since it was read
@@ -16,15 +16,17 @@ type Notice struct {
 
 // The notices.
 const (
-	NoticeReset  = "reset"
-	NoticeForked = "forked"
-	NoticeNewer  = "newer"
+	NoticeReset    = "reset"
+	NoticeForked   = "forked"
+	NoticeNewer    = "newer"
+	NoticeRepaired = "repaired"
 )
 
 var noticeTexts = map[string]string{
-	NoticeReset:  "The server was restored from a backup. Everything was fetched again, and what this laptop had sent since then is sent again: nothing of it is lost.",
-	NoticeForked: "This laptop's data was copied or restored from a backup. Its changes go on under a new identity: nothing is lost.",
-	NoticeNewer:  "The server told something that this punchlist is too old to show; all the rest was taken. Install the newest punchlist.",
+	NoticeRepaired: "This laptop's database was damaged and made anew. Work that was not sent is here and goes out; everything else comes from the server with the next sync.",
+	NoticeReset:    "The server was restored from a backup. Everything was fetched again, and what this laptop had sent since then is sent again: nothing of it is lost.",
+	NoticeForked:   "This laptop's data was copied or restored from a backup. Its changes go on under a new identity: nothing is lost.",
+	NoticeNewer:    "The server told something that this punchlist is too old to show; all the rest was taken. Install the newest punchlist.",
 }
 
 // Notices lists what nobody has read yet, newest first.

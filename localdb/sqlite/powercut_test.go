@@ -27,7 +27,7 @@ type laptop struct {
 	items   []string
 	actions [][]string     // the op ids of each action, in order
 	failed  map[int]int    // actions that were not called saved, and of how many changes
-	folded  map[string]int // ops that Freeze folded into later ones, and the action before which
+	folded  map[string]int // ops that Freeze folded, or may have, into later ones, and the action before which
 	tick    int64
 	mark    func(n int) // n actions are saved
 }
@@ -114,17 +114,21 @@ func (l *laptop) send(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, o := range batch {
-		l.folded[o.ID] = len(l.actions)
-	}
+	now := len(l.actions)
 	sent, err := l.db.Freeze(ctx, batch)
+	results := make([]wire.Result, len(sent))
+	there := map[string]bool{}
+	for i, o := range sent {
+		there[o.ID] = true
+		results[i] = wire.Result{OpID: o.ID, Outcome: op.Applied, Version: o.Seq}
+	}
+	for _, o := range batch { // of a Freeze that failed nobody knows
+		if _, known := l.folded[o.ID]; !known && !there[o.ID] {
+			l.folded[o.ID] = now
+		}
+	}
 	if err != nil {
 		return err
-	}
-	results := make([]wire.Result, len(sent))
-	for i, o := range sent {
-		delete(l.folded, o.ID)
-		results[i] = wire.Result{OpID: o.ID, Outcome: op.Applied, Version: o.Seq}
 	}
 	_, err = l.db.Settle(ctx, sent, results, nil)
 	return err

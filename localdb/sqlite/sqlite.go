@@ -49,6 +49,11 @@ type Options struct {
 	AppID int32
 	// ReadOnly opens an existing file for looking; one of a newer program too.
 	ReadOnly bool
+	// Connected is called outside of any transaction with each new connection that
+	// writes, before its first transaction on the newest schema: for TEMP tables and triggers.
+	Connected func(*Tx) error
+	// Before is called at the end of each write transaction, before it is committed.
+	Before func(*Tx) error
 }
 
 // DB is an open file. It is safe for concurrent use.
@@ -57,6 +62,8 @@ type DB struct {
 	readOnly bool
 	pool     *sql.DB
 	readPool *sql.DB
+	// connected and before are those of the Options, once the schema is the newest.
+	connected, before func(*Tx) error
 	// writer holds the one writer connection while nobody writes, readers those
 	// that nobody reads with; nil stands for one that is not open yet.
 	writer, readers chan *conn
@@ -77,6 +84,7 @@ type conn struct {
 	// for the one that made it, with its first sync, and for nobody else; if that
 	// one never came so far, the file's name is not safe yet.
 	foundLog bool
+	greeted  bool // Options.Connected was called with it
 }
 
 // Open opens the file, makes it when it is missing (its folder too, mode 0700),
@@ -99,6 +107,7 @@ func Open(ctx context.Context, path string, o Options) (*DB, error) {
 		db.Close()
 		return nil, fold(path, err)
 	}
+	db.connected, db.before = o.Connected, o.Before
 	for _, dir := range made {
 		if err := syncDir(dir); err != nil {
 			db.Close()

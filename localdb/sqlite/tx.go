@@ -67,6 +67,9 @@ func (db *DB) Write(ctx context.Context, fn func(*Tx) error) error {
 	}
 	defer func() { db.writer <- w }()
 	w.tidy()
+	if err := db.greet(w); err != nil {
+		return fold(db.path, err)
+	}
 	if err := db.retry(ctx, func() error { return run(w, "BEGIN IMMEDIATE") }); err != nil {
 		return fold(db.path, err)
 	}
@@ -76,8 +79,14 @@ func (db *DB) Write(ctx context.Context, fn func(*Tx) error) error {
 			_ = run(w, "ROLLBACK")
 		}
 	}()
-	if err := fn(&Tx{context.WithoutCancel(ctx), w}); err != nil {
+	t := &Tx{context.WithoutCancel(ctx), w}
+	if err := fn(t); err != nil {
 		return fold(db.path, err)
+	}
+	if db.before != nil {
+		if err := db.before(t); err != nil {
+			return fold(db.path, err)
+		}
 	}
 	if err := db.commit(w); err != nil {
 		// After a failed write nothing that the connection believes of the file
@@ -91,6 +100,16 @@ func (db *DB) Write(ctx context.Context, fn func(*Tx) error) error {
 	done = true
 	db.notify()
 	return nil
+}
+
+// greet introduces a new connection that writes to the user of the file.
+func (db *DB) greet(w *conn) error {
+	if w.greeted || db.connected == nil {
+		return nil
+	}
+	err := db.retry(context.Background(), func() error { return db.connected(&Tx{context.Background(), w}) })
+	w.greeted = err == nil
+	return err
 }
 
 // commit returns when the transaction is on the disk.

@@ -1,0 +1,378 @@
+package localdb
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"os"
+	"strings"
+	"syscall"
+
+	"example.com/punchlist/localdb/sqlite"
+)
+
+// A second copy of unsent work stands beside the database, in FILE.queue.log
+// (mode 0600): one damaged page of a database can hold work that is nowhere else.
+// It is lines, each with its CRC-32C before it: a row of sync_queue as it is now,
+// the number of a row that is gone, and the rows that say who this laptop is.
+//
+//	a transaction ──► rows it touched ──► lines, then a mark ──► COMMIT
+//	                  (TEMP triggers)     (one write, no sync)
+//
+// The lines are written under the database's lock, so their order is that of the
+// commits, also with several processes. They are not synced: the flush of the
+// commit is all that an action waits for, and the kernel writes them within half a
+// minute. A power cut or a kill between the write and the commit can so leave the
+// log ahead or behind by little; each process compares the mark when it first
+// writes, and writes the log anew from the database where they differ. What only
+// the log then knows is kept in a file beside it. Where the log cannot be written
+// (a full disk) the action goes on, and the log catches up with the next one.
+
+// logCompact is the size from which on a log is written anew once most of it is
+// about rows that are gone.
+const logCompact = 256 << 10
+
+// queueLog is the log of one open database. Its methods run under the writer.
+type queueLog struct {
+	path   string
+	behind bool // the last lines could not be written whole
+	size   int64
+}
+
+func logFile(path string) string { return path + ".queue.log" }
+
+// logged are the tables of which the log keeps rows, by their keys.
+var logged = map[string]string{"sync_queue": "id", "device": "one", "boots": "boot_id"}
+
+// logLine is one line: a row of a table, a row of sync_queue that is gone, or the
+// state of the queue behind a transaction.
+type logLine struct {
+	Table string          `json:"table,omitempty"`
+	Row   json.RawMessage `json:"row,omitempty"`
+	Gone  int64           `json:"gone,omitempty"`
+	Mark  *logMark        `json:"mark,omitempty"`
+}
+
+// logMark is what the queue comes to, cheaply told.
+type logMark struct {
+	Seq     int64 `json:"seq"` // the highest ever given
+	Pending int64 `json:"pending"`
+	Parked  int64 `json:"parked"`
+}
+
+func readMark(tx *sqlite.Tx) (m logMark, err error) {
+	err = tx.Scan([]any{&m.Seq, &m.Pending, &m.Parked}, "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'sync_queue'), 0), pending, parked FROM counters")
+	return m, err
+}
+
+// identity are the columns of device that a change of which is logged: the others
+// change with every round.
+const identity = "device_id, user, name, role, crews, server_url, server_id, server_key, enrolled_at, queues"
+
+// connected makes the triggers that note which rows a transaction touches. 0
+// stands for the whole log.
+func (l *queueLog) connected(tx *sqlite.Tx) error {
+	for _, statement := range []string{
+		"PRAGMA temp_store = MEMORY",
+		"CREATE TEMP TABLE IF NOT EXISTS touched (name TEXT, id, PRIMARY KEY (name, id)) WITHOUT ROWID",
+		"DELETE FROM touched",
+		"CREATE TEMP TRIGGER IF NOT EXISTS queue_in AFTER INSERT ON main.sync_queue BEGIN INSERT OR IGNORE INTO touched VALUES ('sync_queue', NEW.id); END",
+		"CREATE TEMP TRIGGER IF NOT EXISTS queue_out AFTER DELETE ON main.sync_queue BEGIN INSERT OR IGNORE INTO touched VALUES ('sync_queue', OLD.id); END",
+		"CREATE TEMP TRIGGER IF NOT EXISTS queue_on AFTER UPDATE ON main.sync_queue BEGIN INSERT OR IGNORE INTO touched VALUES ('sync_queue', OLD.id), ('sync_queue', NEW.id); END",
+		"CREATE TEMP TRIGGER IF NOT EXISTS device_on AFTER UPDATE OF " + identity + " ON main.device BEGIN INSERT OR IGNORE INTO touched VALUES ('device', NEW.one); END",
+		"CREATE TEMP TRIGGER IF NOT EXISTS boots_in AFTER INSERT ON main.boots BEGIN INSERT OR IGNORE INTO touched VALUES ('boots', NEW.boot_id); END",
+		"CREATE TEMP TRIGGER IF NOT EXISTS boots_on AFTER UPDATE ON main.boots BEGIN INSERT OR IGNORE INTO touched VALUES ('boots', NEW.boot_id); END",
+	} {
+		if _, err := tx.Exec(statement); err != nil {
+			return fmt.Errorf("second copy of unsent work: %w", err)
+		}
+	}
+	now, err := readMark(tx)
+	if err != nil {
+		return err
+	}
+	if last, size := l.lastMark(); last != nil && *last == now && !l.behind {
+		l.size = size
+		return nil
+	}
+	_, err = tx.Exec("INSERT INTO touched VALUES ('', 0)")
+	return err
+}
+
+// lastMark reads the end of the log; nil when it does not end in a mark.
+func (l *queueLog) lastMark() (*logMark, int64) {
+	f, err := openLog(l.path, os.O_RDONLY)
+	if err != nil {
+		return nil, 0
+	}
+	defer f.Close()
+	size, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return nil, 0
+	}
+	tail := make([]byte, min(size, 512))
+	if _, err := f.ReadAt(tail, size-int64(len(tail))); err != nil || !bytes.HasSuffix(tail, []byte("\n")) {
+		return nil, 0
+	}
+	tail = bytes.TrimSuffix(tail, []byte("\n"))
+	line, ok := parseLine(tail[bytes.LastIndexByte(tail, '\n')+1:])
+	if !ok {
+		return nil, 0
+	}
+	return line.Mark, size
+}
+
+func openLog(path string, flags int) (*os.File, error) {
+	return os.OpenFile(path, flags|syscall.O_NOFOLLOW|syscall.O_CLOEXEC, 0o600)
+}
+
+// before writes the lines of a transaction.
+func (l *queueLog) before(tx *sqlite.Tx) error {
+	var touched, whole int
+	if err := tx.Scan([]any{&touched, &whole}, "SELECT count(*), coalesce(sum(name = ''), 0) FROM touched"); err != nil || touched == 0 {
+		return err
+	}
+	mark, err := readMark(tx)
+	if err != nil {
+		return err
+	}
+	if whole > 0 || l.size > logCompact && l.size > 4*600*(mark.Pending+mark.Parked) {
+		err = l.rewrite(tx, mark, whole > 0)
+	} else {
+		err = l.append(tx, mark)
+	}
+	var fault *os.PathError
+	if l.behind = err != nil; errors.As(err, &fault) || errors.Is(err, errLog) {
+		// The next one tries again. Nothing of this is a reason to refuse the action.
+		_, err = tx.Exec("INSERT OR IGNORE INTO touched VALUES ('', 0)")
+		return err
+	}
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec("DELETE FROM touched")
+	return err
+}
+
+// errLog: the log could not be written; the cause says why.
+var errLog = errors.New("write the second copy of unsent work")
+
+// append adds the rows that were touched, in one write.
+func (l *queueLog) append(tx *sqlite.Tx, mark logMark) error {
+	var b bytes.Buffer
+	if err := writeRows(tx, &b, "IN (SELECT id FROM touched WHERE name = '%s')"); err != nil {
+		return err
+	}
+	rows, err := tx.Query("SELECT id FROM touched WHERE name = 'sync_queue' AND id NOT IN (SELECT id FROM sync_queue)")
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id int64
+		if err := rows.Scan(&id); err != nil {
+			return err
+		}
+		writeLine(&b, logLine{Gone: id})
+	}
+	if err := rows.Err(); err != nil {
+		return err
+	}
+	writeLine(&b, logLine{Mark: &mark})
+	f, err := openLog(l.path, os.O_WRONLY|os.O_APPEND|os.O_CREATE)
+	if err != nil {
+		return err
+	}
+	if _, err := f.Write(b.Bytes()); err != nil {
+		return errors.Join(errLog, err, f.Close())
+	}
+	l.size, _ = f.Seek(0, io.SeekEnd)
+	return f.Close()
+}
+
+// rewrite makes the log anew. What it holds and the database does not know of is
+// kept aside when the two should have been in step.
+func (l *queueLog) rewrite(tx *sqlite.Tx, mark logMark, differs bool) error {
+	if differs {
+		if err := l.keepUnknown(tx); err != nil {
+			return err
+		}
+	}
+	err := writeDurably(l.path, func(w io.Writer) error {
+		if err := writeRows(tx, w, "IS NOT NULL"); err != nil {
+			return err
+		}
+		// Twice: these rows are not those of a last transaction that may have failed.
+		return errors.Join(writeLine(w, logLine{Mark: &mark}), writeLine(w, logLine{Mark: &mark}))
+	})
+	if err != nil {
+		return errors.Join(errLog, err)
+	}
+	l.size = 0 // until the next one is added: what is in it now is not in vain
+	return nil
+}
+
+// keepUnknown renames a log with changes that the database never heard of: the
+// database is an older copy, or lost its -wal. The last transaction of the log is
+// no such sign; a kill may have come before its commit.
+func (l *queueLog) keepUnknown(tx *sqlite.Tx) error {
+	old, err := readLog(l.path)
+	if err != nil || len(old.queue) == 0 {
+		return nil // none, or unreadable: nothing to keep
+	}
+	for n, row := range old.queue {
+		if old.last[n] {
+			continue
+		}
+		var id struct {
+			Op string `json:"op_id"`
+		}
+		if err := json.Unmarshal(row, &id); err != nil {
+			continue
+		}
+		var known bool
+		err := tx.Scan([]any{&known}, `SELECT EXISTS (SELECT 1 FROM sync_queue WHERE op_id = ?1) OR EXISTS (SELECT 1 FROM sync_sent WHERE op_id = ?1)
+			OR EXISTS (SELECT 1 FROM taken_back WHERE op_id = ?1)`, id.Op)
+		if err != nil {
+			return err
+		}
+		if !known {
+			return os.Rename(l.path, freeName(l.path, ".kept-"))
+		}
+	}
+	return nil
+}
+
+// freeName is a name with a number at which nothing stands.
+func freeName(path, ending string) string {
+	for n := 1; ; n++ {
+		name := fmt.Sprint(path, ending, n)
+		if _, err := os.Lstat(name); err != nil {
+			return name
+		}
+	}
+}
+
+// writeRows writes rows of each logged table; which is what their keys are to be.
+func writeRows(tx *sqlite.Tx, w io.Writer, which string) error {
+	for _, table := range []string{"device", "boots", "sync_queue"} {
+		columns, err := collectAll(tx, "SELECT name FROM pragma_table_info('"+table+"')")
+		if err != nil {
+			return err
+		}
+		object := make([]string, len(columns))
+		for i, c := range columns {
+			object[i] = "'" + c + "', " + c
+		}
+		where := which
+		if strings.Contains(which, "%s") {
+			where = fmt.Sprintf(which, table)
+		}
+		key := logged[table]
+		rows, err := tx.Query("SELECT json_object(" + strings.Join(object, ", ") + ") FROM " + table + " WHERE " + key + " " + where + " ORDER BY " + key)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var row []byte
+			if err := rows.Scan(&row); err != nil {
+				return err
+			}
+			if err := writeLine(w, logLine{Table: table, Row: row}); err != nil {
+				return err
+			}
+		}
+		if err := rows.Err(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+func writeLine(w io.Writer, line logLine) error {
+	text, err := json.Marshal(line)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(w, "%08x %s\n", crc32.Checksum(text, castagnoli), text)
+	return err
+}
+
+// parseLine tells whether a line is one that was written.
+func parseLine(text []byte) (line logLine, ok bool) {
+	var sum uint32
+	if len(text) < 10 || text[8] != ' ' {
+		return line, false
+	}
+	if _, err := fmt.Sscanf(string(text[:8]), "%08x", &sum); err != nil || sum != crc32.Checksum(text[9:], castagnoli) {
+		return line, false
+	}
+	return line, json.Unmarshal(text[9:], &line) == nil
+}
+
+// logState is what a log comes to.
+type logState struct {
+	queue  map[int64]json.RawMessage
+	device json.RawMessage // nil: it does not say
+	boots  map[string]json.RawMessage
+	seq    int64
+	bad    int // lines that are damaged
+
+	last, batch map[int64]bool // the rows of the last transaction, and of the one being read
+}
+
+// readLog reads a whole log. A damaged line spoils no other.
+func readLog(path string) (logState, error) {
+	s := logState{queue: map[int64]json.RawMessage{}, boots: map[string]json.RawMessage{}, batch: map[int64]bool{}}
+	f, err := openLog(path, os.O_RDONLY)
+	if err != nil {
+		return s, err
+	}
+	defer f.Close()
+	in := bufio.NewReaderSize(f, 64<<10)
+	for {
+		text, err := in.ReadBytes('\n')
+		if text = bytes.TrimSpace(text); len(text) > 0 {
+			if line, ok := parseLine(text); ok {
+				s.take(line)
+			} else {
+				s.bad++
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			return s, nil
+		}
+		if err != nil {
+			return s, fmt.Errorf("read the second copy of unsent work: %w", err)
+		}
+	}
+}
+
+func (s *logState) take(line logLine) {
+	var key struct {
+		ID   int64  `json:"id"`
+		Boot string `json:"boot_id"`
+	}
+	_ = json.Unmarshal(line.Row, &key) // a row of another form has no key
+	switch {
+	case line.Mark != nil:
+		s.seq = max(s.seq, line.Mark.Seq)
+		s.last, s.batch = s.batch, map[int64]bool{}
+	case line.Gone != 0:
+		delete(s.queue, line.Gone)
+	case line.Table == "sync_queue" && key.ID != 0:
+		s.queue[key.ID], s.batch[key.ID] = line.Row, true
+		s.seq = max(s.seq, key.ID)
+	case line.Table == "device":
+		s.device = line.Row
+	case line.Table == "boots":
+		s.boots[key.Boot] = line.Row
+	}
+}
