@@ -150,3 +150,24 @@ func TestReadImport(t *testing.T) {
 		}
 	}
 }
+
+// A file that cannot be written whole is left as it was.
+func TestWriteFileKeepsTheOldOne(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.csv")
+	if err := os.WriteFile(path, []byte("old"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	err := cli.WriteFile(path, func(w io.Writer) error {
+		if _, err := w.Write([]byte("half")); err != nil {
+			return err
+		}
+		return os.ErrClosed
+	})
+	got, _ := os.ReadFile(path)
+	if err == nil || string(got) != "old" {
+		t.Errorf("%v; the file holds %q", err, got)
+	}
+	if left, _ := filepath.Glob(filepath.Join(filepath.Dir(path), "*")); len(left) != 1 {
+		t.Errorf("left behind: %v", left)
+	}
+}

@@ -1,14 +1,17 @@
 package cli
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"strings"
 	"time"
 
+	"github.com/charmbracelet/x/term"
 	"github.com/spf13/cobra"
 
 	"example.com/punchlist/localdb"
@@ -20,10 +23,13 @@ type Importing struct {
 	Read   exchange.Options
 	Plan   exchange.PlanOptions
 	DryRun bool
+	Yes    bool // cancel what --prune finds without asking
 }
 
 // ImportHelp is what import says of itself.
-const ImportHelp = `Import tasks, sites and checklists from a CSV or JSON file; - reads stdin.
+const ImportHelp = `Import tasks, sites and checklists from a file; - reads stdin. CSV, JSON (an
+array, or one object a line) and Taskwarrior's task export are told apart by
+their content.
 
 A row is known again by its external_ref (a site by its code), so importing a
 file twice changes nothing, and a changed row changes only what is different.
@@ -31,6 +37,10 @@ For what it says the file has the last word (--only-new leaves everything alone
 that is there). Nothing is closed, emptied or deleted because a file lacks it.
 All rows are checked first; with a bad one nothing is imported (--skip-bad takes
 the good ones). What was exported by punchlist needs no --map.
+
+--prune cancels what was imported before, was not begun, and is not in the file
+any more; it shows what that is and asks, or wants --yes. --prune-ref keeps it to
+references that begin so, where a crew has several sources.
 
 --map FIELD=SOURCE, once a field. SOURCE is
   a column's name                --map 'due_at=Due date'
@@ -47,7 +57,7 @@ says what its cells mean: done, pass, fail, na, open (no answer yet), skip.
 // Flags gives a command the flags that fill it.
 func (o *Importing) Flags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVar(&o.Read.Format, "format", "", "csv or json (default: what the content looks like)")
+	f.StringVar(&o.Read.Format, "format", "", "csv, json, ndjson or taskwarrior (default: what the content looks like)")
 	f.StringArrayVar(&o.Read.Map, "map", nil, "FIELD=COLUMN, FIELD=text {COLUMN} or FIELD==value")
 	f.StringVar(&o.Read.Items, "items", "", "FROM..TO: each column of the range is a checklist item")
 	f.StringArrayVar(&o.Read.Item, "item", nil, "a column that is a checklist item")
@@ -62,6 +72,9 @@ func (o *Importing) Flags(cmd *cobra.Command) {
 	f.BoolVar(&o.Read.MendQuotes, "mend-quotes", false, `read half-escaped quotes, \A\" as "A"`)
 	f.BoolVar(&o.DryRun, "dry-run", false, "write nothing; say what would be done")
 	f.BoolVar(&o.Plan.SkipBad, "skip-bad", false, "import the good rows although there are bad ones")
+	f.BoolVar(&o.Plan.Prune, "prune", false, "cancel imported tasks that are not begun and not in the file any more")
+	f.StringVar(&o.Plan.PruneRef, "prune-ref", "", "with --prune: only those whose external_ref begins so")
+	f.BoolVar(&o.Yes, "yes", false, "with --prune: do not ask")
 	f.BoolVar(&o.Plan.OnlyNew, "only-new", false, "leave everything alone that is there already")
 }
 
@@ -113,6 +126,28 @@ func (a *App) Import(ctx context.Context, file *exchange.File, to exchange.Targe
 	return errors.Join(err, plan.Err())
 }
 
+// sure asks whether what --prune found shall be cancelled. Where nobody can be
+// asked, only --yes says so.
+func (a *App) sure(plan *exchange.Plan, o Importing) error {
+	if len(plan.Pruned) == 0 || o.Yes {
+		return nil
+	}
+	no := &localdb.Error{Message: "nothing was imported: it would cancel " + Count(len(plan.Pruned), "task"), Hint: "--dry-run names them; --yes cancels them"}
+	in, ok := a.In.(*os.File)
+	if !ok || !term.IsTerminal(in.Fd()) {
+		return no
+	}
+	if err := plan.Print(a.Err); err != nil {
+		return err
+	}
+	fmt.Fprintf(a.Err, "Cancel %s? [y/N] ", Count(len(plan.Pruned), "task"))
+	answer, _ := bufio.NewReader(in).ReadString('\n')
+	if s := strings.ToLower(strings.TrimSpace(answer)); s != "y" && s != "yes" {
+		return no
+	}
+	return nil
+}
+
 func (a *App) carryOut(ctx context.Context, file *exchange.File, to exchange.Target, o Importing) (*exchange.Plan, bool, error) {
 	m := a.Meter(time.Second)
 	defer m.End()
@@ -121,5 +156,11 @@ func (a *App) carryOut(ctx context.Context, file *exchange.File, to exchange.Tar
 	if err != nil || plan.Err() != nil || o.DryRun {
 		return plan, false, err
 	}
+	m.End()
+	if err := a.sure(plan, o); err != nil {
+		return plan, false, err
+	}
+	m = a.Meter(time.Second)
+	defer m.End()
 	return plan, true, plan.Write(ctx, to, func(done int) { m.Say("importing: %d of %d", done, plan.Changes) })
 }

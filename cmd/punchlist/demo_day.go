@@ -80,6 +80,10 @@ func (p *dayPlan) Items(context.Context, []string) (map[string][]exchange.Record
 
 func (p *dayPlan) CountTasks(context.Context) (int, error) { return 0, nil }
 
+func (p *dayPlan) Imported(context.Context) iter.Seq2[exchange.Record, error] {
+	return func(func(exchange.Record, error) bool) {}
+}
+
 func (p *dayPlan) Write(ctx context.Context, changes iter.Seq[exchange.Change]) error {
 	var ops []op.Op
 	send := func() error {

@@ -12,7 +12,7 @@ import (
 
 func (a *app) importCmd() *cobra.Command {
 	var o cli.Importing
-	cmd := &cobra.Command{Use: "import FILE", Short: "Import tasks from a CSV or JSON file",
+	cmd := &cobra.Command{Use: "import FILE", Short: "Import tasks from a CSV, JSON or Taskwarrior file",
 		Long: cli.ImportHelp,
 		Example: `  punchlist import tasks.csv --dry-run
   punchlist import work-orders.csv --map title=Text --map external_ref=Order --map 'due_at=Start date'
@@ -29,6 +29,7 @@ func (a *app) importCmd() *cobra.Command {
 				if err != nil {
 					return err
 				}
+				o.Plan.Role = dev.Role
 				if len(dev.Crews) > 0 {
 					o.Plan.Crew = dev.Crews[0]
 				}

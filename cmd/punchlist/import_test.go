@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"encoding/json"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -111,7 +110,7 @@ func TestImportRefusals(t *testing.T) {
 		{[]string{"export", "--format", "ods"}, 2, []string{`there is no format "ods"`}},
 		{[]string{"export", "is:nonsense"}, 1, []string{"nonsense"}},
 		{[]string{"export", "-o", filepath.Join(dir, "no", "x.csv")}, 1, []string{`there is no folder "` + filepath.Join(dir, "no") + `"`, "Try: make it first"}},
-		{[]string{"export", "-o", dir}, 1, []string{`"` + dir + `" is a folder`, "Try: name a file in it: -o " + filepath.Join(dir, "tasks.csv")}},
+		{[]string{"export", "-o", dir}, 1, []string{`"` + dir + `" is a folder`, "Try: name a file in it, such as " + filepath.Join(dir, "tasks.csv")}},
 		{[]string{"export", "-o", filepath.Join(db, "x.csv")}, 1, []string{`"` + db + `" is no folder`, "Try:"}},
 		{[]string{"export", "-o", "/proc/x.csv"}, 1, []string{`you may not write "/proc/x.csv"`, "Try:"}},
 	} {
@@ -126,7 +125,7 @@ func TestExportAndBack(t *testing.T) {
 	if _, errs, code := typed(t, from, "", sampleImport()...); code != 0 {
 		t.Fatal(errs)
 	}
-	for _, file := range []string{"all.json", "all.csv"} {
+	for _, file := range []string{"all.json", "all.csv", "all.ndjson"} {
 		path := filepath.Join(dir, file)
 		if err := os.WriteFile(path, []byte("old"), 0o644); err != nil {
 			t.Fatal(err)
@@ -172,23 +171,42 @@ func TestExportIntoAPipe(t *testing.T) {
 	}
 }
 
-// A file that cannot be written whole is left as it was.
-func TestWriteFileKeepsTheOldOne(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "x.csv")
-	if err := os.WriteFile(path, []byte("old"), 0o600); err != nil {
-		t.Fatal(err)
+// A source that lost rows cancels nothing without --yes where nobody can be asked.
+func TestPruneAsks(t *testing.T) {
+	db := filepath.Join(t.TempDir(), "p.db")
+	if _, errs, code := typed(t, db, "external_ref,title\nA,One\nB,Two\n", "import", "-"); code != 0 {
+		t.Fatal(errs)
 	}
-	err := writeFile(path, func(w io.Writer) error {
-		if _, err := w.Write([]byte("half")); err != nil {
-			return err
+	const shrunk = "external_ref,title\nA,Other\n"
+	out, errs, code := typed(t, db, shrunk, "import", "-", "--prune", "--dry-run")
+	wantRun(t, "dry run", out+errs, code, 0, "does not speak of them any more: 1 task", "B", "Two", "nothing was written")
+	_, errs, code = typed(t, db, shrunk, "import", "-", "--prune")
+	wantRun(t, "without --yes", errs, code, 1, "it would cancel 1 task", "--yes cancels")
+	if out, _, _ := typed(t, db, "", "list", "--json"); strings.Contains(out, "CANCELLED") || strings.Contains(out, "Other") {
+		t.Errorf("it was written:\n%s", out)
+	}
+	out, errs, code = typed(t, db, shrunk, "import", "-", "--prune", "--yes")
+	wantRun(t, "with --yes", out+errs, code, 0, "1 changed", "1 task")
+	if out, _, _ := typed(t, db, "", "list", "status:CANCELLED", "--json"); !strings.Contains(out, "CANCELLED") {
+		t.Errorf("nothing was cancelled:\n%s", out)
+	}
+}
+
+func TestExportFormats(t *testing.T) {
+	dir := t.TempDir()
+	db := filepath.Join(dir, "p.db")
+	if _, errs, code := typed(t, db, "", sampleImport()...); code != 0 {
+		t.Fatal(errs)
+	}
+	for file, want := range map[string]string{"a.ics": "BEGIN:VTODO", "a.geojson": `"FeatureCollection"`, "todo.txt": " @", "a.ndjson": `{"`, "a.csv": "id,"} {
+		path := filepath.Join(dir, file)
+		_, errs, code := typed(t, db, "", "export", "-o", path)
+		wantRun(t, file, errs, code, 0, "Exported 24 tasks")
+		if b, err := os.ReadFile(path); err != nil || !strings.Contains(string(b), want) {
+			t.Errorf("%s: %v, no %q in %.80q", file, err, want, b)
 		}
-		return os.ErrClosed
-	})
-	got, _ := os.ReadFile(path)
-	if err == nil || string(got) != "old" {
-		t.Errorf("%v; the file holds %q", err, got)
 	}
-	if left, _ := filepath.Glob(filepath.Join(filepath.Dir(path), "*")); len(left) != 1 {
-		t.Errorf("left behind: %v", left)
+	if out, _, code := typed(t, db, "", "export", "--format", "taskwarrior"); code != 0 || strings.Count(out, `"uuid"`) != 24 {
+		t.Errorf("%d: %.200s", code, out)
 	}
 }

@@ -57,7 +57,7 @@ func (a *app) exportQueue(ctx context.Context, db *localdb.DB, file string) erro
 	case errors.As(err, &fault):
 		return err
 	case err != nil:
-		return writeFault(file, err)
+		return cli.WriteFault(file, err)
 	case a.JSON:
 		return a.PrintJSON(map[string]any{"file": file, "count": head.Count, "user": head.User, "server": head.ServerURL, "server_id": head.ServerID, "device_id": head.DeviceID})
 	case head.Count == 0:

@@ -58,7 +58,7 @@ The first steps:
 	}
 	root.PersistentFlags().StringVar(&a.dbPath, "db", "", "the database file (default $PUNCHLISTD_DB, else "+defaultDB+")")
 	root.SetFlagErrorFunc(cli.FlagError)
-	root.AddCommand(a.serveCmd(), a.userCmd(), a.inviteCmd(), a.deviceCmd(), a.taskCmd(), a.importCmd(), a.stateCmd(), a.caCmd(), a.VersionCmd())
+	root.AddCommand(a.serveCmd(), a.userCmd(), a.inviteCmd(), a.deviceCmd(), a.taskCmd(), a.importCmd(), a.exportCmd(), a.stateCmd(), a.caCmd(), a.VersionCmd())
 	return root
 }
 

@@ -12,7 +12,7 @@ import (
 
 func (a *app) importCmd() *cobra.Command {
 	var o cli.Importing
-	cmd := &cobra.Command{Use: "import FILE --crew CREW", Short: "Import tasks from a CSV or JSON file", Long: cli.ImportHelp,
+	cmd := &cobra.Command{Use: "import FILE --crew CREW", Short: "Import tasks from a CSV, JSON or Taskwarrior file", Long: cli.ImportHelp,
 		Example: `  punchlistd import tasks.csv --crew north --dry-run
   punchlistd import inspections.csv --crew north --map 'title=Inspect {SITE ADDRESS}' --map 'external_ref={RSN}-{YEAR}' \
       --map site.code=RSN --map 'site.name=SITE ADDRESS' --items 'ROOF..CELLAR' --item-values '3=pass,2=pass,1=fail,0=fail,N/A=na'`,

@@ -99,6 +99,22 @@ func (c *crewTarget) CountTasks(ctx context.Context) (int, error) {
 	return 0, err
 }
 
+// Imported hands out the crew's live tasks that carry an external_ref.
+func (c *crewTarget) Imported(ctx context.Context) iter.Seq2[exchange.Record, error] {
+	return func(yield func(exchange.Record, error) bool) {
+		for rec, err := range c.srv.Tasks(ctx, c.by.Crews) {
+			if err != nil {
+				yield(exchange.Record{}, err)
+				return
+			}
+			c.versions[server.Ref{Kind: op.Task, ID: rec.ID}] = rec.Version
+			if rec.Fields.Text("external_ref") != "" && !yield(exchange.Record{ID: rec.ID, Fields: rec.Fields}, nil) {
+				return
+			}
+		}
+	}
+}
+
 // Write makes the changes in one transaction.
 func (c *crewTarget) Write(ctx context.Context, changes iter.Seq[exchange.Change]) error {
 	now := time.Now().UnixMilli()

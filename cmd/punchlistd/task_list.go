@@ -19,14 +19,9 @@ func (a *app) taskListCmd() *cobra.Command {
 	cmd := &cobra.Command{Use: "list", Short: "List the tasks of a crew, or of all", Example: "  punchlistd task list --crew north --json", Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.with(cmd, func(ctx context.Context, srv *server.Server, store *sqlitestore.Store) error {
-				crews, err := a.crews(ctx, store)
+				crews, err := a.knownCrews(ctx, srv, store)
 				if err != nil {
 					return err
-				}
-				if a.crew != "" {
-					if _, err := srv.Office(ctx, "", a.crew); err != nil { // says which crews there are
-						return err
-					}
 				}
 				return a.listTasks(ctx, srv, crews)
 			})

@@ -113,7 +113,7 @@ func TestRealSets(t *testing.T) {
 		{"toronto-rentsafe/registrations-2026-08-22.csv", exchange.Options{Map: []string{"title=Lifts at {SITE_ADDRESS}", "external_ref=lift-{RSN}", "window_start=DATE_OF_LAST_INSPECTION_BY_TSSA", "asset={NO_OF_ELEVATORS} lifts"}}, 3611, 0, nil},
 		{"excavator-work-orders/excavators.csv", excavators(), 5484, 0, []string{shifted}},
 		{"excavator-work-orders/excavators-cleaned.csv", excavators(), 5484, 0, []string{shifted}},
-		{"london-lfb-rescues/animal_rescues.csv", rescuesAt(), 7539, 1440, []string{empty("664"), empty("3029"), empty("5491"), empty("5710"), empty("6429")}},
+		{"london-lfb-rescues/animal_rescues.csv", rescuesAt(), 7539, 1437, []string{empty("664"), empty("3029"), empty("5491"), empty("5710"), empty("6429")}},
 		care,
 		yaizu("222127_aed.csv", 82, 78, "title=点検: {名称} {設置位置}", "external_ref={NO}", "site.code=名称", "site.name=名称", "site.lat=緯度", "site.lon=経度"),
 		yaizu("222127_dono_station.csv", 30, 0, "title=点検: {土のうステーション置き場}", "external_ref={No.}", "description=利用方法"),

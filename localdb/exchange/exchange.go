@@ -1,4 +1,6 @@
-// Package exchange reads tasks from files and writes tasks to files: CSV and JSON.
+// Package exchange reads tasks from files and writes tasks to files: CSV, JSON and
+// Taskwarrior's JSON both ways; calendars (iCalendar), maps (GeoJSON) and todo.txt
+// for other programs to read.
 //
 // An import is two steps that cannot be mixed up. [Read] turns a file into
 // entries and names every row that is bad, with its line, its column and why.
@@ -11,11 +13,16 @@
 //   - An import adds and changes, it never takes away. A row that is missing, a
 //     cell that is blank or a tag that is gone closes, empties and deletes
 //     nothing, so that a source that suddenly lacks its data does no harm. Only
-//     a JSON null empties a field. What was deleted here stays deleted.
+//     a JSON null empties a field. What was deleted here stays deleted. Who sets
+//     PlanOptions.Prune has imported tasks cancelled that are not begun and not
+//     in the file any more; still nothing is deleted.
+//   - Nothing of a JSON file is lost: members that no field has the name of stay
+//     as the customer's own fields (x.NAME), and are named in File.Notes.
 //   - For what it does say the file has the last word, over a person's edits
 //     too, unless PlanOptions.OnlyNew is set. Constants of a mapping are for new
 //     records alone. Numbers, versions, crews and times of change in a file are
 //     passed over: they are the server's to say.
+//   - What left for Taskwarrior and comes back changes only what was changed there.
 //   - The cells that a spreadsheet would run as a formula leave with an
 //     apostrophe in front, and come back without it.
 //
@@ -39,6 +46,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 
@@ -51,15 +59,20 @@ const MaxFile = 256 << 20
 
 // The formats.
 const (
-	CSV  = "csv"
-	JSON = "json"
+	CSV         = "csv"
+	JSON        = "json"
+	NDJSON      = "ndjson"      // JSON, one task a line
+	Taskwarrior = "taskwarrior" // task export, task import
+	ICalendar   = "ics"         // written only
+	GeoJSON     = "geojson"     // written only
+	TodoTxt     = "todotxt"     // written only
 )
 
 // Options say how to read a file; the zero value reads punchlist's own exports.
 // They are words as a person types them, because only the file's own header can
 // tell what they mean.
 type Options struct {
-	Format     string   // CSV or JSON; "" looks at the content
+	Format     string   // CSV, JSON, NDJSON or Taskwarrior; "" looks at the content
 	Map        []string // FIELD=COLUMN, FIELD=text {COLUMN} text, FIELD==constant
 	Items      string   // FROM..TO: every column of the range is a checklist item
 	Item       []string // a column that is a checklist item
@@ -80,10 +93,12 @@ type File struct {
 	Bad   []Bad    // the rows that cannot be taken, in order
 	Notes []string // what a person should know besides
 
-	entries  []entry
-	defaults op.Fields // constants: for new tasks only
-	siteOnly bool
-	title    Bad // the column that titles come from, for a row without one
+	entries   []entry
+	defaults  op.Fields // constants: for new tasks only
+	siteOnly  bool
+	templates int            // of Taskwarrior's recurring tasks
+	kept      map[string]int // members that became x. fields
+	title     Bad            // the column that titles come from, for a row without one
 }
 
 // Bad is one row that cannot be taken: where and why.
@@ -118,6 +133,11 @@ type entry struct {
 	items    []item
 	notes    []child
 	times    []child
+	refused  bool // the plan cannot take it
+
+	// What is only said for the case that the task is not here.
+	fresh     op.Fields
+	freshSite *site
 }
 
 // site is what a row says of its site.
@@ -169,6 +189,8 @@ func Read(r io.Reader, o Options) (*File, error) {
 		err = f.readCSV(text, o)
 	case len(o.Map) > 0 || o.hasItems():
 		err = f.readForeignJSON(text, o)
+	case format == Taskwarrior:
+		err = f.readTaskwarrior(text)
 	default:
 		err = f.readJSON(text)
 	}
@@ -177,6 +199,7 @@ func Read(r io.Reader, o Options) (*File, error) {
 	}
 	f.refuseDoubles()
 	f.countSiteless()
+	f.tellOfMembers()
 	slices.SortStableFunc(f.Bad, func(a, b Bad) int { return a.Line - b.Line })
 	return f, nil
 }
@@ -186,11 +209,11 @@ func (o Options) hasItems() bool { return o.Items != "" || len(o.Item) > 0 }
 // format is the one asked for, or the one that the first letter shows.
 func (o Options) format(text []byte) (string, error) {
 	switch o.Format {
-	case CSV, JSON:
+	case CSV, JSON, NDJSON, Taskwarrior:
 		return o.Format, nil
 	case "":
 	default:
-		return "", cure("--format csv or --format json", "cannot read the format %q", o.Format)
+		return "", cure("--format csv, json or taskwarrior", "cannot read the format %q", o.Format)
 	}
 	start := bytes.TrimLeft(text, " \t\r\n")
 	if len(start) == 0 {
@@ -256,6 +279,22 @@ func (f *File) countSiteless() {
 
 func (f *File) note(format string, args ...any) {
 	f.Notes = append(f.Notes, fmt.Sprintf(format, args...))
+}
+
+// tellOfMembers says what became of members that punchlist does not know.
+func (f *File) tellOfMembers() {
+	if f.templates > 0 {
+		f.note("%s of a recurring task passed over; the tasks that it makes are taken", count(f.templates, "template was", "templates were"))
+	}
+	if len(f.kept) == 0 {
+		return
+	}
+	names := slices.Sorted(maps.Keys(f.kept))
+	more := ""
+	if len(names) > 10 {
+		more, names = fmt.Sprintf(" and %d more", len(names)-10), names[:10]
+	}
+	f.note("kept as your own fields, because no field has the name: %s%s", op.Clean(strings.Join(names, ", "), false), more)
 }
 
 // cure is an error with the next step.

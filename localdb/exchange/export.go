@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 	"iter"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -236,13 +237,34 @@ func joinTags(fields op.Fields) string {
 	return giveApostrophe(strings.Join(tags, " "))
 }
 
+// writers are the formats that tasks can be written in.
+var writers = map[string]func(io.Writer, Tasks) error{
+	CSV: WriteCSV, JSON: WriteJSON, NDJSON: WriteNDJSON, Taskwarrior: WriteTaskwarrior, ICalendar: WriteICS, GeoJSON: WriteGeoJSON, TodoTxt: WriteTodoTxt,
+}
+
+// Formats names the formats that tasks can be written in.
+func Formats() []string { return []string{CSV, JSON, NDJSON, Taskwarrior, ICalendar, GeoJSON, TodoTxt} }
+
+// Deep tells whether a format holds what hangs on a task.
+func Deep(format string) bool { return format == JSON || format == NDJSON || format == Taskwarrior }
+
+// endings of files and the formats that they mean.
+var endings = map[string]string{".csv": CSV, ".json": JSON, ".ndjson": NDJSON, ".jsonl": NDJSON, ".ics": ICalendar, ".geojson": GeoJSON}
+
+// FormatOf is the format that a file's name means: by its ending, or todo.txt; ""
+// when it says none.
+func FormatOf(file string) string {
+	if strings.EqualFold(filepath.Base(file), "todo.txt") {
+		return TodoTxt
+	}
+	return endings[strings.ToLower(filepath.Ext(file))]
+}
+
 // Write writes tasks in a format.
 func Write(w io.Writer, format string, tasks Tasks) error {
-	switch format {
-	case CSV:
-		return WriteCSV(w, tasks)
-	case JSON:
-		return WriteJSON(w, tasks)
+	write := writers[format]
+	if write == nil {
+		return cure("--format with one of "+strings.Join(Formats(), ", "), "cannot write the format %q", format)
 	}
-	return cure("--format csv or --format json", "cannot write the format %q", format)
+	return write(w, tasks)
 }

@@ -25,6 +25,11 @@ type object struct {
 func (f *File) readJSON(text []byte) error {
 	f.defaults = op.Fields{}
 	return f.objects(text, func(obj object) {
+		if obj.isTaskwarrior() {
+			f.taskwarriorRow(obj)
+			return
+		}
+		f.keepUnknown(op.Task, obj.members)
 		e, err := obj.entry()
 		if err != nil {
 			f.Bad = append(f.Bad, Bad{Line: obj.line, Why: err.Error()})
@@ -353,8 +358,8 @@ func takeID(members map[string]json.RawMessage) (string, error) {
 }
 
 // fieldsOf checks members as fields of a kind. What the server or the laptop
-// alone may say is passed over; any other unknown member is refused by name, so
-// that a misspelt field is not lost in silence.
+// alone may say is passed over; any other unknown member that is left by now is
+// refused by name, so that a misspelt field is not lost in silence.
 func fieldsOf(kind op.Kind, members map[string]json.RawMessage) (op.Fields, error) {
 	for _, name := range ownAside {
 		delete(members, name)
@@ -368,6 +373,9 @@ func fieldsOf(kind op.Kind, members map[string]json.RawMessage) (op.Fields, erro
 		return nil, err
 	}
 	if r := op.CheckFields(kind, op.Update, fields); r != nil {
+		if field := meant(kind, r.Field); r.Code == op.CodeUnknownField && field != "" {
+			r.Message += "; did you mean " + field + "?"
+		}
 		return nil, r
 	}
 	return fields, nil

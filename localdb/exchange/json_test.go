@@ -67,7 +67,7 @@ func TestJSONUpdates(t *testing.T) {
 func TestJSONBadTasks(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
 		"no object":       {"[\n{\"title\":\"a\"},\n17]", "line 3: is no JSON object"},
-		"unknown member":  {"[{\"title\":\"a\",\"prio\":\"high\"}]", "line 1: prio: a task has no such field"},
+		"unknown member":  {"[{\"title\":\"a\",\"priorty\":\"high\"}]", "line 1: priorty: a task has no such field; did you mean priority?"},
 		"bad status":      {"[\n\n{\"title\":\"a\",\"status\":\"DONE\"}]", `line 3: status: "DONE" is none of PENDING`},
 		"text for a time": {`[{"title":"a","due_at":"tomorrow"}]`, "line 1: due_at: is a whole number"},
 		"a list":          {`[{"title":["a"]}]`, `line 1: field "title": holds a list or an object`},

@@ -46,6 +46,19 @@ func (l laptop) CountTasks(ctx context.Context) (int, error) {
 	return l.db.CountTasks(ctx, localdb.Filter{})
 }
 
+func (l laptop) Imported(ctx context.Context) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		for t, err := range Stored(ctx, l.db, localdb.Filter{}, false) {
+			if err == nil && t.Fields.Text("external_ref") == "" {
+				continue
+			}
+			if !yield(Record{ID: t.ID, Fields: t.Fields}, err) {
+				return
+			}
+		}
+	}
+}
+
 // Write makes one op of each change. They are no group: a group travels in one
 // batch, and an import is larger than any batch.
 func (l laptop) Write(ctx context.Context, changes iter.Seq[Change]) error {

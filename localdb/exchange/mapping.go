@@ -104,6 +104,23 @@ var ownAside = []string{op.UpdatedAt, op.Number, op.CrewField, sitePrefix + op.C
 // command line itself says them.
 var aliases = map[string]string{"due": "due_at", "site": "site.code", "tag": tagsName, "ref": "external_ref", "phone": "contact_phone"}
 
+// headings are words that people head columns with, beyond the aliases. They count
+// where no column is headed with the field's own name; what --map says goes by
+// fields and aliases alone.
+var headings = map[string]string{
+	"task": "title", "taskname": "title", "subject": "title", "summary": "title", "details": "description",
+	"duedate": "due_at", "deadline": "due_at", "assignedto": "assignee", "technician": "assignee", "owner": "assignee",
+	"reference": "external_ref", "workorder": "external_ref", "workordernumber": "external_ref", "ordernumber": "external_ref", "wo": "external_ref",
+	"prio": "priority", "urgency": "priority", "equipment": "asset", "contact": "contact_name", "customer": "contact_name", "telephone": "contact_phone", "tel": "contact_phone",
+	"sitecode": "site.code", "sitename": "site.name",
+}
+
+// siteHeadings count only beside a column for the site's code.
+var siteHeadings = map[string]string{
+	"address": "site.address", "city": "site.city", "town": "site.city", "zip": "site.postal_code", "postcode": "site.postal_code", "postalcode": "site.postal_code",
+	"country": "site.country", "lat": "site.lat", "latitude": "site.lat", "lon": "site.lon", "lng": "site.lon", "long": "site.lon", "longitude": "site.lon",
+}
+
 // compile makes a mapping of the options for a header. The notes are what a
 // person should know of columns that nothing asks for.
 func compile(header []string, o Options) (m *mapping, notes []string, err error) {
@@ -344,31 +361,49 @@ func fieldNames() string {
 	return strings.Join(names, ", ")
 }
 
-// mapItself maps every column that is headed like a field.
+// mapItself maps every column that is headed like a field, then those that are
+// headed with another word for one.
 func (m *mapping) mapItself(header []string) (notes []string) {
-	var unused []string
+	var rest []int
 	for i, h := range header {
-		src := source{parts: []part{{column: i}}}
-		name := itself(h)
-		switch {
-		case slices.Contains(ownAside, name) || h == "":
-		case name == idName:
-			m.id = &src
-		case name == tagsName:
-			m.tags = &src
-		default:
-			a, err := assign(name, src)
-			if err != nil || m.has(a.name()) {
-				unused = append(unused, clip(h))
-				continue
-			}
-			m.fields = append(m.fields, a)
+		if h != "" && !m.mapColumn(i, itself(h)) {
+			rest = append(rest, i)
 		}
+	}
+	for _, words := range []map[string]string{headings, siteHeadings} {
+		rest = slices.DeleteFunc(rest, func(i int) bool {
+			name, ok := words[plain(header[i])]
+			return ok && (!strings.HasPrefix(name, sitePrefix) || name == sitePrefix+"code" || m.has(sitePrefix+"code")) && m.mapColumn(i, name)
+		})
+	}
+	unused := make([]string, 0, len(rest))
+	for _, i := range rest {
+		unused = append(unused, clip(header[i]))
 	}
 	if len(unused) > 0 {
 		notes = append(notes, fmt.Sprintf("%s: %s", count(len(unused), "column is not a field and was passed over", "columns are not fields and were passed over"), columnNames(unused)))
 	}
 	return notes
+}
+
+// mapColumn maps a column to the field of a name; false when there is none, or
+// another column is it.
+func (m *mapping) mapColumn(column int, name string) bool {
+	src := source{parts: []part{{column: column}}}
+	switch {
+	case slices.Contains(ownAside, name):
+	case name == idName:
+		m.id = &src
+	case name == tagsName:
+		m.tags = &src
+	default:
+		a, err := assign(name, src)
+		if err != nil || m.has(a.name()) {
+			return false
+		}
+		m.fields = append(m.fields, a)
+	}
+	return true
 }
 
 func (m *mapping) has(name string) bool {

@@ -180,3 +180,23 @@ func TestTags(t *testing.T) {
 	bad := d.plan(readText(t, "title,tags\na,"+strings.Repeat("x", 101)+"\n", exchange.Options{}), exchange.PlanOptions{})
 	wantBad(t, bad.Bad, "line 2, column 2 (tags)")
 }
+
+// People head their columns in their own words; a field's own name comes first.
+func TestHeadingsOfOtherPrograms(t *testing.T) {
+	d := newDesk(t)
+	f := readText(t, "Work Order,Subject,Deadline,Prio,Latitude,Longitude,Site,Town,due_at,Remark\nWO-1,Pump,2026-01-01,high,53.5,-7,M1,Here,2026-12-24,x\n", exchange.Options{Zone: "UTC"})
+	d.write(f, exchange.PlanOptions{})
+	a := d.task("WO-1")
+	if a.Title != "Pump" || a.Priority != "high" || a.DueAt != 1798156740000 || a.Site.Fields["lat"] != 53.5 || a.Site.Fields["lon"] != -7.0 || a.Site.Fields["city"] != "Here" {
+		t.Errorf("%v, %v", a.Fields, a.Site.Fields)
+	}
+	if len(f.Notes) != 1 || !strings.Contains(f.Notes[0], "2 columns are not fields and were passed over: Deadline, Remark") {
+		t.Errorf("notes: %q", f.Notes)
+	}
+	// Without a site's code its address is nobody's.
+	g := readText(t, "external_ref,Summary,Address\nB,Tap,1 Road\n", exchange.Options{})
+	d.write(g, exchange.PlanOptions{})
+	if len(g.Notes) != 1 || !strings.Contains(g.Notes[0], "Address") || d.task("B").Title != "Tap" {
+		t.Errorf("notes: %q", g.Notes)
+	}
+}

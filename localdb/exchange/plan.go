@@ -37,6 +37,8 @@ type Target interface {
 	Items(ctx context.Context, tasks []string) (map[string][]Record, error)
 	// CountTasks counts the live tasks.
 	CountTasks(ctx context.Context) (int, error)
+	// Imported hands out the live tasks that carry an external_ref.
+	Imported(ctx context.Context) iter.Seq2[Record, error]
 	// Write makes all the changes in one transaction, or none.
 	Write(ctx context.Context, changes iter.Seq[Change]) error
 }
@@ -46,6 +48,11 @@ type PlanOptions struct {
 	Crew    string // whose records they will be; part of the ids of new records
 	OnlyNew bool   // leave every task and site alone that is there
 	SkipBad bool   // take the good rows although there are bad ones
+	// Prune cancels what was imported with a reference that begins with PruneRef,
+	// was not begun, and is not in the file any more.
+	Prune    bool
+	PruneRef string
+	Role     op.Role // whose import it is; "" may all
 }
 
 // Tally counts the records of a kind.
@@ -63,12 +70,15 @@ type Plan struct {
 	Changes   int                `json:"changes"`   // ops that it makes
 	Deleted   int                `json:"deleted"`   // rows whose task was deleted here, and stays so
 	Elsewhere int                `json:"elsewhere"` // tasks here that the file does not speak of
+	Pruned    []Pruned           `json:"pruned"`    // tasks that it cancels
+	Begun     int                `json:"begun"`     // tasks that it would, were they not begun
 	Bad       []Bad              `json:"bad"`
 	Remarks   []string           `json:"remarks"`
 
 	skipBad bool
 	sites   []Change
 	tasks   []planned
+	cancels []Change
 }
 
 // planned is what becomes of one entry.
@@ -99,8 +109,14 @@ func (f *File) Plan(ctx context.Context, t Target, o PlanOptions) (*Plan, error)
 			return nil, fmt.Errorf("look up what hangs on the tasks: %w", err)
 		}
 	}
+	p.changeSites()
 	if err := p.countElsewhere(ctx); err != nil {
 		return nil, fmt.Errorf("count the tasks: %w", err)
+	}
+	if o.Prune {
+		if err := p.prune(ctx); err != nil {
+			return nil, err
+		}
 	}
 	slices.SortStableFunc(p.plan.Bad, func(a, b Bad) int { return a.Line - b.Line })
 	return p.plan, nil
@@ -153,6 +169,11 @@ func (p *Plan) All() iter.Seq[Change] {
 		}
 		for _, t := range p.tasks {
 			if !t.each(yield) {
+				return
+			}
+		}
+		for _, c := range p.cancels {
+			if !yield(c) {
 				return
 			}
 		}

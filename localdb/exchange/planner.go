@@ -16,6 +16,7 @@ type planner struct {
 	options PlanOptions
 	plan    *Plan
 	sites   map[string]*sitePlan // by code
+	codes   []string             // of them, in the file's order
 	matches []match
 	here    int // tasks of the target that the file speaks of
 }
@@ -105,6 +106,9 @@ func (p *planner) findTasks(ctx context.Context) error {
 			p.bad(e.line, "is the same task as line %d", seen[m.id])
 		default:
 			seen[m.id] = e.line
+			if m.have == nil {
+				e.renew()
+			}
 			p.matches = append(p.matches, m)
 			if m.have != nil {
 				p.here++
@@ -179,10 +183,8 @@ func (p *planner) match(e *entry, k known) (m match, why string) {
 	return m, ""
 }
 
-// planSites decides what becomes of the sites. Where rows of one site disagree,
-// the first that says something is believed.
+// planSites finds the sites that rows speak of.
 func (p *planner) planSites(ctx context.Context) error {
-	var codes []string
 	for _, m := range p.matches {
 		s := m.entry.site
 		if s == nil {
@@ -192,7 +194,7 @@ func (p *planner) planSites(ctx context.Context) error {
 		if sp == nil {
 			sp = &sitePlan{want: op.Fields{}, unknown: s.defaults}
 			p.sites[s.code] = sp
-			codes = append(codes, s.code)
+			p.codes = append(p.codes, s.code)
 		}
 		if sp.id == "" {
 			sp.id = s.id
@@ -200,21 +202,35 @@ func (p *planner) planSites(ctx context.Context) error {
 		if sp.id == "" && m.entry.task != nil {
 			sp.id = m.entry.task.Text("site_id")
 		}
+	}
+	return p.findSites(ctx, p.codes)
+}
+
+// changeSites decides what becomes of the sites, once it is clear which rows are
+// taken. Where rows of one site disagree, the first that says something is believed.
+func (p *planner) changeSites() {
+	taken := map[string]bool{}
+	for _, m := range p.matches {
+		s := m.entry.site
+		if s == nil || m.entry.refused {
+			continue
+		}
+		taken[s.code] = true
+		want := p.sites[s.code].want
 		for name, v := range s.fields {
-			if _, said := sp.want[name]; !said {
-				sp.want[name] = v
+			if _, said := want[name]; !said {
+				want[name] = v
 			}
 		}
 	}
-	if err := p.findSites(ctx, codes); err != nil {
-		return err
-	}
-	for _, code := range codes {
+	for _, code := range p.codes {
+		if !taken[code] {
+			continue
+		}
 		if c := p.siteChange(code, p.sites[code]); c != nil {
 			p.plan.sites = append(p.plan.sites, *c)
 		}
 	}
-	return nil
 }
 
 func (p *planner) findSites(ctx context.Context, codes []string) error {
@@ -282,6 +298,7 @@ func (p *planner) planTasks(ctx context.Context, portion []match) error {
 			out.items, out.children, why = c.of(m)
 		}
 		if why != nil {
+			m.entry.refused = true
 			p.badEntry(m.entry, why)
 			continue
 		}

@@ -48,9 +48,12 @@ func (p *Plan) Print(w io.Writer) error {
 	if p.Deleted > 0 {
 		fmt.Fprintf(&b, "%s deleted here and stayed so\n", count(p.Deleted, "task of this file was", "tasks of this file were"))
 	}
-	if p.Elsewhere > 0 {
-		fmt.Fprintf(&b, "%s not in this file; nothing was closed\n", count(p.Elsewhere, "task here is", "tasks here are"))
+	if rest := p.Elsewhere - len(p.Pruned); rest > 0 && len(p.Pruned) > 0 {
+		fmt.Fprintf(&b, "%s not in this file either, and left alone\n", count(rest, "other task here is", "other tasks here are"))
+	} else if rest > 0 {
+		fmt.Fprintf(&b, "%s not in this file; nothing was closed\n", count(rest, "task here is", "tasks here are"))
 	}
+	p.printPruned(&b)
 	for _, r := range p.Remarks {
 		fmt.Fprintf(&b, "note: %s\n", op.Clean(r, false))
 	}
@@ -86,6 +89,9 @@ func (p *Plan) PrintJSON(w io.Writer, written bool) error {
 	out := *p
 	if out.Bad == nil {
 		out.Bad = []Bad{}
+	}
+	if out.Pruned == nil {
+		out.Pruned = []Pruned{}
 	}
 	if out.Remarks == nil {
 		out.Remarks = []string{}
