@@ -78,7 +78,7 @@ func TestRefusals(t *testing.T) {
 		{1, []string{"line 3", "control character"}, p("import", control)},
 		{1, []string{"south"}, d("task", "list", "--crew", "south")},
 		{1, []string{"bob"}, d("invite", "bob")},
-		{1, []string{"PostgreSQL"}, []string{"punchlistd", "serve", "--db", "postgres://x"}},
+		{1, []string{"does not answer", "pg_isready"}, []string{"punchlistd", "serve", "--db", "postgres://127.0.0.1:1/x"}},
 		{1, []string{"TLS"}, d("serve", "--listen", "0.0.0.0:0")},
 	} {
 		w.refused(c.code, c.words, c.line[0], c.line[1:]...)

@@ -6,16 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/url"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"example.com/punchlist/cmd/cli"
-	"example.com/punchlist/localdb/sqlite"
 	"example.com/punchlist/sync/server"
-	"example.com/punchlist/sync/server/sqlitestore"
 )
 
 // version and built, the time of the source in seconds since 1970, are set by
@@ -56,7 +53,7 @@ The first steps:
 			return cli.NoCommand(cmd, args[0])
 		},
 	}
-	root.PersistentFlags().StringVar(&a.dbPath, "db", "", "the database file (default $PUNCHLISTD_DB, else "+defaultDB+")")
+	root.PersistentFlags().StringVar(&a.dbPath, "db", "", "the database: a file, or postgres://… (default $PUNCHLISTD_DB, else "+defaultDB+")")
 	root.SetFlagErrorFunc(cli.FlagError)
 	root.AddCommand(a.serveCmd(), a.userCmd(), a.inviteCmd(), a.deviceCmd(), a.taskCmd(), a.importCmd(), a.exportCmd(), a.stateCmd(), a.caCmd(), a.VersionCmd())
 	return root
@@ -74,53 +71,18 @@ func group(use, short string, subs ...*cobra.Command) *cobra.Command {
 	return cmd
 }
 
-// path is where the database lies. This build has the embedded store only.
-func (a *app) path() (string, error) {
-	path := defaultDB
-	for _, p := range []string{a.dbPath, a.getenv("PUNCHLISTD_DB")} {
-		if p != "" {
-			path = p
-			break
-		}
-	}
-	if u, err := url.Parse(path); err == nil && (u.Scheme == "postgres" || u.Scheme == "postgresql") {
-		return "", &server.Fault{Message: "this build has the embedded store only, not PostgreSQL", Cure: "name a file: --db " + defaultDB}
-	}
-	return path, nil
-}
-
 // with opens the database for one command.
-func (a *app) with(cmd *cobra.Command, do func(ctx context.Context, srv *server.Server, store *sqlitestore.Store) error) error {
+func (a *app) with(cmd *cobra.Command, do func(ctx context.Context, srv *server.Server, store server.Store) error) error {
 	ctx := cmd.Context()
-	path, err := a.path()
+	store, err := a.database().open(ctx)
 	if err != nil {
 		return err
 	}
-	store, err := sqlitestore.Open(ctx, path)
-	if err != nil {
-		return openFault(err)
-	}
-	srv, err := server.New(ctx, store, server.Options{Now: time.Now, Rand: rand.Reader, Log: a.logger()})
+	srv, err := server.New(ctx, store, server.Options{Now: time.Now, Rand: rand.Reader, Log: a.logger(), Lanes: a.database().lanes()})
 	if err == nil {
 		err = do(ctx, srv, store)
 	}
 	return errors.Join(err, store.Close())
-}
-
-// openFault adds the next step to what can go wrong with a database file.
-func openFault(err error) error {
-	for known, cure := range map[error]string{
-		sqlite.ErrNotSQLite: "name another file with --db; this one was left as it is",
-		sqlite.ErrForeign:   "name another file with --db; a laptop's database is not a server's",
-		sqlite.ErrNewer:     "use the version of punchlistd that wrote it, or a newer one",
-		sqlite.ErrLocked:    "see which program has it open: fuser FILE",
-		sqlite.ErrReadOnly:  "check who owns the file and its folder",
-	} {
-		if errors.Is(err, known) {
-			return &server.Fault{Message: err.Error(), Cure: cure}
-		}
-	}
-	return err
 }
 
 func (a *app) logger() *slog.Logger {
@@ -140,7 +102,7 @@ func (a *app) dbFlag() string {
 	if a.dbPath == "" {
 		return ""
 	}
-	return " --db " + word(a.dbPath)
+	return " --db " + word(database(a.dbPath).String())
 }
 
 // word is a word as a shell takes it.

@@ -7,7 +7,6 @@ import (
 
 	"example.com/punchlist/cmd/cli"
 	"example.com/punchlist/sync/server"
-	"example.com/punchlist/sync/server/sqlitestore"
 )
 
 func (a *app) caCmd() *cobra.Command {
@@ -16,7 +15,7 @@ func (a *app) caCmd() *cobra.Command {
 copy: they know it by their invites. Other programs do: curl --cacert FILE.`,
 		Example: "  punchlistd ca", Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.with(cmd, func(_ context.Context, srv *server.Server, _ *sqlitestore.Store) error {
+			return a.with(cmd, func(_ context.Context, srv *server.Server, _ server.Store) error {
 				pem, err := srv.AuthorityPEM()
 				if err != nil {
 					return err

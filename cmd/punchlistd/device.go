@@ -10,7 +10,6 @@ import (
 
 	"example.com/punchlist/cmd/cli"
 	"example.com/punchlist/sync/server"
-	"example.com/punchlist/sync/server/sqlitestore"
 )
 
 func (a *app) deviceCmd() *cobra.Command {
@@ -40,7 +39,7 @@ func toJSON(d server.Device) deviceJSON {
 func (a *app) deviceListCmd() *cobra.Command {
 	return a.JSONFlag(&cobra.Command{Use: "list", Short: "List all devices, what they reported and when", Example: "  punchlistd device list --json", Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.with(cmd, func(ctx context.Context, _ *server.Server, store *sqlitestore.Store) error {
+			return a.with(cmd, func(ctx context.Context, _ *server.Server, store server.Store) error {
 				devices, err := store.Devices(ctx)
 				if err != nil {
 					return err
@@ -82,7 +81,7 @@ func (a *app) deviceRevokeCmd() *cobra.Command {
 		Long:    "Keep a device from syncing, from its next request on. DEVICE is its id or the beginning of it, as device list shows it.\nNothing on the device is lost; with a new invite it may come back.",
 		Example: "  punchlistd device revoke 5f0c31", Args: cli.Args(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.with(cmd, func(ctx context.Context, _ *server.Server, store *sqlitestore.Store) error {
+			return a.with(cmd, func(ctx context.Context, _ *server.Server, store server.Store) error {
 				d, err := findDevice(ctx, store, args[0])
 				if err != nil {
 					return err
@@ -102,7 +101,7 @@ func (a *app) deviceRevokeCmd() *cobra.Command {
 		}})
 }
 
-func findDevice(ctx context.Context, store *sqlitestore.Store, ref string) (server.Device, error) {
+func findDevice(ctx context.Context, store server.Store, ref string) (server.Device, error) {
 	devices, err := store.Devices(ctx)
 	if err != nil {
 		return server.Device{}, err

@@ -9,7 +9,6 @@ import (
 	"example.com/punchlist/localdb/exchange"
 	"example.com/punchlist/sync/op"
 	"example.com/punchlist/sync/server"
-	"example.com/punchlist/sync/server/sqlitestore"
 )
 
 func (a *app) exportCmd() *cobra.Command {
@@ -23,7 +22,7 @@ func (a *app) exportCmd() *cobra.Command {
 			if err := o.Choose(); err != nil {
 				return err
 			}
-			return a.with(cmd, func(ctx context.Context, srv *server.Server, store *sqlitestore.Store) error {
+			return a.with(cmd, func(ctx context.Context, srv *server.Server, store server.Store) error {
 				crews, err := a.knownCrews(ctx, srv, store)
 				if err != nil {
 					return err
@@ -42,7 +41,7 @@ func (a *app) exportCmd() *cobra.Command {
 }
 
 // knownCrews is the crew that --crew names, which must be one, or all there are.
-func (a *app) knownCrews(ctx context.Context, srv *server.Server, store *sqlitestore.Store) ([]string, error) {
+func (a *app) knownCrews(ctx context.Context, srv *server.Server, store server.Store) ([]string, error) {
 	if a.crew != "" {
 		if _, err := srv.Office(ctx, "", a.crew); err != nil { // says which crews there are
 			return nil, err

@@ -7,7 +7,6 @@ import (
 
 	"example.com/punchlist/cmd/cli"
 	"example.com/punchlist/sync/server"
-	"example.com/punchlist/sync/server/sqlitestore"
 )
 
 func (a *app) importCmd() *cobra.Command {
@@ -22,7 +21,7 @@ func (a *app) importCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.with(cmd, func(ctx context.Context, srv *server.Server, store *sqlitestore.Store) error {
+			return a.with(cmd, func(ctx context.Context, srv *server.Server, store server.Store) error {
 				by, err := a.office(ctx, srv, store)
 				if err != nil {
 					return err

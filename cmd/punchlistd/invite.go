@@ -8,7 +8,6 @@ import (
 
 	"example.com/punchlist/cmd/cli"
 	"example.com/punchlist/sync/server"
-	"example.com/punchlist/sync/server/sqlitestore"
 )
 
 func (a *app) inviteCmd() *cobra.Command {
@@ -19,7 +18,7 @@ func (a *app) inviteCmd() *cobra.Command {
 that works once, and the fingerprint by which the laptop knows the server.`,
 		Example: "  punchlistd invite ann\n  punchlistd invite ann --url https://sync.example:8443 --ttl 1h", Args: cli.Args(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.with(cmd, func(ctx context.Context, srv *server.Server, store *sqlitestore.Store) error {
+			return a.with(cmd, func(ctx context.Context, srv *server.Server, store server.Store) error {
 				return a.invite(ctx, srv, store, args[0], base, ttl)
 			})
 		}}
@@ -28,7 +27,7 @@ that works once, and the fingerprint by which the laptop knows the server.`,
 	return a.JSONFlag(cmd)
 }
 
-func (a *app) invite(ctx context.Context, srv *server.Server, store *sqlitestore.Store, user, base string, ttl time.Duration) error {
+func (a *app) invite(ctx context.Context, srv *server.Server, store server.Store, user, base string, ttl time.Duration) error {
 	var err error
 	if base == "" {
 		base, err = store.Setting(ctx, urlSetting, "")

@@ -182,7 +182,7 @@ func TestMistakes(t *testing.T) {
 		{"serve --listen nonsense", 2, "HOST:PORT"},
 		{"serve --listen 127.0.0.1:0 --tls-cert x", 2, "--tls-key"},
 		{"serve --listen 127.0.0.1:0 --url ftp://x", 1, "https://HOST:PORT"},
-		{"state --db postgres://db/punchlist", 1, "embedded store only"},
+		{"state --db postgres://127.0.0.1:1/punchlist", 1, "does not answer"},
 		{"state --db " + text, 1, "not a SQLite database"},
 		{"state --db " + t.TempDir(), 1, "folder"},
 	} {

@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/url"
 	"os"
-	"path/filepath"
 	"slices"
 	"syscall"
 
@@ -17,7 +16,6 @@ import (
 
 	"example.com/punchlist/cmd/cli"
 	"example.com/punchlist/sync/server"
-	"example.com/punchlist/sync/server/sqlitestore"
 	"example.com/punchlist/sync/wire"
 )
 
@@ -45,12 +43,8 @@ certificate; or put a proxy that speaks TLS in front and say with --url how
 devices reach it.`,
 		Example: "  punchlistd serve\n  punchlistd serve --listen :8443 --tls-auto\n  punchlistd serve --listen :8443 --tls-cert sync.pem --tls-key sync.key --url https://sync.example:8443", Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.with(cmd, func(ctx context.Context, srv *server.Server, store *sqlitestore.Store) error {
-				path, err := a.path()
-				if err != nil {
-					return err
-				}
-				release, err := lockServing(path)
+			return a.with(cmd, func(ctx context.Context, srv *server.Server, store server.Store) error {
+				release, err := a.database().lockServing()
 				if err != nil {
 					return err
 				}
@@ -66,7 +60,7 @@ devices reach it.`,
 	return cmd
 }
 
-func (a *app) serve(ctx context.Context, srv *server.Server, store *sqlitestore.Store, o serving) error {
+func (a *app) serve(ctx context.Context, srv *server.Server, store server.Store, o serving) error {
 	ln, base, err := listen(srv, o)
 	if err != nil {
 		return err
@@ -75,14 +69,10 @@ func (a *app) serve(ctx context.Context, srv *server.Server, store *sqlitestore.
 	if o.url != "" {
 		public = o.url
 	}
-	if err := errors.Join(checkURL(public, o.url), store.SetSetting(ctx, urlSetting, public)); err != nil {
+	if err := errors.Join(checkURL(public, o.url), a.keepURL(ctx, store, public, o.url)); err != nil {
 		return errors.Join(err, ln.Close())
 	}
-	path, err := a.path()
-	if err != nil {
-		return errors.Join(err, ln.Close())
-	}
-	a.Printf("punchlistd: serving %s (database %s, server %s)\n", base, path, srv.ID())
+	a.Printf("punchlistd: serving %s (database %s, server %s)\n", base, a.database(), srv.ID())
 	users, err := store.Users(ctx)
 	if err != nil {
 		return errors.Join(err, ln.Close())
@@ -97,27 +87,14 @@ func (a *app) serve(ctx context.Context, srv *server.Server, store *sqlitestore.
 	return nil
 }
 
-// lockServing makes this process the one that serves a database, until release
-// or its end, however it ends. A second one would take the remembered address
-// over, and new invites would lead to it.
-func lockServing(path string) (release func() error, err error) {
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		path = real
+// keepURL remembers the address that invites name. Of several servers on one
+// database the first one's is kept, unless one is told which it is.
+func (a *app) keepURL(ctx context.Context, store server.Store, public, given string) error {
+	if a.database().postgres() && given == "" {
+		_, err := store.Setting(ctx, urlSetting, public)
+		return err
 	}
-	f, err := os.OpenFile(path+".serve", os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("lock the database for serving: %w", err)
-	}
-	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-	switch {
-	case errors.Is(err, syscall.EWOULDBLOCK):
-		err = &server.Fault{Message: "another punchlistd serves the database " + path + " already", Cure: "use that one, or stop it first; or serve another database: --db OTHER.db"}
-	case err != nil:
-		err = fmt.Errorf("lock the database for serving: %w", err)
-	default:
-		return f.Close, nil
-	}
-	return nil, errors.Join(err, f.Close())
+	return store.SetSetting(ctx, urlSetting, public)
 }
 
 // checkURL refuses an address that no invite could name. One made from --listen

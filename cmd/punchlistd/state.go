@@ -7,7 +7,6 @@ import (
 
 	"example.com/punchlist/cmd/cli"
 	"example.com/punchlist/sync/server"
-	"example.com/punchlist/sync/server/sqlitestore"
 )
 
 // stateJSON is the server as state --json prints it.
@@ -26,7 +25,7 @@ type crewJSON struct {
 func (a *app) stateCmd() *cobra.Command {
 	return a.JSONFlag(&cobra.Command{Use: "state", Short: "What the server holds", Example: "  punchlistd state --json", Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.with(cmd, func(ctx context.Context, srv *server.Server, store *sqlitestore.Store) error {
+			return a.with(cmd, func(ctx context.Context, srv *server.Server, store server.Store) error {
 				crews, err := store.Crews(ctx)
 				if err != nil {
 					return err

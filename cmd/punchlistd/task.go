@@ -12,7 +12,6 @@ import (
 	"example.com/punchlist/cmd/cli"
 	"example.com/punchlist/sync/op"
 	"example.com/punchlist/sync/server"
-	"example.com/punchlist/sync/server/sqlitestore"
 )
 
 func (a *app) taskCmd() *cobra.Command {
@@ -27,7 +26,7 @@ func (a *app) officeFlags(cmd *cobra.Command) *cobra.Command {
 }
 
 // office finds who edits: --by in --crew.
-func (a *app) office(ctx context.Context, srv *server.Server, store *sqlitestore.Store) (server.Author, error) {
+func (a *app) office(ctx context.Context, srv *server.Server, store server.Store) (server.Author, error) {
 	crews, err := a.crews(ctx, store)
 	if err != nil {
 		return server.Author{}, err
@@ -39,7 +38,7 @@ func (a *app) office(ctx context.Context, srv *server.Server, store *sqlitestore
 }
 
 // crews is the one that --crew names, or all there are.
-func (a *app) crews(ctx context.Context, store *sqlitestore.Store) (names []string, err error) {
+func (a *app) crews(ctx context.Context, store server.Store) (names []string, err error) {
 	if a.crew != "" {
 		return []string{a.crew}, nil
 	}
@@ -76,7 +75,7 @@ func parseFields(pairs []string, now time.Time) (op.Fields, error) {
 
 // checkAssignee refuses to give a task to somebody who will never see it: no
 // user, none of the crew, or a disabled one.
-func checkAssignee(ctx context.Context, store *sqlitestore.Store, crew string, fields op.Fields) error {
+func checkAssignee(ctx context.Context, store server.Store, crew string, fields op.Fields) error {
 	who := fields.Text("assignee")
 	if who == "" {
 		return nil

@@ -9,7 +9,6 @@ import (
 
 	"example.com/punchlist/cmd/cli"
 	"example.com/punchlist/sync/server"
-	"example.com/punchlist/sync/server/sqlitestore"
 )
 
 func (a *app) taskAddCmd() *cobra.Command {
@@ -21,7 +20,7 @@ func (a *app) taskAddCmd() *cobra.Command {
 				return err
 			}
 			fields["title"] = args[0]
-			return a.with(cmd, func(ctx context.Context, srv *server.Server, store *sqlitestore.Store) error {
+			return a.with(cmd, func(ctx context.Context, srv *server.Server, store server.Store) error {
 				by, err := a.office(ctx, srv, store)
 				if err != nil {
 					return err

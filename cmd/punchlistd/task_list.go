@@ -12,13 +12,12 @@ import (
 
 	"example.com/punchlist/cmd/cli"
 	"example.com/punchlist/sync/server"
-	"example.com/punchlist/sync/server/sqlitestore"
 )
 
 func (a *app) taskListCmd() *cobra.Command {
 	cmd := &cobra.Command{Use: "list", Short: "List the tasks of a crew, or of all", Example: "  punchlistd task list --crew north --json", Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.with(cmd, func(ctx context.Context, srv *server.Server, store *sqlitestore.Store) error {
+			return a.with(cmd, func(ctx context.Context, srv *server.Server, store server.Store) error {
 				crews, err := a.knownCrews(ctx, srv, store)
 				if err != nil {
 					return err

@@ -10,7 +10,6 @@ import (
 	"example.com/punchlist/cmd/cli"
 	"example.com/punchlist/sync/op"
 	"example.com/punchlist/sync/server"
-	"example.com/punchlist/sync/server/sqlitestore"
 )
 
 func (a *app) taskSetCmd() *cobra.Command {
@@ -25,7 +24,7 @@ status=ON_HOLD, INCOMPLETE and CANCELLED need a reason=…; crew=… moves the t
 			if err != nil {
 				return err
 			}
-			return a.with(cmd, func(ctx context.Context, srv *server.Server, store *sqlitestore.Store) error {
+			return a.with(cmd, func(ctx context.Context, srv *server.Server, store server.Store) error {
 				crews, err := a.crews(ctx, store)
 				if err != nil {
 					return err

@@ -11,7 +11,6 @@ import (
 	"example.com/punchlist/cmd/cli"
 	"example.com/punchlist/sync/op"
 	"example.com/punchlist/sync/server"
-	"example.com/punchlist/sync/server/sqlitestore"
 )
 
 func (a *app) userCmd() *cobra.Command {
@@ -33,7 +32,7 @@ func (a *app) userAddCmd() *cobra.Command {
 		Example: "  punchlistd user add ann --crew north\n  punchlistd user add dora --crew north --crew south --role dispatcher", Args: cli.Args(1, 1)}
 	userFlags(cmd, &u)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		return a.with(cmd, func(ctx context.Context, srv *server.Server, store *sqlitestore.Store) error {
+		return a.with(cmd, func(ctx context.Context, srv *server.Server, store server.Store) error {
 			u.Name = args[0]
 			if err := refuseTwins(ctx, store, u.Crews); err != nil {
 				return err
@@ -55,7 +54,7 @@ func userFlags(cmd *cobra.Command, u *server.User) {
 
 // refuseTwins refuses a new crew that differs from another only by case: it is
 // a slip of the finger, and the person would see none of the crew's tasks.
-func refuseTwins(ctx context.Context, store *sqlitestore.Store, names []string) error {
+func refuseTwins(ctx context.Context, store server.Store, names []string) error {
 	crews, err := store.Crews(ctx)
 	if err != nil {
 		return err
@@ -106,7 +105,7 @@ func userLine(u server.User) string {
 func (a *app) userListCmd() *cobra.Command {
 	return a.JSONFlag(&cobra.Command{Use: "list", Short: "List all people", Example: "  punchlistd user list", Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.with(cmd, func(ctx context.Context, _ *server.Server, store *sqlitestore.Store) error {
+			return a.with(cmd, func(ctx context.Context, _ *server.Server, store server.Store) error {
 				users, err := store.Users(ctx)
 				if err != nil {
 					return err
@@ -135,7 +134,7 @@ func (a *app) userSetCmd() *cobra.Command {
 		Example: "  punchlistd user set ann --crew north --crew south\n  punchlistd user set ann --role dispatcher", Args: cli.Args(1, 1)}
 	userFlags(cmd, &to)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		return a.with(cmd, func(ctx context.Context, srv *server.Server, store *sqlitestore.Store) error {
+		return a.with(cmd, func(ctx context.Context, srv *server.Server, store server.Store) error {
 			if err := refuseTwins(ctx, store, to.Crews); err != nil {
 				return err
 			}
@@ -163,7 +162,7 @@ func (a *app) userAbleCmd(disable bool) *cobra.Command {
 	}
 	return a.JSONFlag(&cobra.Command{Use: use + " NAME", Short: short, Example: "  punchlistd user " + use + " ann", Args: cli.Args(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.with(cmd, func(ctx context.Context, srv *server.Server, _ *sqlitestore.Store) error {
+			return a.with(cmd, func(ctx context.Context, srv *server.Server, _ server.Store) error {
 				if err := srv.DisableUser(ctx, args[0], disable); err != nil {
 					return err
 				}

@@ -37,6 +37,9 @@ type Options struct {
 	Now  func() time.Time // needed: the server's clock
 	Rand io.Reader        // needed: chance for keys, tokens and codes
 	Log  *slog.Logger     // nil: silent
+	// Lanes is how many writes may run beside each other: more than one only
+	// where the store locks by the crew.
+	Lanes int
 }
 
 // Server is the sync server over one store. It is safe for concurrent use. It
@@ -51,6 +54,7 @@ type Server struct {
 	tries   *tries   // failed enrolments
 	reports *reports // what devices said of themselves
 	hub     *hub     // who waits for news
+	lanes   *lanes   // what is being written
 
 	reading chan struct{} // holds a token while nobody reads a crew's records through
 
@@ -67,7 +71,8 @@ func New(ctx context.Context, store Store, o Options) (*Server, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{store: store, now: o.Now, rand: o.Rand, log: o.Log, tries: newTries(), reports: newReports(), hub: newHub(store), reading: make(chan struct{}, 1)}
+	s := &Server{store: store, now: o.Now, rand: o.Rand, log: o.Log, tries: newTries(), reports: newReports(), hub: newHub(store), lanes: newLanes(store, o.Lanes),
+		reading: make(chan struct{}, 1)}
 	s.reading <- struct{}{}
 	if err := s.identify(ctx); err != nil {
 		return nil, fmt.Errorf("server identity: %w", err)
@@ -153,7 +158,7 @@ func (s *Server) apply(ctx context.Context, by Author, seen wire.Seen, ops []inc
 		results, stand = r, now
 		return nil
 	})
-	if err := s.store.Write(ctx, func(yield func(Step) bool) { yield(step) }); err != nil {
+	if err := s.lanes.write(ctx, step, len(ops)); err != nil {
 		return nil, nil, fmt.Errorf("apply %d changes: %w", len(ops), err)
 	}
 	for i := range results {

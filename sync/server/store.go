@@ -26,8 +26,9 @@ type Records interface {
 	// the needed crews in the order of their names, loads what is needed, asks
 	// decide, and stores the effects. When decide finds that it needs more, the
 	// store loads that too (the locks stay) and asks again. An error of decide
-	// is returned as it is, and nothing of any step stays. A store may go through
-	// the steps again from the first, so decide has no effect of its own.
+	// is returned as it is, and nothing of any step stays. A store may take steps
+	// before it decides the ones before them, and go through all again from the
+	// first, so decide has no effect of its own.
 	Write(ctx context.Context, steps iter.Seq[Step]) error
 	// Load reads what is needed from one snapshot, without locks.
 	Load(ctx context.Context, needs Needs) (Loaded, error)
@@ -136,7 +137,9 @@ type Loaded struct {
 	Forgotten map[Ref]bool
 }
 
-// Step is one decision of a write. Steps of one write need the same crews.
+// Step is one decision of a write. Crews are locked in the order of their names
+// as far as a store sees the steps together, so steps of one write best need the
+// same ones.
 type Step struct {
 	Needs  Needs
 	Decide Decide

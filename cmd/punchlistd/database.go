@@ -1,0 +1,135 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+
+	"example.com/punchlist/localdb/sqlite"
+	"example.com/punchlist/sync/server"
+	"example.com/punchlist/sync/server/pgstore"
+	"example.com/punchlist/sync/server/sqlitestore"
+)
+
+// database is what --db names: a file, or an address of PostgreSQL.
+type database string
+
+// database is the one of --db, else of the environment, else the default file.
+func (a *app) database() database {
+	for _, name := range []string{a.dbPath, a.getenv("PUNCHLISTD_DB")} {
+		if name != "" {
+			return database(name)
+		}
+	}
+	return defaultDB
+}
+
+// postgres tells an address from a file's path.
+func (d database) postgres() bool {
+	return strings.HasPrefix(string(d), "postgres://") || strings.HasPrefix(string(d), "postgresql://")
+}
+
+// password is where one stands in what cannot be read as an address.
+var password = regexp.MustCompile(`(://[^:/@]*):.*@|(password=)[^&\s]*`)
+
+// String is the database as it may be shown: without a password.
+func (d database) String() string {
+	if !d.postgres() {
+		return string(d)
+	}
+	u, err := url.Parse(string(d))
+	if err != nil {
+		return password.ReplaceAllString(string(d), "$1$2…@")
+	}
+	if _, set := u.User.Password(); set {
+		u.User = url.User(u.User.Username())
+	}
+	q := u.Query()
+	if q.Has("password") {
+		q.Del("password")
+		u.RawQuery = q.Encode()
+	}
+	return u.String()
+}
+
+// store is an open database.
+type store interface {
+	server.Store
+	Close() error
+}
+
+// open opens the database and brings it to the newest schema.
+func (d database) open(ctx context.Context) (store, error) {
+	if d.postgres() {
+		s, err := pgstore.Open(ctx, string(d))
+		if err != nil {
+			return nil, openFault(err)
+		}
+		return s, nil
+	}
+	s, err := sqlitestore.Open(ctx, string(d))
+	if err != nil {
+		return nil, openFault(err)
+	}
+	return s, nil
+}
+
+// lanes is how many writes at once the database gains from.
+func (d database) lanes() int {
+	if d.postgres() {
+		return pgstore.Lanes
+	}
+	return 1
+}
+
+// openFault adds the next step to what can go wrong with a database.
+func openFault(err error) error {
+	for known, cure := range map[error]string{
+		sqlite.ErrNotSQLite: "name another file with --db; this one was left as it is",
+		sqlite.ErrForeign:   "name another file with --db; a laptop's database is not a server's",
+		sqlite.ErrNewer:     "use the version of punchlistd that wrote it, or a newer one",
+		sqlite.ErrLocked:    "see which program has it open: fuser FILE",
+		sqlite.ErrReadOnly:  "check who owns the file and its folder",
+		pgstore.ErrForeign:  "make a database for punchlist alone: createdb punchlist",
+		pgstore.ErrNewer:    "use the version of punchlistd that wrote it, or a newer one",
+	} {
+		if errors.Is(err, known) {
+			return &server.Fault{Message: err.Error(), Cure: cure}
+		}
+	}
+	return err
+}
+
+// lockServing makes this process the one that serves a database file, until
+// release or its end, however it ends: a second one would take the remembered
+// address over, and new invites would lead to it. On PostgreSQL any number of
+// servers work together.
+func (d database) lockServing() (release func() error, err error) {
+	if d.postgres() {
+		return func() error { return nil }, nil
+	}
+	path := string(d)
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real
+	}
+	f, err := os.OpenFile(path+".serve", os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock the database for serving: %w", err)
+	}
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	switch {
+	case errors.Is(err, syscall.EWOULDBLOCK):
+		err = &server.Fault{Message: "another punchlistd serves the database " + path + " already", Cure: "use that one, or stop it first; or serve another database: --db OTHER.db"}
+	case err != nil:
+		err = fmt.Errorf("lock the database for serving: %w", err)
+	default:
+		return f.Close, nil
+	}
+	return nil, errors.Join(err, f.Close())
+}

@@ -1,0 +1,101 @@
+package pgstore
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+
+	"example.com/punchlist/sync/server"
+)
+
+// AddInvite stores an invite.
+func (s *Store) AddInvite(ctx context.Context, i server.Invite) error {
+	return s.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, `INSERT INTO invites (code_hash, author, expires_at) VALUES ($1, $2, $3)`, i.CodeHash, i.User, i.Expires)
+		return err
+	})
+}
+
+// Redeem turns an invite into a device, in one transaction that locks the invite.
+func (s *Store) Redeem(ctx context.Context, codeHash string, decide func(server.Invite, server.User) (server.Invite, server.Device, error)) error {
+	return s.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		var i server.Invite
+		err := tx.QueryRow(ctx, `SELECT code_hash, author, expires_at, used_at, nonce, device FROM invites WHERE code_hash = $1 FOR UPDATE`, codeHash).
+			Scan(&i.CodeHash, &i.User, &i.Expires, &i.Used, &i.Nonce, &i.Device)
+		if err != nil {
+			return err
+		}
+		u, err := userOf(ctx, tx, i.User)
+		if err != nil {
+			return err
+		}
+		i, d, err := decide(i, u)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, `UPDATE invites SET used_at = $2, nonce = $3, device = $4 WHERE code_hash = $1`, codeHash, i.Used, i.Nonce, i.Device); err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, `INSERT INTO devices (id, author, name, token_hash, created_at) VALUES ($1, $2, $3, $4, $5)
+			ON CONFLICT (id) DO UPDATE SET name = excluded.name, token_hash = excluded.token_hash`, d.ID, d.User, d.Name, d.TokenHash, d.Created)
+		return err
+	})
+}
+
+const deviceColumns = `d.id, d.author, d.name, d.token_hash, d.created_at, d.revoked_at,
+	coalesce(p.last_seen, 0), coalesce(p.pending, 0), p.clock_offset_ms, coalesce(p.client, ''), coalesce(p.cursor, '')`
+
+func deviceFields(d *server.Device) []any {
+	return []any{&d.ID, &d.User, &d.Name, &d.TokenHash, &d.Created, &d.Revoked, &d.Seen, &d.Pending, &d.Offset, &d.Client, &d.Cursor}
+}
+
+// ByToken finds a device and its user.
+func (s *Store) ByToken(ctx context.Context, tokenHash string) (d server.Device, u server.User, err error) {
+	err = s.try(ctx, func(ctx context.Context, c *pgx.Conn) error {
+		return c.QueryRow(ctx, `SELECT `+deviceColumns+`, u.name, u.role, u.created_at, u.disabled_at, `+crewsOfUser+`
+			FROM devices AS d JOIN users AS u ON u.name = d.author LEFT JOIN reports AS p ON p.device = d.id WHERE d.token_hash = $1`, tokenHash).
+			Scan(append(deviceFields(&d), &u.Name, &u.Role, &u.Created, &u.Disabled, &u.Crews)...)
+	})
+	return d, u, err
+}
+
+// Touch stores what a device reported. Nobody waits for the news of it.
+func (s *Store) Touch(ctx context.Context, id string, r server.Report) error {
+	return s.try(ctx, func(ctx context.Context, c *pgx.Conn) error {
+		_, err := c.Exec(ctx, `INSERT INTO reports (device, last_seen, pending, clock_offset_ms, client, cursor) VALUES ($1, $2, $3, $4, $5, $6)
+			ON CONFLICT (device) DO UPDATE SET last_seen = excluded.last_seen, pending = excluded.pending,
+			clock_offset_ms = coalesce(excluded.clock_offset_ms, reports.clock_offset_ms), client = excluded.client,
+			cursor = CASE excluded.cursor WHEN '' THEN reports.cursor ELSE excluded.cursor END`, id, r.Seen, r.Pending, r.Offset, r.Client, r.Cursor)
+		return err
+	})
+}
+
+// Devices lists all devices.
+func (s *Store) Devices(ctx context.Context) (out []server.Device, err error) {
+	err = s.query(ctx, func(rows pgx.Rows) error {
+		var d server.Device
+		err := rows.Scan(deviceFields(&d)...)
+		out = append(out, d)
+		return err
+	}, `SELECT `+deviceColumns+` FROM devices AS d LEFT JOIN reports AS p ON p.device = d.id`)
+	slices.SortFunc(out, func(a, b server.Device) int {
+		return cmp.Or(cmp.Compare(a.User, b.User), cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID))
+	})
+	return out, err
+}
+
+// Revoke marks a device as revoked.
+func (s *Store) Revoke(ctx context.Context, id string, at int64) error {
+	return s.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		tag, err := tx.Exec(ctx, `UPDATE devices SET revoked_at = CASE revoked_at WHEN 0 THEN $2 ELSE revoked_at END WHERE id = $1`, id, at)
+		if err != nil {
+			return err
+		}
+		if tag.RowsAffected() == 0 {
+			return server.ErrUnknown
+		}
+		return changedAccounts(ctx, tx)
+	})
+}

@@ -1,0 +1,126 @@
+package pgstore
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+
+	"example.com/punchlist/sync/op"
+	"example.com/punchlist/sync/server"
+)
+
+// store queues all that a portion changed, a statement a table.
+func (t *transaction) store(v *view) {
+	t.storeCrews(v)
+	t.storeLinks(v.changed.links)
+	t.storeLeaves(v.changed.leaves)
+	t.storeRows(v)
+	t.storeOutcomes(v.changed.outcomes)
+	t.storeConflicts(v.changed.conflicts)
+}
+
+func (t *transaction) storeCrews(v *view) {
+	for _, name := range slices.Sorted(maps.Keys(v.changed.crews)) {
+		c := v.crews[name]
+		t.queue(`UPDATE crews SET version = $2, number = $3, fingerprint = $4, count = $5, sum = $6 WHERE name = $1`,
+			c.Name, c.Version, c.Number, packPrint(c.Fingerprint), c.Digest.Count, c.Digest.Sum[:])
+	}
+}
+
+func (t *transaction) storeLinks(links []server.Link) {
+	if len(links) == 0 {
+		return
+	}
+	var crews []string
+	var versions []int64
+	var prints [][]byte
+	for _, l := range links {
+		crews, versions, prints = append(crews, l.Crew), append(versions, l.Version), append(prints, packPrint(l.Fingerprint))
+	}
+	t.queue(`INSERT INTO chain (crew, version, fingerprint) SELECT crew, version, fingerprint
+		FROM unnest($1::text[], $2::bigint[], $3::bytea[]) AS w (crew, version, fingerprint)`, crews, versions, prints)
+}
+
+// storeRows first lets go of what is unique and changes hands: a ref may pass
+// from one task to another in the same write.
+func (t *transaction) storeRows(v *view) {
+	if len(v.changed.rows) == 0 {
+		return
+	}
+	list := make([]server.Row, 0, len(v.changed.rows))
+	for k := range v.changed.rows {
+		list = append(list, v.rows[k])
+	}
+	slices.SortFunc(list, func(a, b server.Row) int {
+		return cmp.Or(cmp.Compare(a.Crew, b.Crew), cmp.Compare(a.Version, b.Version))
+	})
+	t.letGo(list, v.refs)
+	n := len(list)
+	crews, kinds, ids, versions := make([]string, n), make([]string, n), make([]string, n), make([]int64, n)
+	deleted, gone := make([]bool, n), make([]bool, n)
+	tasks, refs, numbers, fields, registers, ats := make([]string, n), make([]string, n), make([]string, n), make([]string, n), make([]string, n), make([]int64, n)
+	for i, r := range list {
+		crews[i], kinds[i], ids[i], versions[i], deleted[i], gone[i] = r.Crew, string(r.Kind), r.ID, r.Version, r.Deleted, r.Gone
+		tasks[i], refs[i], numbers[i], fields[i], registers[i], ats[i] = r.TaskID, r.Ref, r.Number, r.Fields, r.Registers, r.At
+	}
+	t.queue(`INSERT INTO records (crew, kind, id, version, deleted, gone, task_id, ref, number, fields, registers, at)
+		SELECT crew, kind, id, version, deleted, gone, task_id, ref, number, fields, registers, at
+		FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::boolean[], $6::boolean[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::bigint[])
+			AS w (crew, kind, id, version, deleted, gone, task_id, ref, number, fields, registers, at)
+		ON CONFLICT (crew, kind, id) DO UPDATE SET version = excluded.version, deleted = excluded.deleted, gone = excluded.gone,
+			task_id = excluded.task_id, ref = excluded.ref, number = excluded.number, fields = excluded.fields, registers = excluded.registers, at = excluded.at`,
+		crews, kinds, ids, versions, deleted, gone, tasks, refs, numbers, fields, registers, ats)
+}
+
+// letGo frees the refs that tasks give up. Which ones held another ref is known
+// where they were read; the others are looked at.
+func (t *transaction) letGo(list []server.Row, held map[rowKey]string) {
+	var crews, ids, refs []string
+	for _, r := range list {
+		ref, known := held[keyOf(r)]
+		if r.Kind != op.Task || known && (ref == "" || ref == r.Ref) || !known && r.Ref == "" && r.Version == 0 {
+			continue
+		}
+		crews, ids, refs = append(crews, r.Crew), append(ids, r.ID), append(refs, r.Ref)
+	}
+	if len(ids) == 0 {
+		return
+	}
+	t.queue(`UPDATE records AS r SET ref = '' FROM unnest($1::text[], $2::text[], $3::text[]) AS w (crew, id, ref)
+		WHERE r.crew = w.crew AND r.kind = 'task' AND r.id = w.id AND r.ref <> '' AND r.ref <> w.ref`, crews, ids, refs)
+}
+
+func (t *transaction) storeOutcomes(list []server.Outcome) {
+	n := len(list)
+	if n == 0 {
+		return
+	}
+	users, ops, devices, entities := make([]string, n), make([][]byte, n), make([][]byte, n), make([][]byte, n)
+	seqs, versions, ats, stamps, states := make([]int64, n), make([]int64, n), make([]int64, n), make([]int64, n), make([]bool, n)
+	crews, kinds, results := make([]string, n), make([]string, n), make([]*string, n)
+	for i, o := range list {
+		users[i], ops[i], devices[i], entities[i] = o.User, packID(o.OpID), packID(o.Device), packID(o.Entity)
+		stamp := stampOf(o.Result)
+		seqs[i], versions[i], ats[i], stamps[i], states[i] = o.Seq, o.Version, o.At, stamp, o.State
+		crews[i], kinds[i], results[i] = o.Crew, plainText(string(o.Kind)), packResult(o.Result, o.Version, stamp)
+	}
+	t.queue(`INSERT INTO outcomes (home, author, op_id, device, entity, seq, version, at, stamp, state, crew, kind, result)
+		SELECT coalesce(u.home, ''), w.author, w.op_id, w.device, w.entity, w.seq, w.version, w.at, w.stamp, w.state, w.crew, w.kind, w.result
+		FROM unnest($1::text[], $2::bytea[], $3::bytea[], $4::bytea[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::boolean[], $10::text[], $11::text[], $12::text[])
+			AS w (author, op_id, device, entity, seq, version, at, stamp, state, crew, kind, result) LEFT JOIN users AS u ON u.name = w.author`,
+		users, ops, devices, entities, seqs, versions, ats, stamps, states, crews, kinds, results)
+}
+
+func (t *transaction) storeConflicts(list []server.ConflictRow) {
+	n := len(list)
+	if n == 0 {
+		return
+	}
+	crews, versions, ids, winners, losers, bodies := make([]string, n), make([]int64, n), make([]string, n), make([]string, n), make([]string, n), make([]string, n)
+	for i, c := range list {
+		crews[i], versions[i], ids[i], winners[i], losers[i], bodies[i] = c.Crew, c.Version, c.ID, c.Winner, c.Loser, c.Body
+	}
+	t.queue(`INSERT INTO conflicts (crew, version, id, winner, loser, body) SELECT crew, version, id, winner, loser, body
+		FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[]) AS w (crew, version, id, winner, loser, body)`,
+		crews, versions, ids, winners, losers, bodies)
+}
