@@ -14,8 +14,8 @@ import (
 func (a *App) taskKey(k tea.KeyMsg, row *localdb.TaskRow) tea.Cmd {
 	keys := a.keys
 	if row == nil {
-		if key.Matches(k, keys.Open, keys.Status, keys.Note, keys.Edit, keys.Checklist, keys.Delete) {
-			a.say("There is no task to act on; a adds one.")
+		if key.Matches(k, keys.Open, keys.Status, keys.Note, keys.Edit, keys.Editor, keys.Checklist, keys.Delete) {
+			a.say("There is no task to act on; " + named(a.keys.Add) + " adds one.")
 			return nil
 		}
 		return a.dead(k)
@@ -29,6 +29,10 @@ func (a *App) taskKey(k tea.KeyMsg, row *localdb.TaskRow) tea.Cmd {
 		return a.push(newNoteScreen(a, *row))
 	case key.Matches(k, keys.Edit):
 		return a.push(newEditForm(a, *row))
+	case key.Matches(k, keys.Editor):
+		s := newEditForm(a, *row)
+		s.write = true
+		return a.push(s)
 	case key.Matches(k, keys.Checklist):
 		return a.push(&checklistScreen{row: *row})
 	case key.Matches(k, keys.Delete):

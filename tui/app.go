@@ -15,13 +15,20 @@ import (
 // Options are what the screen takes from outside.
 type Options struct {
 	DB      *localdb.DB
-	Now     func() time.Time // its location is the one that times are shown in
-	Sync    func()           // asks the engine for a round now; nil: there is no engine
-	Offline func(on bool)    // work offline, or online again; nil: there is no engine
-	Paused  bool             // work offline from the start
-	ASCII   bool             // the locale cannot show more than ASCII
-	NoColor bool             // NO_COLOR is set
-	Banner  string           // stands at the right of the head line: what the demo says of itself
+	Now     func() time.Time    // its location is the one that times are shown in
+	Sync    func()              // asks the engine for a round now; nil: there is no engine
+	Offline func(on bool)       // work offline, or online again; nil: there is no engine
+	Paused  bool                // work offline from the start
+	ASCII   bool                // the locale cannot show more than ASCII
+	NoColor bool                // NO_COLOR is set
+	Ground  Ground              // what the colours must be read on
+	Keys    map[string][]string // other keys for commands, as [CheckKeys] takes them
+	Editor  Editor
+	// Export writes all unsent work to a new file and tells how many changes that
+	// were; nil: it cannot be done from here.
+	Export func(ctx context.Context, file string) (int, error)
+	Notice string // what the person must know at the start
+	Banner string // stands at the right of the head line: what the demo says of itself
 	// Settle is how long the cursor rests on a row before the task beside the
 	// list is drawn: over a slow line the pane must not follow each key. 0 means 150 ms.
 	Settle time.Duration
@@ -92,7 +99,10 @@ type App struct {
 	held    []tea.KeyMsg // the keys that wait
 	leaving bool         // quit as soon as what is under way is saved
 	cursor  terminal.Cursor
-	spoken  bool // the frames are read out, not looked at: a fact a line
+
+	low      int       // lines of the sheet in the last frame, its rule included
+	keySpots []keySpot // what stands in its key line
+	spoken   bool      // the frames are read out, not looked at: a fact a line
 }
 
 // What the terminal asks of a model.
@@ -113,7 +123,8 @@ func New(ctx context.Context, o Options) *App {
 	if o.Views == nil {
 		o.Views = StandardViews()
 	}
-	a := &App{o: o, switched: o.Paused, ctx: ctx, jobs: &jobs{}, st: newStyles(o.NoColor, o.ASCII), keys: newKeys(), dropPage: func() {}}
+	a := &App{o: o, switched: o.Paused, ctx: ctx, jobs: &jobs{}, st: newStyles(o), keys: newKeys(), dropPage: func() {}, notice: o.Notice}
+	a.keys.rebind(o.Keys)
 	a.tasks = newTasksScreen()
 	a.stack = []screen{a.tasks}
 	return a
@@ -131,6 +142,8 @@ func (a *App) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	switch msg := msg.(type) {
 	case tea.KeyMsg:
 		return a, a.typed(msg)
+	case tea.MouseMsg:
+		return a, a.mouse(msg)
 	case gatedMsg:
 		a.gate--
 		cmd := a.handle(msg.inner)
@@ -161,6 +174,12 @@ func (a *App) handle(msg tea.Msg) tea.Cmd {
 			return nil
 		}
 		return a.saveDraft(msg.of)
+	case outsideMsg:
+		return a.outsideWent(msg)
+	case insideMsg:
+		return a.cameInside(msg)
+	case editedMsg:
+		return a.edited(msg)
 	case keptMsg:
 		a.say(explain(msg.err))
 		return nil
@@ -245,9 +264,9 @@ func (a *App) heard(msg summaryMsg) {
 	case !a.sumKnown:
 	case a.undone: // what stands open again is no news
 	case msg.opened != nil:
-		a.notice = conflictNotice(msg.opened[:min(len(msg.opened), max(1, msg.sum.Conflicts-before.Conflicts))])
+		a.notice = a.conflictNotice(msg.opened[:min(len(msg.opened), max(1, msg.sum.Conflicts-before.Conflicts))])
 	case msg.sum.Parked > before.Parked:
-		a.notice = "The server refused " + plural(msg.sum.Parked-before.Parked, "change", "changes") + ": press O to see why."
+		a.notice = "The server refused " + plural(msg.sum.Parked-before.Parked, "change", "changes") + ": press " + named(a.keys.Queue) + " to see why."
 	case len(msg.merged) > 0 && a.notice == "":
 		a.notice = a.mergeNotice(msg.merged)
 	}
@@ -271,7 +290,7 @@ func (a *App) noticeWords(n localdb.Notice) string {
 }
 
 // conflictNotice says in one line what happened to this person's changes.
-func conflictNotice(news []localdb.Conflict) string {
+func (a *App) conflictNotice(news []localdb.Conflict) string {
 	lost := 0
 	for _, c := range news {
 		if c.Kind != "overrode" {
@@ -279,9 +298,9 @@ func conflictNotice(news []localdb.Conflict) string {
 		}
 	}
 	if lost == 0 {
-		return plural(len(news), "change", "changes") + " of yours replaced one you had not seen: press X."
+		return plural(len(news), "change", "changes") + " of yours replaced one you had not seen: press " + named(a.keys.Conflicts) + "."
 	}
-	return plural(lost, "change", "changes") + " lost to a newer one: press X."
+	return plural(lost, "change", "changes") + " lost to a newer one: press " + named(a.keys.Conflicts) + "."
 }
 
 // say puts a sentence above the key line, until the next key.

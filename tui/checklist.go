@@ -28,6 +28,7 @@ type checklistScreen struct {
 	advance bool   // the next read moves on
 	offered bool   // completing was offered once
 	failing bool   // the value is typed for an answer that is a fail, whatever its limits
+	drawn   spots  // the steps that the last frame shows
 	failed  string // the step that failed last: what a follow-up is about
 }
 
@@ -169,7 +170,7 @@ func (s *checklistScreen) key(a *App, k tea.KeyMsg) tea.Cmd {
 	case key.Matches(k, a.keys.AddItem):
 		return s.ask(a, theLabel, "")
 	case len(s.items) == 0:
-		a.say("This task has no checklist yet; a adds a step.")
+		a.say("This task has no checklist yet; " + named(a.keys.AddItem) + " adds a step.")
 	case key.Matches(k, a.keys.Down):
 		s.cur = min(s.cur+1, len(s.items)-1)
 	case key.Matches(k, a.keys.Up):

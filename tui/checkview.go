@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"example.com/punchlist/sync/op"
+	tea "github.com/charmbracelet/bubbletea"
 )
 
 // itemLine is one step of a checklist: its answer first, in words of one width.
@@ -70,13 +71,14 @@ func (s *checklistScreen) progress() string {
 
 // rows are the steps around the selected one, under the headings of their parts.
 func (s *checklistScreen) rows(a *App, w, h int) []string {
+	s.drawn = s.drawn[:0]
 	h = max(1, h) // a long label and its help may leave no room at all
 	var lines []string
 	section, at := "", 0
 	for i, it := range s.items {
 		if sec := it.Fields.Text("section"); sec != section {
 			section = sec
-			lines = append(lines, a.st.section.Render(a.cut(a.text(sec), w)))
+			lines, s.drawn = append(lines, a.st.section.Render(a.cut(a.text(sec), w))), append(s.drawn, none)
 		}
 		if i == s.cur {
 			at = len(lines)
@@ -85,7 +87,7 @@ func (s *checklistScreen) rows(a *App, w, h int) []string {
 		if i != s.cur && it.Fields.Text("outcome") == "fail" {
 			line = a.st.bad.Render(line)
 		}
-		lines = append(lines, a.row(i == s.cur, line))
+		lines, s.drawn = append(lines, a.row(i == s.cur, line)), append(s.drawn, i)
 	}
 	// The place moves only when the selected step would leave the sight, so
 	// that one answered step changes two lines and not the screen.
@@ -93,6 +95,8 @@ func (s *checklistScreen) rows(a *App, w, h int) []string {
 	if at >= s.top+h-1 {
 		s.top = min(at-h+2, max(0, len(lines)-h))
 	}
+	s.drawn = s.drawn[max(0, s.top):]
+	s.drawn = s.drawn[:min(h, len(s.drawn))]
 	return lines[max(0, s.top):]
 }
 
@@ -124,4 +128,12 @@ func (s *checklistScreen) detail(a *App, w int) []string {
 		out = append(out, ask+inputLine(&s.input, w-width(ask)))
 	}
 	return out
+}
+
+// click goes to a step. It answers none: which answer a click means nobody can know.
+func (s *checklistScreen) click(_ *App, line int) tea.Cmd {
+	if i := s.drawn.at(line - 1); i != none && s.asking == nothing { // progress stands above
+		s.cur = i
+	}
+	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"example.com/punchlist/sync/op"
 	"example.com/punchlist/sync/reach"
 	"example.com/punchlist/sync/wire"
+	"example.com/punchlist/tui"
 )
 
 // TestThePaletteDoesWhatItsKeysDo: by name, on the screen below, and with the
@@ -144,7 +145,7 @@ func TestARefusedChangeIsMended(t *testing.T) {
 	parked(s)
 	s.open(80, 24).online().keys("O", "e").sees("> external ref WO-7", "! WO-7 belongs to T-10377 already.")
 	s.keys("ctrl+s").sees("Nothing is different")
-	s.keys("8", "esc").sees("Leave the change as it was?").keys("n")
+	s.keys("8", "esc").sees("Leave without saving what you typed?").keys("n")
 	s.keys("ctrl+s").sees("Changed; it goes out again.", "waiting  Changed external ref")
 	var got any
 	s.settle(func(o op.Op) wire.Result {
@@ -185,4 +186,59 @@ func TestRefusedChangesAreAllTriedAgain(t *testing.T) {
 			t.Errorf("%s is %s", r.Sentence, r.State)
 		}
 	}
+}
+
+// TestOtherKeysForCommands: the settings' keys work, are shown, and the old ones do not.
+func TestOtherKeysForCommands(t *testing.T) {
+	s := newStory(t)
+	s.day()
+	s.o.Keys = map[string][]string{"status": {"f8", "b"}, "delete": {}, "queue": {"Z"}, "offline": {"w"}}
+	if faults := tui.CheckKeys(s.o.Keys); len(faults) > 0 {
+		t.Fatal(faults)
+	}
+	s.open(80, 24).online().sees("f8/b status").keys("jj", "s").sees("s does nothing here").keys("f8").sees("2 on hold").keys("esc", "b").sees("2 on hold").keys("esc")
+	s.keys("D").sees("D does nothing here").keys(":", "delete", "enter").sees("delete has no key").keys("esc")
+	s.keys("?").sees("f8/b").seesNot("delete").keys("ctrl+d", "ctrl+d").sees("Z  ").keys("esc", "Z").sees("Nothing waits").keys("esc")
+	s.keys("n", "w was typed").sees("w was typed").keys("enter").sees("Note added").keys("w").sees("WORKING OFFLINE")
+	if s.offline[0] != true {
+		t.Error("it does not work offline")
+	}
+}
+
+// TestStandardKeysDoNotCollide: the rule that settings are held to holds for them.
+func TestStandardKeysDoNotCollide(t *testing.T) {
+	all := map[string][]string{}
+	for _, c := range tui.Commands(nil) {
+		all[c.Name] = c.Keys
+	}
+	for _, f := range tui.CheckKeys(all) {
+		t.Error(f)
+	}
+}
+
+// TestANoticeStandsAtTheStart until a key is pressed.
+func TestANoticeStandsAtTheStart(t *testing.T) {
+	s := newStory(t)
+	s.o.Notice = "Standard settings: config.toml line 8 has a fault."
+	s.open(80, 24).sees("config.toml line 8 has a fault").keys("?").seesNot("config.toml line 8")
+}
+
+// TestWhatIsCopied goes to the terminal's clipboard, whole and clean.
+func TestWhatIsCopied(t *testing.T) {
+	s := newStory(t)
+	parked(s)
+	s.open(80, 24).online().keys("jj", "y").sees("Copied T-10423")
+	if want := "{T-10423  Boiler inspection, winter check  BLD22}"; s.copied != want {
+		t.Errorf("copied %q", s.copied)
+	}
+	s.keys("enter", "y").sees("Copied T-10423")
+	if !strings.Contains(s.copied, "33 Harbour Sq M5J 2G2 Toronto") {
+		t.Errorf("copied %q", s.copied)
+	}
+	s.keys("esc", " ", " ", "y").sees("Copied 2 tasks").keys("esc", "O", "y").sees("Copied this change")
+	if !strings.Contains(s.copied, "WO-7 belongs to T-10377 already") || strings.Contains(s.copied, "\x1b") {
+		t.Errorf("copied %q", s.copied)
+	}
+	s.keys("esc", "R", "y").sees("Copied all of this")
+	s.keys("esc", "X", "y").sees("There is nothing to copy here.").keys("?", "y").sees("There is nothing to copy here.")
 }

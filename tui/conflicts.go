@@ -20,6 +20,7 @@ type conflictsScreen struct {
 	marked map[string]bool // by id: m and t act on all of them at once
 	more   bool            // the selected one in full, in place of the list
 	scroll int             // of that
+	shown  int             // rows in the last frame
 }
 
 func (s *conflictsScreen) shape() shape      { return full }
@@ -172,7 +173,7 @@ func (s *conflictsScreen) open(a *App) tea.Cmd {
 		a.say("This conflict belongs to no task.")
 		return nil
 	case c.EntityType == op.Task && c.Stands == nil:
-		a.say("This task is deleted; " + a.keys.TakeMine.Help().Key + " brings it back.")
+		a.say("This task is deleted; " + named(a.keys.TakeMine) + " brings it back.")
 		return nil
 	}
 	return a.push(&taskScreen{taskPane: taskPane{id: c.TaskID, row: localdb.TaskRow{ID: c.TaskID, Number: c.Number, Title: c.Title}}})
@@ -193,21 +194,21 @@ func (s *conflictsScreen) chosen() []string {
 }
 
 func (s *conflictsScreen) resolve(a *App, mine bool) tea.Cmd {
-	ids := s.chosen()
-	said := "Theirs stays; u undoes that."
+	ids, back := s.chosen(), "; "+named(a.keys.Undo)+" undoes that."
+	said := "Theirs stays" + back
 	switch c := s.rows[s.cur]; {
 	case mine && len(ids) > 1:
-		said = "Yours in all " + itoa(len(ids)) + "; u undoes that."
+		said = "Yours in all " + itoa(len(ids)) + "" + back
 	case len(ids) > 1:
-		said = "Theirs in all " + itoa(len(ids)) + "; u undoes that."
+		said = "Theirs in all " + itoa(len(ids)) + "" + back
 	case mine && c.Kind == "deleted":
-		said = a.text(c.Number) + " is back with what you wrote; u undoes that."
+		said = a.text(c.Number) + " is back with what you wrote" + back
 	case mine:
-		said = "Yours it is; u undoes that."
+		said = "Yours it is" + back
 	case c.Kind == "deleted":
-		said = a.text(c.Number) + " stays deleted; u undoes that."
+		said = a.text(c.Number) + " stays deleted" + back
 	case c.Kind == "overrode":
-		said = "Nothing changes: what you wrote stands; u undoes that."
+		said = "Nothing changes: what you wrote stands" + back
 	}
 	return a.write(writing{from: s, said: said, plain: !mine, work: func(ctx context.Context, db *localdb.DB) (string, error) { // what stays goes nowhere
 		return "", db.ResolveConflicts(ctx, ids, mine)
@@ -236,9 +237,10 @@ func (s *conflictsScreen) view(a *App, w, h int) []string {
 	low := s.detail(a, w)
 	room := max(h-len(low)-1, min(len(s.rows), h/2))
 	if left := max(0, h-room-1); len(low) > left {
-		low = append(low[:max(0, left-1):max(0, left-1)], "-- more: "+a.keys.More.Help().Key+" shows all of it --")
+		low = append(low[:max(0, left-1):max(0, left-1)], "-- more: "+named(a.keys.More)+" shows all of it --")
 	}
 	lines := s.list(a, w, max(1, room))
+	s.shown = len(lines)
 	return append(append(lines, strings.Repeat(a.st.glyphs.rule, min(w, 78))), low...)
 }
 
@@ -397,4 +399,11 @@ func whyWords(c localdb.Conflict) string {
 		return "A deletion wins over an edit."
 	}
 	return "The later change stands."
+}
+
+func (s *conflictsScreen) click(a *App, line int) tea.Cmd {
+	if s.more || line >= s.shown {
+		return nil
+	}
+	return a.choose(s.top+line, s.cur, func(i int) tea.Cmd { s.goTo(i); return nil })
 }

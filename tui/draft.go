@@ -60,7 +60,11 @@ type keptMsg struct{ err error }
 func (a *App) findDraft(k *keeper) tea.Cmd {
 	db, form := a.o.DB, k.form
 	return a.gated(a.run(func(ctx context.Context) tea.Msg {
-		d, found, err := db.FindDraft(context.WithoutCancel(ctx), form)
+		ctx = context.WithoutCancel(ctx)
+		d, found, err := db.FindDraft(ctx, form)
+		if found && err == nil {
+			d, found = foundOutside(ctx, db, form, d)
+		}
 		return foundMsg{form: form, draft: d, found: found, err: err}
 	}))
 }

@@ -21,6 +21,8 @@ type formScreen struct {
 	more  op.Fields // of a new task, beside the form's fields
 	ready bool      // the fields show the record
 	keep  keeper
+	write bool              // open the editor as soon as the fields and the draft are here
+	asked bool              // whether there is a draft is known
 	found map[string]string // what was typed once and never saved, until the fields are ready
 }
 
@@ -109,9 +111,12 @@ func (s *formScreen) update(a *App, msg tea.Msg) tea.Cmd {
 		}
 	case foundMsg:
 		a.takeDraft(s, msg)
+		s.asked = s.asked || msg.form == s.keep.form
+		return s.writeOutside(a)
 	case taskMsg:
 		if msg.id == s.id && !s.ready {
 			s.fill(a, msg)
+			return s.writeOutside(a)
 		}
 	case sitesMsg:
 		s.fields[s.cur].takeSites(msg)
@@ -123,6 +128,17 @@ func (s *formScreen) update(a *App, msg tea.Msg) tea.Cmd {
 		return s.key(a, msg)
 	}
 	return nil
+}
+
+// writeOutside opens the editor on the description, if that is what the form was
+// opened for.
+func (s *formScreen) writeOutside(a *App) tea.Cmd {
+	if !s.write || !s.ready || !s.asked {
+		return nil
+	}
+	s.write = false
+	s.show(s.field("description"))
+	return a.openEditor(s)
 }
 
 // fill shows the record as it is when the form opens. What comes in later does
@@ -222,6 +238,8 @@ func (s *formScreen) key(a *App, k tea.KeyMsg) tea.Cmd {
 	switch {
 	case key.Matches(k, a.keys.Save):
 		return s.save(a)
+	case key.Matches(k, a.keys.Outside):
+		return a.openEditor(s)
 	case key.Matches(k, a.keys.Cancel):
 		if !s.changed() {
 			return a.pop()

@@ -1,6 +1,9 @@
 package tui
 
 import (
+	"strings"
+
+	"example.com/punchlist/sync/op"
 	"github.com/charmbracelet/bubbles/key"
 	tea "github.com/charmbracelet/bubbletea"
 )
@@ -10,6 +13,7 @@ type fieldList struct {
 	fields []*field
 	cur    int
 	top    int
+	drawn  spots // the fields of the last frame's lines
 }
 
 // begin makes the fields ready to be typed in.
@@ -87,12 +91,16 @@ func (l *fieldList) show(f *field) {
 // view draws the fields around the one that is being filled.
 func (l *fieldList) view(a *App, w, h int) []string {
 	lines := []string{""}
+	l.drawn = append(l.drawn[:0], none)
 	first, last := 0, 0
 	for i, f := range l.fields {
 		if i == l.cur {
 			first = len(lines)
 		}
 		lines = append(lines, f.lines(a, w, i == l.cur)...)
+		for len(l.drawn) < len(lines) {
+			l.drawn = append(l.drawn, i)
+		}
 		if i == l.cur {
 			last = len(lines)
 		}
@@ -103,5 +111,27 @@ func (l *fieldList) view(a *App, w, h int) []string {
 	if first < l.top || l.top+h > len(lines) {
 		l.top = max(0, min(first, len(lines)-h))
 	}
+	l.drawn = l.drawn[min(l.top, len(lines)):]
 	return lines[min(l.top, len(lines)):]
+}
+
+func (l *fieldList) click(_ *App, line int) tea.Cmd {
+	if i := l.drawn.at(line); i != none && i != l.cur {
+		l.goTo(i)
+	}
+	return nil
+}
+
+// outside is the long text that is being written, if it is one.
+func (l *fieldList) outside() (name, text string, ok bool) {
+	f := l.fields[l.cur]
+	return f.name, f.text(), f.kind == longField
+}
+
+func (l *fieldList) takeOutside(name, text string) {
+	for _, f := range l.fields {
+		if f.name == name && f.kind == longField {
+			f.set(strings.TrimRight(op.Clean(text, true), "\n "))
+		}
+	}
 }

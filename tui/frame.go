@@ -77,6 +77,7 @@ func (a *App) body() []string {
 		low = low[:min(len(low), h)]
 		top--
 	}
+	a.low = len(low)
 	h -= len(low)
 	for top > 0 && a.stack[top].shape() == sheet {
 		top--
@@ -148,10 +149,14 @@ func (a *App) keyLine() string {
 	if !a.top().typing() && a.top().shape() != sheet {
 		end = "  " + a.st.key.Render("?") + " help"
 	}
+	a.keySpots = a.keySpots[:0]
 	out, used := "", 0
 	for i, b := range keys {
 		if i == keysShown {
 			break
+		}
+		if len(b.Keys()) == 0 {
+			continue // the settings took it away
 		}
 		h := b.Help()
 		n := width(h.Key) + 1 + width(h.Desc) + 2
@@ -162,7 +167,11 @@ func (a *App) keyLine() string {
 			out += "  "
 		}
 		out += a.st.key.Render(h.Key) + " " + h.Desc
+		a.keySpots = append(a.keySpots, keySpot{used, used + n - 2, b})
 		used += n
+	}
+	if end != "" {
+		a.keySpots = append(a.keySpots, keySpot{used, used + width(end), a.keys.Help})
 	}
 	return out + end
 }

@@ -74,7 +74,7 @@ func (a *App) askSync() tea.Cmd {
 		a.say(noServer)
 		return nil
 	case a.switched:
-		a.say("You work offline; " + a.keys.Offline.Help().Key + " goes online again, then it sends by itself.")
+		a.say("You work offline; " + named(a.keys.Offline) + " goes online again, then it sends by itself.")
 		return nil
 	}
 	a.say(askingNow)
@@ -92,7 +92,7 @@ func (a *App) toggleOffline() tea.Cmd {
 	}
 	a.switched = !a.switched
 	if a.switched {
-		a.say("Working offline. All you do is saved on this laptop; ctrl+n goes online again.")
+		a.say("Working offline. All you do is saved on this laptop; " + named(a.keys.Offline) + " goes online again.")
 	} else {
 		a.say("Online again: what waits is sent as soon as the server answers.")
 	}

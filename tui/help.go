@@ -137,8 +137,8 @@ func (s *helpScreen) lines(a *App) []string {
 	g := a.st.glyphs
 	return append(lines, "", a.st.section.Render("SIGNS BEHIND A TASK"),
 		"  "+g.pending+"  a change waits on this laptop to be sent",
-		"  "+g.parked+"  the server refused a change: O says why",
-		"  "+g.conflict+"  somebody else changed the same: X shows both",
+		"  "+g.parked+"  the server refused a change: "+named(a.keys.Queue)+" says why",
+		"  "+g.conflict+"  somebody else changed the same: "+named(a.keys.Conflicts)+" shows both",
 		"  "+g.merged+"  somebody else changed something else: both stand, open it to see",
 		"", a.st.section.Render("SEARCH"),
 		"  words match title, description, number, site and asset",
@@ -185,7 +185,7 @@ func (a *App) keyLines(keys, without []key.Binding) []string {
 	}
 	var out []string
 	for _, b := range keys {
-		if h := b.Help(); !seen[h.Key] {
+		if h := b.Help(); !seen[h.Key] && len(b.Keys()) > 0 {
 			seen[h.Key] = true
 			out = append(out, "  "+a.st.key.Render(a.cell(h.Key, 12))+" "+h.Desc)
 		}

@@ -64,7 +64,7 @@ func (a *App) loadAll(f localdb.Filter) tea.Cmd {
 func (s *tasksScreen) markOne(a *App) tea.Cmd {
 	row := s.list.selected()
 	if row == nil {
-		a.say("There is no task to mark; a adds one.")
+		a.say("There is no task to mark; " + named(a.keys.Add) + " adds one.")
 		return nil
 	}
 	if _, on := s.marks[row.ID]; on {
@@ -90,7 +90,7 @@ func (s *tasksScreen) markAll(a *App, msg markedMsg) {
 	case msg.err != nil:
 		a.say(explain(msg.err))
 	case len(rows) == 0:
-		a.say("There is no task to mark; a adds one.")
+		a.say("There is no task to mark; " + named(a.keys.Add) + " adds one.")
 	case fresh == 0:
 		for _, r := range rows {
 			delete(s.marks, r.ID)
@@ -147,7 +147,7 @@ func (s *tasksScreen) markedKey(a *App, k tea.KeyMsg) tea.Cmd {
 		return a.push(newNoteScreen(a, rows...))
 	case key.Matches(k, a.keys.Delete):
 		return a.askDelete(rows...)
-	case key.Matches(k, a.keys.Edit, a.keys.Checklist):
+	case key.Matches(k, a.keys.Edit, a.keys.Editor, a.keys.Checklist):
 		a.say("That works on one task at a time; esc takes the marks off. Marks take s, n and D.")
 		return nil
 	}

@@ -19,11 +19,12 @@ import (
 type mendScreen struct {
 	of queueRow
 	fieldList
+	keep keeper
 }
 
 // newMendScreen is nil when the change holds nothing that is typed.
 func newMendScreen(a *App, row localdb.QueueRow) *mendScreen {
-	s := &mendScreen{of: queueRow(row)}
+	s := &mendScreen{of: queueRow(row), keep: newKeeper("mend:" + row.Op.ID)}
 	names := slices.Sorted(maps.Keys(row.Op.Fields))
 	slices.SortStableFunc(names, func(x, y string) int { // what was refused stands first
 		return boolInt(y == row.Field) - boolInt(x == row.Field)
@@ -98,6 +99,10 @@ func (s *mendScreen) help(a *App) []key.Binding {
 
 func (s *mendScreen) update(a *App, msg tea.Msg) tea.Cmd {
 	switch msg := msg.(type) {
+	case openedMsg:
+		return a.findDraft(&s.keep)
+	case foundMsg:
+		a.takeDraft(s, msg)
 	case writtenMsg:
 		if msg.from == screen(s) {
 			s.written(a, msg.err)
@@ -106,6 +111,8 @@ func (s *mendScreen) update(a *App, msg tea.Msg) tea.Cmd {
 		switch {
 		case key.Matches(msg, a.keys.Save):
 			return s.save(a)
+		case key.Matches(msg, a.keys.Outside):
+			return a.openEditor(s)
 		case key.Matches(msg, a.keys.Cancel):
 			return s.leave(a)
 		}
@@ -118,7 +125,27 @@ func (s *mendScreen) leave(a *App) tea.Cmd {
 	if !slices.ContainsFunc(s.fields, (*field).changed) {
 		return a.pop()
 	}
-	return a.push(&askScreen{yes: "throw it away", lines: []string{"Leave the change as it was?"}, then: func() tea.Cmd { a.drop(s); return nil }})
+	return a.askDiscard(s, "what you typed")
+}
+
+func (s *mendScreen) keeper() *keeper { return &s.keep }
+
+func (s *mendScreen) texts() map[string]string {
+	out := map[string]string{}
+	for _, f := range s.fields {
+		if f.changed() {
+			out[f.name] = f.text()
+		}
+	}
+	return out
+}
+
+func (s *mendScreen) restore(_ *App, texts map[string]string) {
+	for _, f := range s.fields {
+		if text, there := texts[f.name]; there && (f.kind != wordField || slices.Contains(f.values, text)) {
+			f.set(op.Clean(text, f.kind == longField))
+		}
+	}
 }
 
 // save collects what is different now. An emptied field is emptied by the change.
@@ -148,7 +175,11 @@ func (s *mendScreen) save(a *App) tea.Cmd {
 	}
 	id, said := s.of.Op.ID, "Changed; it goes out again."
 	return a.write(writing{from: s, said: said, plain: true, work: func(ctx context.Context, db *localdb.DB) (string, error) {
-		return "", db.ReplaceOp(ctx, id, fields)
+		if err := db.ReplaceOp(ctx, id, fields); err != nil {
+			return "", err
+		}
+		s.keep.saved(ctx, db)
+		return "", nil
 	}})
 }
 

@@ -34,7 +34,7 @@ func (s *noteScreen) typing() bool        { return true }
 func (s *noteScreen) title(a *App) string { return "Note on " + a.names(s.rows) }
 
 func (s *noteScreen) help(a *App) []key.Binding {
-	return []key.Binding{a.keys.Accept, a.keys.NewLine, bind("tab", "kind of note", "tab"), a.keys.Cancel}
+	return []key.Binding{a.keys.Accept, a.keys.NewLine, bind("tab", "kind of note", "tab"), a.keys.Outside, a.keys.Cancel}
 }
 
 // written are the kinds that a person chooses from; "system" is the program's.
@@ -65,6 +65,8 @@ func (s *noteScreen) key(a *App, k tea.KeyMsg) tea.Cmd {
 			return a.pop()
 		}
 		return a.askDiscard(s, "this note")
+	case key.Matches(k, a.keys.Outside):
+		return a.openEditor(s)
 	case k.Type == tea.KeyTab:
 		s.kind = next(writtenKinds(), s.kind, 1)
 		return nil
@@ -106,6 +108,12 @@ func (s *noteScreen) restore(_ *App, texts map[string]string) {
 	if slices.Contains(writtenKinds(), texts["kind"]) {
 		s.kind = texts["kind"]
 	}
+}
+
+func (s *noteScreen) outside() (field, text string, ok bool) { return "body", s.area.Value(), true }
+
+func (s *noteScreen) takeOutside(_, text string) {
+	s.area.SetValue(strings.TrimRight(op.Clean(text, true), "\n "))
 }
 
 func (s *noteScreen) view(a *App, w, h int) []string {

@@ -191,3 +191,11 @@ func (s *paletteScreen) view(a *App, w, h int) []string {
 	}
 	return out
 }
+
+func (s *paletteScreen) click(a *App, line int) tea.Cmd {
+	if i := s.top + line - 1; line > 0 && line <= paletteRows && i < len(s.shown) {
+		s.cur = i
+		return s.do(a)
+	}
+	return nil
+}

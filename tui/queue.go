@@ -21,6 +21,7 @@ type queueScreen struct {
 	busy   bool
 	cur    int
 	top    int
+	shown  int // rows in the last frame
 }
 
 func (s *queueScreen) shape() shape      { return full }
@@ -120,6 +121,8 @@ func (s *queueScreen) key(a *App, k tea.KeyMsg) tea.Cmd {
 		return s.retry(a, *row)
 	case key.Matches(k, a.keys.RetryAll):
 		return s.retryAll(a)
+	case key.Matches(k, a.keys.Export):
+		return a.openExport()
 	case key.Matches(k, a.keys.Mend):
 		return s.mend(a, *row)
 	case key.Matches(k, a.keys.Discard):
@@ -165,7 +168,7 @@ func (s *queueScreen) mend(a *App, row localdb.QueueRow) tea.Cmd {
 	if m := newMendScreen(a, row); m != nil {
 		return a.push(m)
 	}
-	a.say("Nothing in this change is typed: enter opens the task, r tries again, d discards it.")
+	a.say("Nothing in this change is typed: " + named(a.keys.Open) + " opens the task, " + named(a.keys.Retry) + " tries again, " + named(a.keys.Discard) + " discards it.")
 	return nil
 }
 
@@ -201,6 +204,7 @@ func (s *queueScreen) view(a *App, w, h int) []string {
 	for i := s.top; i < len(s.rows) && len(lines) < room; i++ {
 		lines = append(lines, s.line(a, i, w))
 	}
+	s.shown = len(lines)
 	return append(append(lines, strings.Repeat(a.st.glyphs.rule, min(w, 78))), low...)
 }
 
@@ -261,16 +265,16 @@ func (s *queueScreen) next(a *App, r localdb.QueueRow) string {
 	k := a.keys
 	switch {
 	case r.State == localdb.BadgeParked:
-		return "It is kept here: " + k.Mend.Help().Key + " edits it, " + k.Retry.Help().Key + " tries again as it is, " + k.Discard.Help().Key + " discards it."
+		return "It is kept here: " + named(k.Mend) + " edits it, " + named(k.Retry) + " tries again as it is, " + named(k.Discard) + " discards it."
 	case r.Behind != "":
 		return "Edit, retry or discard the refused one first."
 	case a.switched:
-		return "You work offline; " + k.Offline.Help().Key + " goes online again."
+		return "You work offline; " + named(k.Offline) + " goes online again."
 	case a.reachNow() == reach.NotEnrolled:
 		return "It goes out once this laptop has joined a server."
 	}
 	if next := a.nextTryWords(); next != "" {
-		return strings.ToUpper(next[:1]) + next[1:] + "; " + k.Sync.Help().Key + " tries now."
+		return strings.ToUpper(next[:1]) + next[1:] + "; " + named(k.Sync) + " tries now."
 	}
 	return "It goes out by itself as soon as the server answers."
 }
@@ -305,4 +309,11 @@ func (s *queueScreen) copied(a *App) (string, string) {
 		return "", ""
 	}
 	return joinLines(append(plainLines(s.detail(a, 200)), "op "+row.Op.ID)), "this change"
+}
+
+func (s *queueScreen) click(a *App, line int) tea.Cmd {
+	if line >= s.shown {
+		return nil
+	}
+	return a.choose(s.top+line, s.cur, func(i int) tea.Cmd { return s.goTo(a, i) })
 }

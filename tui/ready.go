@@ -76,7 +76,7 @@ func (s *readyScreen) key(a *App, k tea.KeyMsg) tea.Cmd {
 func (s *readyScreen) checks(a *App) []check {
 	out := []check{s.tasks(a), s.age(a), a.unsent()}
 	if n := a.sum.Conflicts; n > 0 {
-		out = append(out, check{"conflicts", false, plural(n, "change of yours met", "changes of yours met") + " somebody else's", a.keys.Conflicts.Help().Key + " shows both; nothing is blocked by it"})
+		out = append(out, check{"conflicts", false, plural(n, "change of yours met", "changes of yours met") + " somebody else's", named(a.keys.Conflicts) + " shows both; nothing is blocked by it"})
 	}
 	out = append(out, a.clockCheck())
 	if s.data.free >= 0 {
@@ -100,9 +100,9 @@ func (s *readyScreen) tasks(a *App) check {
 	if all > 0 {
 		return check{"tasks", true, says, ""}
 	}
-	next := a.keys.Sync.Help().Key + " asks the server; when that brings none either, ask the office"
+	next := named(a.keys.Sync) + " asks the server; when that brings none either, ask the office"
 	if a.sum.Device.ID == "" {
-		next = a.keys.Add.Help().Key + " in the list adds one"
+		next = named(a.keys.Add) + " in the list adds one"
 	}
 	return check{"tasks", false, "none of yours is due in the next days", next}
 }
@@ -112,9 +112,9 @@ func (s *readyScreen) age(a *App) check {
 	if a.sum.Device.ID == "" {
 		return check{"data", true, "all of it is made on this laptop", ""}
 	}
-	next := a.keys.Sync.Help().Key + " asks the server now"
+	next := named(a.keys.Sync) + " asks the server now"
 	if r := a.reachNow(); r == reach.Paused {
-		next = a.keys.Offline.Help().Key + " goes online again"
+		next = named(a.keys.Offline) + " goes online again"
 	} else if r != reach.Online {
 		next = "it is fetched by itself as soon as there is a connection; wait for ONLINE below"
 	}
@@ -137,11 +137,11 @@ func (a *App) unsent() check {
 	n, refused := a.sum.Pending, a.sum.Parked
 	switch {
 	case refused > 0:
-		return check{"sent", false, plural(refused, "change was", "changes were") + " refused by the server", a.keys.Queue.Help().Key + " says why, and what to do"}
+		return check{"sent", false, plural(refused, "change was", "changes were") + " refused by the server", named(a.keys.Queue) + " says why, and what to do"}
 	case n > 0 && a.sum.Device.ID == "":
 		return check{"sent", true, plural(n, "change", "changes") + " saved on this laptop; no server joined yet", ""}
 	case n > 0:
-		return check{"sent", false, plural(n, "change waits", "changes wait") + " on this laptop; the office does not know of them", "they go out by themselves with the next connection; " + a.keys.Queue.Help().Key + " shows them"}
+		return check{"sent", false, plural(n, "change waits", "changes wait") + " on this laptop; the office does not know of them", "they go out by themselves with the next connection; " + named(a.keys.Queue) + " shows them"}
 	}
 	return check{"sent", true, "nothing waits to be sent", ""}
 }

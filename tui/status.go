@@ -167,7 +167,7 @@ func (s *statusSheet) wordKey(a *App, k tea.KeyMsg) tea.Cmd {
 func (s *statusSheet) save(a *App, step localdb.Step) tea.Cmd {
 	rows := s.rows
 	if len(rows) > 1 {
-		said := a.names(rows) + " are " + statusWord(step.To) + "; u undoes that."
+		said := a.names(rows) + " are " + statusWord(step.To) + "; " + named(a.keys.Undo) + " undoes that."
 		return a.write(writing{from: s, said: said, on: idsOf(rows), work: func(ctx context.Context, db *localdb.DB) (string, error) {
 			return "", db.SetStatuses(ctx, idsOf(rows), step)
 		}})
@@ -199,6 +199,13 @@ func (s *statusSheet) view(a *App, w, _ int) []string {
 		lines = append(lines, a.row(i == s.cur, itoa(i+1)+" "+o))
 	}
 	return lines
+}
+
+func (s *statusSheet) click(a *App, line int) tea.Cmd {
+	if i := line - 1; s.stage != askWords && i >= 0 && i < len(s.options()) {
+		return s.take(a, i)
+	}
+	return nil
 }
 
 // row is one of several lines, the selected one marked in text.

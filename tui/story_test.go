@@ -42,7 +42,8 @@ type story struct {
 	o    tui.Options
 	quit bool
 
-	free    int64 // bytes on the disk
+	free    int64  // bytes on the disk
+	copied  string // into the clipboard, last
 	synced  int
 	later   func() // what the server does once the screen is open
 	offline []bool // what the switch was set to, in order
@@ -108,6 +109,9 @@ func (s *story) run(cmd tea.Cmd) {
 }
 
 func (s *story) send(msg tea.Msg) {
+	if fmt.Sprintf("%T", msg) == "terminal.copyMsg" { // the terminal layer keeps it to itself
+		s.copied = fmt.Sprint(msg)
+	}
 	_, cmd := s.app.Update(msg)
 	s.run(cmd)
 }
@@ -115,7 +119,7 @@ func (s *story) send(msg tea.Msg) {
 var named = map[string]tea.KeyType{
 	"enter": tea.KeyEnter, "esc": tea.KeyEsc, "tab": tea.KeyTab, "shift+tab": tea.KeyShiftTab, "up": tea.KeyUp, "down": tea.KeyDown,
 	"left": tea.KeyLeft, "right": tea.KeyRight, "backspace": tea.KeyBackspace, "ctrl+s": tea.KeyCtrlS, "ctrl+n": tea.KeyCtrlN,
-	"ctrl+c": tea.KeyCtrlC, "ctrl+r": tea.KeyCtrlR, "ctrl+j": tea.KeyCtrlJ, "ctrl+u": tea.KeyCtrlU, "ctrl+d": tea.KeyCtrlD, "pgdown": tea.KeyPgDown, "home": tea.KeyHome, "end": tea.KeyEnd,
+	"ctrl+c": tea.KeyCtrlC, "ctrl+r": tea.KeyCtrlR, "ctrl+j": tea.KeyCtrlJ, "ctrl+u": tea.KeyCtrlU, "ctrl+o": tea.KeyCtrlO, "ctrl+t": tea.KeyCtrlT, "f8": tea.KeyF8, "pgup": tea.KeyPgUp, "ctrl+d": tea.KeyCtrlD, "pgdown": tea.KeyPgDown, "home": tea.KeyHome, "end": tea.KeyEnd,
 }
 
 func keyOf(k string) tea.KeyMsg {

@@ -7,8 +7,18 @@ import (
 	"github.com/muesli/termenv"
 )
 
-// styles are all looks there are. Only the 16 colours, and of these only ones
-// that read on light and dark grounds: the terminal is never asked which it has.
+// Ground is what the terminal's background is like; it is never asked.
+type Ground string
+
+// The grounds. Colours for AnyGround read on both.
+const (
+	AnyGround   Ground = ""
+	DarkGround  Ground = "dark"
+	LightGround Ground = "light"
+)
+
+// styles are all looks there are. Only the 16 colours, and of these, where the
+// ground is not told, only ones that read on light and dark.
 // Nothing is told by a style alone; words and glyphs say it too.
 type styles struct {
 	plain    lipgloss.Style
@@ -34,7 +44,7 @@ type glyphs struct {
 	conflict string
 }
 
-func newStyles(noColor, ascii bool) styles {
+func newStyles(o Options) styles {
 	r := lipgloss.NewRenderer(io.Discard)
 	// Set, never asked: asking writes to the terminal and waits for its answer.
 	// NO_COLOR takes the colours out below; the profile stays, because lipgloss
@@ -47,14 +57,21 @@ func newStyles(noColor, ascii bool) styles {
 		good: base, bad: base.Bold(true), warn: base.Bold(true),
 		glyphs: glyphs{cut: "…", bar: "│", rule: "─", pending: "+", parked: "!", merged: "=", conflict: "≠"},
 	}
-	if ascii {
+	if o.ASCII {
 		s.glyphs = glyphs{cut: "~", bar: "|", rule: "-", pending: "+", parked: "!", merged: "=", conflict: "X"}
 	}
-	if !noColor {
-		s.good = base.Foreground(lipgloss.Color("2"))
-		s.bad = base.Bold(true).Foreground(lipgloss.Color("1"))
-		s.warn = base.Bold(true).Foreground(lipgloss.Color("5"))
-		s.section = base.Bold(true).Foreground(lipgloss.Color("6"))
+	if !o.NoColor {
+		good, bad, warn, section := "2", "1", "5", "6"
+		switch o.Ground {
+		case DarkGround: // the bright half, for the sun
+			good, bad, warn, section = "10", "9", "11", "14"
+		case LightGround:
+			section = "4"
+		}
+		s.good = base.Foreground(lipgloss.Color(good))
+		s.bad = base.Bold(true).Foreground(lipgloss.Color(bad))
+		s.warn = base.Bold(true).Foreground(lipgloss.Color(warn))
+		s.section = base.Bold(true).Foreground(lipgloss.Color(section))
 	}
 	return s
 }

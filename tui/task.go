@@ -14,7 +14,7 @@ func (s *taskScreen) title(a *App) string { return "Task " + a.text(s.row.Number
 
 func (s *taskScreen) help(a *App) []key.Binding {
 	k := a.keys
-	return []key.Binding{k.Status, k.Checklist, k.Note, k.Edit, helpOf(k.Down, "scroll"), k.Delete, k.Back}
+	return []key.Binding{k.Status, k.Checklist, k.Note, k.Edit, helpOf(k.Down, "scroll"), k.Back, k.Editor, k.Delete}
 }
 
 func (s *taskScreen) update(a *App, msg tea.Msg) tea.Cmd {
@@ -54,7 +54,7 @@ func (s *taskScreen) key(a *App, k tea.KeyMsg) tea.Cmd {
 	case key.Matches(k, a.keys.Back):
 		return a.pop()
 	case key.Matches(k, a.keys.Open):
-		a.say("The task is open already: c runs its checklist, e edits it, esc goes back.")
+		a.say("The task is open already: " + named(a.keys.Checklist) + " runs its checklist, " + named(a.keys.Edit) + " edits it, esc goes back.")
 	case s.gone != "":
 		a.say("This task is gone; esc goes back to the list.")
 	default:

@@ -22,6 +22,7 @@ type tasksScreen struct {
 	late      bool   // the list changed while a page was on its way
 	rest      int    // counts the cursor's moves; see settledMsg
 	want      string // select this task when the list is read again
+	drawn     spots  // the rows that the last frame shows
 	marks     marks  // the tasks that the next action is for, by id; none: the one under the cursor
 }
 
@@ -71,9 +72,9 @@ func (s *tasksScreen) help(a *App) []key.Binding {
 	case len(s.list.rows) == 0:
 		return []key.Binding{k.Add, k.Sync, helpOf(k.Quit, "quit")}
 	case s.filtered != "":
-		return []key.Binding{k.Open, k.Status, k.Note, k.Checklist, helpOf(k.Cancel, "all tasks"), k.Search, k.Add, k.Edit, k.Delete, k.View, k.Mark, k.MarkAll}
+		return []key.Binding{k.Open, k.Status, k.Note, k.Checklist, helpOf(k.Cancel, "all tasks"), k.Search, k.Add, k.Edit, k.Editor, k.Delete, k.View, k.Mark, k.MarkAll}
 	}
-	return []key.Binding{k.Open, k.Status, k.Checklist, k.Note, k.Add, k.Edit, k.Search, k.Delete, k.View, k.Mark, k.MarkAll}
+	return []key.Binding{k.Open, k.Status, k.Checklist, k.Note, k.Add, k.Edit, k.Search, k.Editor, k.Delete, k.View, k.Mark, k.MarkAll}
 }
 
 func (s *tasksScreen) update(a *App, msg tea.Msg) tea.Cmd {
@@ -302,6 +303,10 @@ func (s *tasksScreen) draw(a *App, w, h int, focus bool) []string {
 	if len(s.list.rows) == 0 {
 		return append(lines, s.empty(a, w)...)
 	}
+	s.drawn = s.drawn[:0]
+	for range lines {
+		s.drawn = append(s.drawn, none)
+	}
 	cols := newColumns(w)
 	top := s.list.firstRow(h - len(lines))
 	for i := top; i < len(s.list.rows) && len(lines) < h; i++ {
@@ -310,9 +315,10 @@ func (s *tasksScreen) draw(a *App, w, h int, focus bool) []string {
 			if len(lines) == h-1 && i > top {
 				break // a heading with nothing under it
 			}
-			lines = append(lines, a.sectionLine(r.Section))
+			lines, s.drawn = append(lines, a.sectionLine(r.Section)), append(s.drawn, none)
 		}
 		lines = append(lines, s.marks.sign(r.ID, a.taskLine(r, cols, mark(i == s.list.cur, focus))))
+		s.drawn = append(s.drawn, i)
 	}
 	return lines
 }
@@ -376,4 +382,11 @@ func (s *tasksScreen) copied(a *App) (string, string) {
 		return "", ""
 	}
 	return a.rowText(*row), a.text(row.Number)
+}
+
+func (s *tasksScreen) click(a *App, line int) tea.Cmd {
+	if len(s.list.rows) == 0 {
+		return nil
+	}
+	return a.choose(s.drawn.at(line), s.list.cur, func(i int) tea.Cmd { return s.goTo(a, i-s.list.cur) })
 }

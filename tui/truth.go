@@ -49,12 +49,12 @@ func (a *App) truthParts() []truthPart {
 	var needs, conflicts truthPart
 	switch n := a.sum.Parked; {
 	case n > 0 && a.sum.ParkedTasks > 0:
-		needs = truthPart{plural(a.sum.ParkedTasks, "task needs", "tasks need") + " you (press O)", itoa(n) + " refused (O)"}
+		needs = truthPart{plural(a.sum.ParkedTasks, "task needs", "tasks need") + " you (press " + named(a.keys.Queue) + ")", itoa(n) + " refused (" + named(a.keys.Queue) + ")"}
 	case n > 0: // of sites
-		needs = truthPart{plural(n, "change needs", "changes need") + " you (press O)", itoa(n) + " refused (O)"}
+		needs = truthPart{plural(n, "change needs", "changes need") + " you (press " + named(a.keys.Queue) + ")", itoa(n) + " refused (" + named(a.keys.Queue) + ")"}
 	}
 	if n := a.sum.Conflicts; n > 0 {
-		conflicts = truthPart{plural(n, "conflict", "conflicts") + " (press X)", plural(n, "conflict", "conflicts")}
+		conflicts = truthPart{plural(n, "conflict", "conflicts") + " (press " + named(a.keys.Conflicts) + ")", plural(n, "conflict", "conflicts")}
 	}
 	waiting := truthPart{long: a.waitingWords()}
 	if a.sum.Pending > 0 {

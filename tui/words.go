@@ -176,9 +176,9 @@ func (a *App) fate(r localdb.TaskRow) string {
 	case localdb.BadgePending:
 		return "+ " + plural(r.Waiting, "change waits", "changes wait") + " on this laptop to be sent"
 	case localdb.BadgeParked:
-		return "! the server refused a change: press O"
+		return "! the server refused a change: press " + named(a.keys.Queue)
 	case localdb.BadgeConflict:
-		return a.st.glyphs.conflict + " somebody else changed the same: press X"
+		return a.st.glyphs.conflict + " somebody else changed the same: press " + named(a.keys.Conflicts)
 	case localdb.BadgeMerged:
 		return a.st.glyphs.merged + " all changes sent; somebody else's stand beside yours"
 	}

@@ -1,17 +1,21 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"os"
+	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
 
 	tea "github.com/charmbracelet/bubbletea"
+	"golang.org/x/sys/unix"
 
 	"example.com/punchlist/localdb"
 	"example.com/punchlist/sync/engine"
@@ -43,13 +47,17 @@ func (a *app) show1(ctx context.Context, db *localdb.DB, o screenOptions) error 
 	log, closeLog := a.logger()
 	defer closeLog()
 	var s *syncer
-	program, err := a.face(ctx, tui.Options{
+	settings, mouse := a.settle(tui.Options{
 		DB: db, Now: time.Now, Banner: o.banner,
 		Sync:    func() { s.Kick() },
 		Offline: func(on bool) { o.offline(s, on) },
 		Paused:  o.paused,
 		ASCII:   !a.unicode(), NoColor: a.getenv("NO_COLOR") != "",
+		Free:   func() (int64, error) { return freeSpace(db.Path()) },
+		Editor: a.editor(),
+		Export: func(ctx context.Context, file string) (int, error) { return exportTo(ctx, db, file) },
 	})
+	program, err := a.face(ctx, settings, mouse)
 	if err != nil {
 		return err
 	}
@@ -78,9 +86,9 @@ type face interface {
 	Run(ctx context.Context) error
 }
 
-func (a *app) face(ctx context.Context, o tui.Options) (face, error) {
+func (a *app) face(ctx context.Context, o tui.Options, mouse bool) (face, error) {
 	if !a.plain {
-		program, err := tui.NewProgram(ctx, o, a.terminal)
+		program, err := tui.NewProgram(ctx, o, func(m tea.Model) (tui.Terminal, error) { return a.terminal(m, mouse) })
 		if !errors.Is(err, terminal.ErrNoScreen) {
 			return program, err
 		}
@@ -105,13 +113,56 @@ func (f plainFace) Run(ctx context.Context) error {
 }
 
 // terminal is our own layer under Bubble Tea.
-func (a *app) terminal(m tea.Model) (tui.Terminal, error) {
+func (a *app) terminal(m tea.Model, mouse bool) (tui.Terminal, error) {
 	in, inOK := a.In.(*os.File)
 	out, outOK := a.Out.(*os.File)
 	if !inOK || !outOK {
 		return nil, terminal.ErrNoScreen
 	}
-	return terminal.New(m, terminal.Options{In: in, Out: out, Now: time.Now, Getenv: a.getenv})
+	return terminal.New(m, terminal.Options{In: in, Out: out, Now: time.Now, Getenv: a.getenv, Mouse: mouse})
+}
+
+// editor is how the person writes long text: as $VISUAL or $EDITOR say, else one
+// of the usual ones that is there.
+func (a *app) editor() tui.Editor {
+	e := tui.Editor{Command: cmp.Or(a.getenv("VISUAL"), a.getenv("EDITOR"))}
+	if dir, err := a.home("XDG_STATE_HOME", ".local/state"); err == nil {
+		e.Dir = filepath.Join(dir, "editor")
+	} else {
+		return tui.Editor{}
+	}
+	for _, name := range []string{"editor", "nano", "vi"} {
+		if path, err := exec.LookPath(name); e.Command == "" && err == nil {
+			e.Command = path
+		}
+	}
+	return e
+}
+
+// exportTo writes unsent work to a file that a person names as in a shell.
+func exportTo(ctx context.Context, db *localdb.DB, file string) (int, error) {
+	if rest, ok := strings.CutPrefix(file, "~/"); ok {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return 0, err
+		}
+		file = filepath.Join(home, rest)
+	}
+	head, err := db.ExportQueue(ctx, file, nil)
+	var cure *localdb.Error
+	if err != nil && !errors.As(err, &cure) {
+		err = writeFault(file, err)
+	}
+	return head.Count, err
+}
+
+// freeSpace is the room on the disk that a file is on, for somebody who is not root.
+func freeSpace(file string) (int64, error) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(filepath.Dir(file), &st); err != nil {
+		return 0, err
+	}
+	return int64(st.Bavail) * int64(st.Bsize), nil
 }
 
 // unicode tells whether the locale can show more than ASCII.
