@@ -17,6 +17,7 @@ import (
 	tea "github.com/charmbracelet/bubbletea"
 	"golang.org/x/sys/unix"
 
+	"example.com/punchlist/cmd/cli"
 	"example.com/punchlist/localdb"
 	"example.com/punchlist/sync/engine"
 	"example.com/punchlist/tui"
@@ -151,7 +152,7 @@ func exportTo(ctx context.Context, db *localdb.DB, file string) (int, error) {
 	head, err := db.ExportQueue(ctx, file, nil)
 	var cure *localdb.Error
 	if err != nil && !errors.As(err, &cure) {
-		err = writeFault(file, err)
+		err = cli.WriteFault(file, err)
 	}
 	return head.Count, err
 }
