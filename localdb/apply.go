@@ -54,7 +54,8 @@ type settler struct {
 	now int64 // corrected, ms
 
 	certain  bool // now was compared with the server's clock in this boot
-	rebasing bool // the base of a restored server is being taken
+	rebasing bool // the base that a server holds is being taken …
+	anew     bool // … though its history is the one that this laptop knows
 }
 
 // settler begins to take the server's word.
@@ -298,7 +299,7 @@ func (db *DB) ApplyChanges(ctx context.Context, page wire.Changes) (int, error) 
 		if err != nil {
 			return err
 		}
-		if err := tx.Scan([]any{&s.rebasing}, "SELECT rebasing FROM device"); err != nil {
+		if err := tx.Scan([]any{&s.rebasing, &s.anew}, "SELECT rebasing, anew FROM device"); err != nil {
 			return err
 		}
 		for _, c := range page.Changes {
@@ -367,16 +368,16 @@ func (s settler) apply(c wire.Change, dev Device) (bool, error) {
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return false, err
 	}
+	before, err := s.before(cur) // read now, for it is replaced below
+	if err != nil {
+		return false, err
+	}
 	again, err := s.heardAgain(rec.Kind, rec.ID)
 	if err != nil {
 		return false, err
 	}
 	var waiting int
 	if err := s.tx.Scan([]any{&waiting}, "SELECT count(*) FROM (SELECT 1 FROM sync_queue WHERE entity_id = ? LIMIT 1)", rec.ID); err != nil {
-		return false, err
-	}
-	before, err := s.before(cur) // read now, for it is replaced below
-	if err != nil {
 		return false, err
 	}
 	switch {
@@ -396,7 +397,7 @@ func (s settler) apply(c wire.Change, dev Device) (bool, error) {
 			return false, err
 		}
 	}
-	if exists && !again && c.By != dev.User && rec.Version > before.Version {
+	if exists && (!again || s.anew) && c.By != dev.User && rec.Version > before.Version {
 		return true, s.heard(c.By, before, rec, noMerge)
 	}
 	return true, nil

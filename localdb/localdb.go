@@ -19,6 +19,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -67,6 +68,9 @@ type DB struct {
 
 	log     queueLog // the second copy of unsent work
 	session session  // whose drafts are whose
+
+	look   atomic.Uint32 // the leaf that was counted anew last …
+	looked atomic.Int64  // … and when, boot clock, ms
 }
 
 // Open opens the laptop's database, makes it when it is missing and brings it

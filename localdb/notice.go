@@ -8,7 +8,7 @@ import (
 
 // Notice is something that the person has to know. It stays until it was read.
 type Notice struct {
-	Code    string // "reset", "forked", "newer" or "repaired"
+	Code    string // "reset", "forked", "newer", "repaired", "away", "mended" or "differs"
 	Message string
 	At      int64 // when it happened last, ms
 	Times   int   // how often since it was read
@@ -20,6 +20,9 @@ const (
 	NoticeForked   = "forked"
 	NoticeNewer    = "newer"
 	NoticeRepaired = "repaired"
+	NoticeAway     = "away"
+	NoticeMended   = "mended"
+	NoticeDiffers  = "differs"
 )
 
 var noticeTexts = map[string]string{
@@ -27,6 +30,9 @@ var noticeTexts = map[string]string{
 	NoticeReset:    "The server was restored from a backup. Everything was fetched again, and what this laptop had sent since then is sent again: nothing of it is lost.",
 	NoticeForked:   "This laptop's data was copied or restored from a backup. Its changes go on under a new identity: nothing is lost.",
 	NoticeNewer:    "The server told something that this punchlist is too old to show; all the rest was taken. Install the newest punchlist.",
+	NoticeAway:     "This laptop was away for so long that the server has forgotten what was deleted meanwhile. Everything was fetched again; unsent work stays and is sent.",
+	NoticeMended:   "Some records on this laptop were not what the server holds, though nobody had changed them. They were fetched again; unsent work stays.",
+	NoticeDiffers:  "The records on this laptop still differ from the server's after they were fetched again. No work is lost. Tell the office what punchlist verify says.",
 }
 
 // Notices lists what nobody has read yet, newest first.

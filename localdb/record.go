@@ -232,7 +232,8 @@ func fits(f op.Field, v any) bool {
 	case op.Bool:
 		_, ok = v.(bool)
 	case op.Scalar:
-		ok = true
+		_, truth := v.(bool) // a column would make a number of it
+		ok = !truth
 	}
 	return ok
 }

@@ -24,6 +24,11 @@ import (
 //	               sending goes on
 //
 // A crash between two of them goes on with the next.
+//
+// A laptop that was away for so long that the server forgot deletions which it
+// did not hear of, or that differs in too much from the server, begins again in
+// the same way ([DB.Anew]). The history is the same then: no version means
+// anything else, and nothing that was settled is lost.
 
 // CodeRecordLost: the change waits for a record that the restored server does not
 // hold any more, until the laptop that made the record brings it back.
@@ -50,11 +55,36 @@ func (db *DB) Reset(ctx context.Context, common wire.Common) error {
 				return fmt.Errorf("lay unsent changes on %s %s: %w", op.Word(ref.kind), ref.id, err)
 			}
 		}
-		if _, err := tx.Exec("UPDATE device SET cursor = '', rebasing = 1"); err != nil {
+		if _, err := tx.Exec("UPDATE device SET cursor = '', rebasing = 1, anew = 0"); err != nil {
 			return err
 		}
 		return putNotice(tx, NoticeReset, r.now)
 	})
+}
+
+// Anew begins again with a server whose history is the one that this laptop was
+// told of. Pending changes stay. why is the notice that the person gets; "": none.
+func (db *DB) Anew(ctx context.Context, why string) error {
+	return db.sql.Write(ctx, func(tx *sqlite.Tx) error {
+		if err := unhear(tx); err != nil {
+			return err
+		}
+		// A reset that is under way stays one.
+		if _, err := tx.Exec("UPDATE device SET cursor = '', anew = CASE rebasing WHEN 1 THEN anew ELSE 1 END, rebasing = 1"); err != nil || why == "" {
+			return err
+		}
+		return putNotice(tx, why, db.clock().Wall)
+	})
+}
+
+// unhear marks every record that a server spoke of.
+func unhear(tx *sqlite.Tx) error {
+	for _, kind := range op.Kinds {
+		if _, err := tx.Exec("INSERT INTO unheard (entity_id, entity_type) SELECT id, ? FROM "+tables[kind].name+" WHERE version > 0 ON CONFLICT DO NOTHING", kind); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // rebase is one Reset while its transaction runs.
@@ -101,14 +131,14 @@ func capped(version, crew string) string {
 	return "min(" + version + ", coalesce((SELECT value FROM json_each(?1) WHERE key = " + crew + "), 0))"
 }
 
-// unhear marks every record that a server spoke of.
+// unhear marks every record that a server spoke of, and takes away from its
+// version what is not common.
 func (r *rebase) unhear() error {
+	if err := unhear(r.tx); err != nil {
+		return err
+	}
 	for _, kind := range op.Kinds {
-		name := tables[kind].name
-		if _, err := r.tx.Exec("INSERT INTO unheard (entity_id, entity_type) SELECT id, ? FROM "+name+" WHERE version > 0 ON CONFLICT DO NOTHING", kind); err != nil {
-			return err
-		}
-		if _, err := r.tx.Exec("UPDATE "+name+" SET version = "+capped("version", "crew")+" WHERE version > 0", r.common); err != nil {
+		if _, err := r.tx.Exec("UPDATE "+tables[kind].name+" SET version = "+capped("version", "crew")+" WHERE version > 0", r.common); err != nil {
 			return err
 		}
 	}
@@ -224,11 +254,14 @@ func (s settler) complete() error {
 	for _, statement := range []string{
 		"UPDATE server_records SET version = 0, state = json_set(state, '$.version', 0) WHERE entity_id IN (SELECT entity_id FROM unheard)",
 		"DELETE FROM unheard",
-		"UPDATE device SET rebasing = 0",
+		"UPDATE device SET rebasing = 0, anew = 0",
 	} {
 		if _, err := s.tx.Exec(statement); err != nil {
 			return err
 		}
+	}
+	if s.anew {
+		return nil // what was deleted will not come back: the server says so to each change
 	}
 	return parkLost(s.tx)
 }

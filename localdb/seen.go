@@ -74,8 +74,10 @@ func remember(tx *sqlite.Tx, seen wire.Seen) error {
 		if err != nil {
 			return err
 		}
-		if n, err := res.RowsAffected(); err != nil || n == 0 {
+		if n, err := res.RowsAffected(); err != nil {
 			return err
+		} else if n == 0 {
+			continue
 		}
 		if err := thin(tx, crew); err != nil {
 			return err

@@ -285,6 +285,12 @@ func (a *App) noticeWords(n localdb.Notice) string {
 		return "This laptop's data was copied or restored from a backup: nothing is lost."
 	case localdb.NoticeNewer:
 		return "This punchlist is too old for some of the server's news: install the newest."
+	case localdb.NoticeAway:
+		return "This laptop was away for long: everything was fetched again."
+	case localdb.NoticeMended:
+		return "Some records here were not what the server holds: they were put right."
+	case localdb.NoticeDiffers:
+		return "Records here differ from the server's: tell the office (punchlist verify)."
 	}
 	return a.text(n.Message)
 }

@@ -37,6 +37,15 @@ func newRemotes(db *localdb.DB, transport http.RoundTripper) *remotes {
 }
 
 func (r *remotes) get(ctx context.Context) (engine.Remote, error) {
+	c, err := r.now(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// now is the client as the device stands now.
+func (r *remotes) now(ctx context.Context) (*wire.Client, error) {
 	d, err := r.db.Device(ctx)
 	if err != nil {
 		return nil, err

@@ -44,6 +44,7 @@ type Local interface {
 	Queue
 	Records
 	Memory
+	Integrity
 }
 
 // Queue is what waits to be sent.
@@ -73,6 +74,20 @@ type Memory interface {
 	// Reset begins again with a server that lost what is newer than common: the
 	// cursor goes back to the start, and what was acknowledged since waits again.
 	Reset(ctx context.Context, common wire.Common) error
+	// Anew begins again with a server whose history is the same: the cursor goes
+	// back to the start. The person is told by the notice of that code, if any.
+	Anew(ctx context.Context, notice string) error
+}
+
+// Integrity holds what the server said against what it says that it comes to.
+type Integrity interface {
+	// Compare lists the crews that differ from a last page, once all is counted:
+	// done. With whole it counts whatever that costs.
+	Compare(ctx context.Context, page wire.Changes, whole bool) (differ []string, done bool, err error)
+	Differing(ctx context.Context, d wire.Digest) (leaves []string, err error)
+	Mend(ctx context.Context, l wire.Leaf) (mended int, err error)
+	// NoteDiffers keeps, or takes back, a notice that putting right did not help.
+	NoteDiffers(ctx context.Context, on bool) error
 }
 
 // Remote is the server's side. Its errors are those of package wire.
@@ -82,6 +97,13 @@ type Remote interface {
 	Changes(ctx context.Context, self wire.Self, cursor string, limit int) (wire.Changes, error)
 	History(ctx context.Context, past wire.Past) (wire.Common, error)
 	Hangup() // drops idle connections: they may be dead
+	Digests
+}
+
+// Digests are what the server's records come to.
+type Digests interface {
+	Digest(ctx context.Context, crew string, check bool) (wire.Digest, error)
+	Leaf(ctx context.Context, crew, leaf string) (wire.Leaf, error)
 }
 
 // Options are what an engine needs. Optional is what says so.
@@ -225,7 +247,7 @@ func (e *Engine) Round(ctx context.Context) (RoundResult, error) {
 	}
 	defer release()
 	e.board.update(func(s *Status) { s.Sender = true })
-	out := e.round(ctx, true)
+	out := e.round(ctx, true, true)
 	e.board.update(func(s *Status) { s.Activity, s.Sender = Idle, false })
 	out.result.Reach = e.Status().Reach
 	if n, err := e.o.Pending(context.WithoutCancel(ctx)); err == nil {

@@ -40,6 +40,11 @@ type local struct {
 	fail    error // what every call returns, when set
 	self    wire.Self
 	resets  []wire.Common
+	anews   []string // notices
+	books            // what the crew north comes to, as told
+	deaf    bool     // putting a leaf right does not help
+	differs []bool   // what was noted
+	mended  []string // leaves
 }
 
 func newLocal() *local {
@@ -259,6 +264,7 @@ type remote struct {
 	during   func(what string, ops []op.Op)              // runs while a request is under way
 	auth     string                                      // what a ping says of the token
 	stand    wire.Seen                                   // how the history stands: what a device saw of another is refused
+	books                                                // what the crew north comes to
 	queue    string                                      // another copy of the device sent already; this is the identity that is free
 }
 

@@ -19,6 +19,9 @@ type fault struct {
 	cut   bool          // the line broke under way: send less next time
 	bad   bool          // perhaps what was sent is to blame: bisect
 	reset bool          // the server was restored from a backup
+	anew  bool          // everything has to be heard again
+
+	tell, notice string // with anew: what the person hears of it
 }
 
 // diagnose tells the network's faults, the server's and our own apart. It

@@ -348,31 +348,6 @@ func TestPushGoesOnWhilePullIsRefused(t *testing.T) {
 	})
 }
 
-func TestALostCursorMeansHearingAllAgain(t *testing.T) {
-	for _, status := range []int{400, 410} {
-		inBench(t, func(b *bench) {
-			b.l.cursor = "old"
-			b.s.page = func(cursor string, _ int) wire.Changes {
-				return wire.Changes{Cursor: "new", Changes: make([]wire.Change, 1)}
-			}
-			first := true
-			b.s.fail = func(what string, _ []op.Op) error {
-				if what == "changes" && first {
-					first = false
-					return refusal(status, wire.CodeBadCursor, 0)
-				}
-				return nil
-			}
-			b.l.add(2)
-			b.make()
-			got, err := b.e.Round(b.Context())
-			if err != nil || got.Pulled != 1 || got.Pushed != 2 || b.l.cursor != "new" {
-				b.Errorf("%+v, %v, cursor %q", got, err, b.l.cursor)
-			}
-		})
-	}
-}
-
 func TestAPageThatIsTooLargeIsHalved(t *testing.T) {
 	inBench(t, func(b *bench) {
 		var limits []int

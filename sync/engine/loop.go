@@ -256,7 +256,7 @@ func (l *loop) start() {
 	l.again, l.woken, l.links, l.kicked = false, false, false, false
 	clear(l.ears.news) // this round will ask
 	sender := l.release != nil
-	go func() { l.done <- l.round(ctx, sender) }()
+	go func() { l.done <- l.round(ctx, sender, false) }()
 }
 
 // finished decides when the next round begins.

@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"errors"
-	"net/http"
 	"strings"
 
 	"example.com/punchlist/sync/wire"
@@ -30,18 +29,19 @@ func (r *round) pull(ctx context.Context) *fault {
 	if err != nil {
 		return diagnose(err)
 	}
-	for again := true; ; {
+	for {
 		page, f := r.page(ctx, cursor)
-		if f != nil && again && cursor != "" && lostCursor(f.err) {
-			r.o.Log.Info("the server does not know this laptop's cursor; hearing everything again")
-			cursor, again = "", false
-			continue
+		if f != nil && cursor != "" {
+			f = lostCursor(f)
 		}
 		if f != nil {
 			return f
 		}
-		if f := r.apply(ctx, cursor, page); f != nil || !page.More {
+		if f := r.apply(ctx, cursor, page); f != nil {
 			return f
+		}
+		if !page.More {
+			return r.compare(ctx, page)
 		}
 		cursor = page.Cursor
 		if r.pushed != nil {
@@ -104,11 +104,4 @@ func (r *round) apply(ctx context.Context, cursor string, page wire.Changes) *fa
 	r.out.progress = r.out.progress || n > 0
 	r.conflicts(page.Conflicts)
 	return nil
-}
-
-// lostCursor: the server kept too little, or does not know the cursor. The
-// queue is not touched by hearing everything again.
-func lostCursor(err error) bool {
-	var refused *wire.ServerError
-	return errors.As(err, &refused) && (refused.Problem.Code == wire.CodeBadCursor || refused.Status() == http.StatusGone)
 }

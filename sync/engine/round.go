@@ -29,6 +29,7 @@ type line struct {
 	noted  int64            // boot clock, ms, of the last RoundDone
 	crews  string           // what the last applied page said of the device's user
 	heard  map[string]int64 // by crew: the newest version that a page told
+	mends  map[string]mend  // by crew: those that differed from the server; nil: not compared yet
 }
 
 func (l *line) hangup() {
@@ -43,14 +44,15 @@ type round struct {
 	out    outcome
 	pushed *fault // why pushing stopped in this round, when the way itself was fine
 	told   map[string]bool
+	whole  bool   // compare with the server whatever that costs
 	forks  int    // batches that met another copy of this device's data
 	detail string // what the person has to know of this round, though the server answers
 }
 
 // round makes one round, or, for an engine that is not the sender, looks
 // whether the server answers.
-func (e *Engine) round(ctx context.Context, sender bool) outcome {
-	r := &round{Engine: e, told: map[string]bool{}}
+func (e *Engine) round(ctx context.Context, sender, whole bool) outcome {
+	r := &round{Engine: e, told: map[string]bool{}, whole: whole}
 	var f *fault
 	if err := e.guard("round", func() { f = r.run(ctx, sender) }); err != nil {
 		f = diagnose(err)
@@ -88,6 +90,11 @@ func (r *round) run(ctx context.Context, sender bool) *fault {
 	f := r.both(ctx)
 	if f != nil && f.reset {
 		if f = r.reset(ctx); f == nil {
+			f = r.both(ctx)
+		}
+	}
+	if f != nil && f.anew {
+		if f = r.anew(ctx, f); f == nil {
 			f = r.both(ctx)
 		}
 	}

@@ -229,3 +229,22 @@ func (c *caller) Push(ctx context.Context, self wire.Self, ops []op.Op) (wire.Re
 	c.r.point("after push")
 	return results, err
 }
+
+// Mend: nothing damages records here, so what a laptop was told is what the
+// server holds whenever both stand at one version.
+func (g *guard) Mend(ctx context.Context, l wire.Leaf) (int, error) {
+	wrong, err := g.DB.Explain(ctx, l)
+	for _, d := range wrong {
+		g.r.lap.w.violated("I15", "%s holds %s %s not as the server does: %v, here %+v, there %+v", g.r.lap.name, d.Kind, d.ID, d.Fields, d.Here, d.There)
+	}
+	if err != nil {
+		return 0, err
+	}
+	return g.DB.Mend(ctx, l)
+}
+
+// Anew: no laptop is away for so long.
+func (g *guard) Anew(ctx context.Context, notice string) error {
+	g.r.lap.w.violated("I15", "%s begins anew: %q", g.r.lap.name, notice)
+	return g.DB.Anew(ctx, notice)
+}

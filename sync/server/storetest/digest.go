@@ -167,9 +167,18 @@ func testHorizon(t *testing.T, r *Rig) {
 	// Whoever is away for longer than 180 days holds up nobody, and neither does who may not come in.
 	hear(never)
 	ann.deleteOne()
+	hear(ann)
+	hear(bob)
+	if r.tend(); r.dead("north") != 1 {
+		t.Error("forgotten before the third device heard of it")
+	}
 	if err := r.Store.Revoke(t.Context(), never.ID, 1); err != nil {
 		t.Fatal(err)
 	}
+	if r.tend(); r.dead("north") != 0 {
+		t.Error("a revoked device kept it alive")
+	}
+	ann.deleteOne()
 	hear(ann)
 	r.Pass(179 * 24 * time.Hour)
 	if r.tend(); r.dead("north") != 1 {
