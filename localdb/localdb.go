@@ -112,6 +112,8 @@ func Cure(err error, path string) string {
 		return "close the program that holds it (fuser " + path + " names it) and try again"
 	case errors.Is(err, sqlite.ErrReadOnly), errors.Is(err, fs.ErrPermission):
 		return "check who owns " + path + " and its folder, or name another file with --db"
+	case errors.Is(err, sqlite.ErrGone):
+		return "start punchlist again; what was saved before is in the file that was moved"
 	case errors.Is(err, sqlite.ErrFull):
 		return "free some space and try again; what was saved before is safe"
 	case errors.Is(err, sqlite.ErrDamaged):

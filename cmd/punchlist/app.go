@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -85,7 +86,13 @@ func (a *app) open(ctx context.Context) (*localdb.DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	return localdb.Open(ctx, path, localdb.Options{})
+	db, err := localdb.Open(ctx, path, localdb.Options{})
+	if errors.Is(err, localdb.ErrReadOnly) || errors.Is(err, fs.ErrPermission) { // to look at is better than nothing; edits are refused with the reason
+		if looking, fault := localdb.Open(ctx, path, localdb.Options{ReadOnly: true}); fault == nil {
+			return looking, nil
+		}
+	}
+	return db, err
 }
 
 // with opens the database for one command.

@@ -17,6 +17,7 @@ var (
 	ErrNotSQLite = errors.New("the file is not a SQLite database")
 	ErrFull      = errors.New("the disk is full")
 	ErrDamaged   = errors.New("the database file is damaged")
+	ErrGone      = errors.New("the database file was moved or deleted while the program ran")
 	ErrClosed    = errors.New("the database is closed")
 )
 

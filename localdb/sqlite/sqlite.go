@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"github.com/mattn/go-sqlite3"
+	"golang.org/x/sys/unix"
 )
 
 // MinVersion is the oldest SQLite that is safe here: before it two processes
@@ -62,6 +63,7 @@ type DB struct {
 	readOnly bool
 	pool     *sql.DB
 	readPool *sql.DB
+	file     os.FileInfo // what path named when it was opened
 	// connected and before are those of the Options, once the schema is the newest.
 	connected, before func(*Tx) error
 	// writer holds the one writer connection while nobody writes, readers those
@@ -99,6 +101,9 @@ func Open(ctx context.Context, path string, o Options) (*DB, error) {
 		return nil, err
 	}
 	db := &DB{path: path, readOnly: o.ReadOnly, writer: make(chan *conn, 1), readers: make(chan *conn, readers), listeners: map[chan struct{}]bool{}}
+	if db.file, err = os.Stat(path); err != nil {
+		return nil, err
+	}
 	db.closing, db.close = context.WithCancel(context.Background())
 	if err := db.prepare(); err != nil {
 		return nil, err
@@ -177,6 +182,11 @@ func dsn(path string, readOnly bool) string {
 	if readOnly {
 		q.Set("mode", "ro")
 		q.Set("_query_only", "on")
+		// A medium that cannot be written to holds no -shm for readers to share;
+		// without a -wal there is nothing that could change under them either.
+		if _, err := os.Stat(path + "-wal"); errors.Is(err, fs.ErrNotExist) && unix.Access(filepath.Dir(path), unix.W_OK) != nil {
+			q.Set("immutable", "1")
+		}
 	}
 	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + q.Encode()
 }

@@ -88,6 +88,10 @@ func (db *DB) Write(ctx context.Context, fn func(*Tx) error) error {
 			return fold(db.path, err)
 		}
 	}
+	// A file that nobody can open again must not be written to and called safe.
+	if now, err := os.Stat(db.path); err != nil || !os.SameFile(now, db.file) {
+		return fmt.Errorf("%s: %w", db.path, ErrGone)
+	}
 	if err := db.commit(w); err != nil {
 		// After a failed write nothing that the connection believes of the file
 		// can be trusted any more: the next one reads it anew.
