@@ -28,7 +28,7 @@ var layers = map[string]int{
 	"tui": 3, "localdb/exchange": 3, "sync/server/sqlitestore": 3, "sync/server/pgstore": 3, "sync/server/storetest": 3, "sync/simtest": 3,
 	"localdb": 2, "sync/engine": 2, "sync/server": 2,
 	"localdb/sqlite": 1, "sync/wire": 1,
-	"sync/op": 0, "sync/reach": 0, "tui/terminal": 0, "tui/terminal/background": 0,
+	"sync/op": 0, "sync/reach": 0, "tui/terminal": 0, "tui/terminal/background": 0, "tui/terminal/vt": 0,
 }
 
 // topLevel is everything visible beside the dot-files. bin is what make builds;

@@ -32,6 +32,8 @@ type Options struct {
 	// Settle is how long the cursor rests on a row before the task beside the
 	// list is drawn: over a slow line the pane must not follow each key. 0 means 150 ms.
 	Settle time.Duration
+	// Slow is how long a save may take before the screen says that it does. 0 means 1.5 s.
+	Slow time.Duration
 	// Draft is how long after a key the text of a form is kept. 0 means 400 ms.
 	Draft time.Duration
 	Views []View // on the keys 1 to 9; nil: [StandardViews]
@@ -97,6 +99,8 @@ type App struct {
 
 	gate    int          // commands that keys wait for
 	held    []tea.KeyMsg // the keys that wait
+	writes  int          // how many were begun; see slowMsg
+	wrote   int          // … when the last one ended
 	leaving bool         // quit as soon as what is under way is saved
 	cursor  terminal.Cursor
 
@@ -117,13 +121,16 @@ func New(ctx context.Context, o Options) *App {
 	if o.Settle == 0 {
 		o.Settle = 150 * time.Millisecond
 	}
+	if o.Slow == 0 {
+		o.Slow = 1500 * time.Millisecond
+	}
 	if o.Draft == 0 {
 		o.Draft = 400 * time.Millisecond
 	}
 	if o.Views == nil {
 		o.Views = StandardViews()
 	}
-	a := &App{o: o, switched: o.Paused, ctx: ctx, jobs: &jobs{}, st: newStyles(o), keys: newKeys(), dropPage: func() {}, notice: o.Notice}
+	a := &App{o: o, switched: o.Paused, ctx: ctx, jobs: newJobs(), st: newStyles(o), keys: newKeys(), dropPage: func() {}, notice: o.Notice}
 	a.keys.rebind(o.Keys)
 	a.tasks = newTasksScreen()
 	a.stack = []screen{a.tasks}
@@ -180,6 +187,9 @@ func (a *App) handle(msg tea.Msg) tea.Cmd {
 		return a.cameInside(msg)
 	case editedMsg:
 		return a.edited(msg)
+	case slowMsg:
+		a.slow(msg)
+		return nil
 	case keptMsg:
 		a.say(explain(msg.err))
 		return nil
@@ -217,6 +227,7 @@ func (a *App) maybeGated(gate bool, cmd tea.Cmd) tea.Cmd {
 
 // written tells the person that a write is safe, or why it was not made.
 func (a *App) written(msg writtenMsg) tea.Cmd {
+	a.wrote = a.writes
 	if msg.err == nil && !msg.quiet {
 		a.say(a.savedWords(msg))
 	}
@@ -400,6 +411,9 @@ func (a *App) escaped(k tea.KeyMsg) tea.Cmd {
 func (a *App) leave() tea.Cmd {
 	if a.gate > 0 && !a.leaving {
 		a.leaving = true
+		if a.wrote != a.writes {
+			a.say("The last change is still being saved; ctrl+c again leaves without it.")
+		}
 		return nil
 	}
 	return a.quit()
@@ -409,7 +423,7 @@ func (a *App) leave() tea.Cmd {
 // the terminal is gone, or a signal has come.
 func (a *App) Leave(error) tea.Cmd {
 	jobs, drafts := a.jobs, a.lastDrafts()
-	return func() tea.Msg { drafts(); jobs.finish(); return nil }
+	return func() tea.Msg { jobs.hurry(); drafts(); jobs.finish(); return nil }
 }
 
 func (a *App) push(s screen) tea.Cmd {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"example.com/punchlist/localdb"
 	"example.com/punchlist/sync/op"
@@ -15,9 +16,23 @@ import (
 // jobs counts the commands that use the database, so that nobody closes it
 // under them: Bubble Tea does not wait for commands at the end.
 type jobs struct {
+	// lasting is the context of writes: it outlives the program's end by lastWait.
+	lasting context.Context
+	giveUp  context.CancelFunc
+
 	mu     sync.Mutex // guards closed and the step from 0 to 1 of wg
 	wg     sync.WaitGroup
 	closed bool
+}
+
+// lastWait is how long a write that waits for another program may go on waiting
+// when the program ends. One that has begun is not broken off.
+const lastWait = 700 * time.Millisecond
+
+func newJobs() *jobs {
+	j := &jobs{}
+	j.lasting, j.giveUp = context.WithCancel(context.Background())
+	return j
 }
 
 func (j *jobs) begin() bool {
@@ -30,12 +45,18 @@ func (j *jobs) begin() bool {
 	return true
 }
 
-// finish lets no further command begin and waits for those under way.
+// hurry gives writes that wait for another program their last moment.
+func (j *jobs) hurry() { time.AfterFunc(lastWait, j.giveUp) }
+
+// finish lets no further command begin and waits for those under way; writes that
+// another program does not let in are given up, and were never called saved.
 func (j *jobs) finish() {
 	j.mu.Lock()
 	j.closed = true
 	j.mu.Unlock()
+	j.hurry()
 	j.wg.Wait()
+	j.giveUp()
 }
 
 // run makes a command of work on the database.
@@ -69,6 +90,26 @@ type writing struct {
 	work  func(context.Context, *localdb.DB) (id string, err error)
 }
 
+// slowMsg comes when a write has not ended after a while.
+type slowMsg struct{ gen int }
+
+// awaited is a write that keys wait for, with a word for the person where it takes
+// long: another program may hold the database.
+func (a *App) awaited(cmd tea.Cmd) tea.Cmd {
+	a.writes++
+	gen := a.writes
+	return tea.Batch(a.gated(cmd), tea.Tick(a.o.Slow, func(time.Time) tea.Msg { return slowMsg{gen} }))
+}
+
+// slow says why nothing moves, if it is still that write which is waited for.
+func (a *App) slow(msg slowMsg) {
+	if msg.gen == a.writes && msg.gen != a.wrote {
+		a.say(stillSaving)
+	}
+}
+
+const stillSaving = "Not saved yet: another program holds the database. Keys wait; ctrl+c leaves."
+
 // write saves. It runs to its end even when the program is told to stop
 // meanwhile: a transaction takes milliseconds, and what a person typed last
 // shall not be lost to a hang-up.
@@ -77,8 +118,8 @@ func (a *App) write(w writing) tea.Cmd {
 		return nil
 	}
 	db, summary := a.o.DB, a.summary()
-	return a.gated(a.run(func(ctx context.Context) tea.Msg {
-		id, err := w.work(context.WithoutCancel(ctx), db)
+	return a.awaited(a.run(func(ctx context.Context) tea.Msg {
+		id, err := w.work(a.jobs.lasting, db)
 		return writtenMsg{from: w.from, said: w.said, quiet: w.quiet, plain: w.plain, on: w.on, id: id, err: err, sum: summary(ctx)}
 	}))
 }
@@ -112,7 +153,7 @@ func (a *App) markRead() tea.Cmd {
 	a.unread = false
 	db := a.o.DB
 	return a.run(func(ctx context.Context) tea.Msg {
-		if err := db.ReadNotices(context.WithoutCancel(ctx)); err != nil {
+		if err := db.ReadNotices(a.jobs.lasting); err != nil {
 			return summaryMsg{err: err}
 		}
 		return nil
@@ -145,7 +186,7 @@ const mergesShown = 5
 func (a *App) seenMerges(id string) tea.Cmd {
 	db := a.o.DB
 	return a.run(func(ctx context.Context) tea.Msg {
-		if err := db.MergesSeen(context.WithoutCancel(ctx), id); err != nil && !errors.Is(err, localdb.ErrReadOnly) {
+		if err := db.MergesSeen(a.jobs.lasting, id); err != nil && !errors.Is(err, localdb.ErrReadOnly) {
 			return keptMsg{err}
 		}
 		return nil

@@ -60,7 +60,7 @@ type keptMsg struct{ err error }
 func (a *App) findDraft(k *keeper) tea.Cmd {
 	db, form := a.o.DB, k.form
 	return a.gated(a.run(func(ctx context.Context) tea.Msg {
-		ctx = context.WithoutCancel(ctx)
+		ctx = a.jobs.lasting
 		d, found, err := db.FindDraft(ctx, form)
 		if found && err == nil {
 			d, found = foundOutside(ctx, db, form, d)
@@ -108,7 +108,7 @@ func (a *App) saveDraft(d drafter) tea.Cmd {
 		if file.done {
 			return nil
 		}
-		if err := db.SaveDraft(context.WithoutCancel(ctx), form, texts); err != nil {
+		if err := db.SaveDraft(a.jobs.lasting, form, texts); err != nil {
 			return keptMsg{err}
 		}
 		return nil
@@ -131,7 +131,7 @@ func (k *keeper) saved(ctx context.Context, db *localdb.DB) { _ = k.drop(ctx, db
 func (a *App) dropDraft(d drafter) tea.Cmd {
 	db, k := a.o.DB, d.keeper()
 	return a.run(func(ctx context.Context) tea.Msg {
-		if err := k.drop(context.WithoutCancel(ctx), db); err != nil {
+		if err := k.drop(a.jobs.lasting, db); err != nil {
 			return keptMsg{err}
 		}
 		return nil
@@ -156,6 +156,6 @@ func (a *App) lastDrafts() tea.Cmd {
 
 // quit ends the program once the open forms' drafts are kept.
 func (a *App) quit() tea.Cmd {
-	drafts := a.lastDrafts()
-	return func() tea.Msg { drafts(); return tea.Quit() }
+	jobs, drafts := a.jobs, a.lastDrafts()
+	return func() tea.Msg { jobs.hurry(); drafts(); return tea.Quit() }
 }

@@ -90,7 +90,7 @@ func (a *App) openEditor(s screen) tea.Cmd {
 		}
 		k.file.mu.Lock()
 		defer k.file.mu.Unlock()
-		return outsideMsg{of: of, path: path, err: db.SaveDraft(context.WithoutCancel(ctx), k.form, kept)}
+		return outsideMsg{of: of, path: path, err: db.SaveDraft(a.jobs.lasting, k.form, kept)}
 	}))
 }
 

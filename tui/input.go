@@ -53,10 +53,21 @@ func (a *App) feed(in *textinput.Model, k tea.KeyMsg) {
 // feedArea gives a key to an area; there line breaks of a paste stay.
 func (a *App) feedArea(ar *textarea.Model, k tea.KeyMsg) {
 	if k.Type == tea.KeyRunes {
+		if room := maxArea - ar.Length(); len(k.Runes) > room {
+			a.say("No more fits in here: a text holds " + itoa(op.MaxLong/1024) + " KiB.")
+			if room <= 0 {
+				return
+			}
+			k.Runes = k.Runes[:room]
+		}
 		k.Runes = []rune(op.Clean(string(k.Runes), true))
 	}
 	*ar, _ = ar.Update(k)
 }
+
+// maxArea bounds what is typed or pasted into an area, letters; the refusal of what
+// is too long is the schema's, with its words. Each key costs as much as there is.
+const maxArea = 2 * op.MaxLong
 
 // areaLines draws an area without the blanks that it pads its lines with.
 func areaLines(ar *textarea.Model, w, h int) []string {

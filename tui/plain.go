@@ -32,12 +32,12 @@ import (
 // Input that never ends keeps one goroutine of a session that was stopped
 // otherwise until the process ends, for a read of a terminal cannot be broken off.
 type Plain struct {
-	a        *App
-	cancel   context.CancelFunc
-	in       io.Reader
-	out      io.Writer
-	prompt   string
-	patience time.Duration
+	a              *App
+	cancel         context.CancelFunc
+	in             io.Reader
+	out            io.Writer
+	prompt         string
+	slow, patience time.Duration
 
 	ctx   context.Context // of Run
 	lines chan plainLine
@@ -79,8 +79,9 @@ type plainLine struct {
 // NewPlain makes a session. ctx bounds its reads of the database.
 func NewPlain(ctx context.Context, o Options, po PlainOptions) *Plain {
 	ctx, cancel := context.WithCancel(ctx)
-	o.NoColor = true
-	p := &Plain{a: New(ctx, o), cancel: cancel, in: po.In, out: po.Out, patience: cmp.Or(po.Patience, 15*time.Second), lines: make(chan plainLine), done: make(chan struct{}), wake: make(chan struct{}, 1)}
+	slow := cmp.Or(o.Slow, 1500*time.Millisecond)
+	o.NoColor, o.Slow = true, time.Nanosecond // see call
+	p := &Plain{a: New(ctx, o), cancel: cancel, in: po.In, out: po.Out, slow: slow, patience: cmp.Or(po.Patience, 15*time.Second), lines: make(chan plainLine), done: make(chan struct{}), wake: make(chan struct{}, 1)}
 	p.a.spoken = true
 	p.a.w, p.a.h = plainWidth, plainWidth
 	if po.Prompt {
@@ -210,7 +211,7 @@ func (p *Plain) do(cmd tea.Cmd) {
 	if cmd == nil {
 		return
 	}
-	switch msg := cmd().(type) {
+	switch msg := p.call(cmd).(type) {
 	case nil:
 	case tea.BatchMsg:
 		for _, c := range msg {
@@ -221,6 +222,27 @@ func (p *Plain) do(cmd tea.Cmd) {
 	default:
 		_, cmd := p.a.Update(msg)
 		p.do(cmd)
+	}
+}
+
+// call waits for a command. Where it takes long it says so, and told to end it does
+// not wait for another program to let a write in.
+func (p *Plain) call(cmd tea.Cmd) tea.Msg {
+	done := make(chan tea.Msg, 1)
+	go func() { done <- cmd() }()
+	slow := time.NewTimer(p.slow)
+	defer slow.Stop()
+	stop := p.ctx.Done()
+	for {
+		select {
+		case msg := <-done:
+			return msg
+		case <-slow.C:
+			p.print("This takes long: another program may hold the database.")
+		case <-stop:
+			stop = nil
+			p.a.jobs.hurry()
+		}
 	}
 }
 

@@ -24,7 +24,7 @@ func (s *story) plain(lines ...string) string {
 	s.t.Helper()
 	var out bytes.Buffer
 	in, feed := io.Pipe()
-	p := tui.NewPlain(s.t.Context(), s.o, tui.PlainOptions{In: in, Out: promptWriter{&out, func() {
+	p := tui.NewPlain(s.t.Context(), s.calm(), tui.PlainOptions{In: in, Out: promptWriter{&out, func() {
 		if len(lines) == 0 {
 			feed.Close()
 			return
@@ -176,7 +176,7 @@ func TestPlainHearsOfOthers(t *testing.T) {
 	wanted := 0
 	var out bytes.Buffer
 	in, feed := io.Pipe()
-	p := tui.NewPlain(t.Context(), s.o, tui.PlainOptions{In: in, Out: promptWriter{&out, func() {
+	p := tui.NewPlain(t.Context(), s.calm(), tui.PlainOptions{In: in, Out: promptWriter{&out, func() {
 		if wanted++; wanted > 1 {
 			feed.Close()
 			return
@@ -195,7 +195,7 @@ func TestPlainEndsWithItsOutput(t *testing.T) {
 	s := newStory(t)
 	monday(s)
 	gone := errors.New("broken pipe")
-	p := tui.NewPlain(t.Context(), s.o, tui.PlainOptions{In: strings.NewReader("list\nlist\n"), Out: writerFunc(func([]byte) (int, error) { return 0, gone })})
+	p := tui.NewPlain(t.Context(), s.calm(), tui.PlainOptions{In: strings.NewReader("list\nlist\n"), Out: writerFunc(func([]byte) (int, error) { return 0, gone })})
 	if err := p.Run(t.Context()); !errors.Is(err, gone) {
 		t.Errorf("Run: %v", err)
 	}
@@ -217,7 +217,7 @@ func TestPlainStops(t *testing.T) {
 	in, feed := io.Pipe()
 	defer feed.Close()
 	wanted := 0
-	p := tui.NewPlain(ctx, s.o, tui.PlainOptions{In: in, Out: promptWriter{io.Discard, func() {
+	p := tui.NewPlain(ctx, s.calm(), tui.PlainOptions{In: in, Out: promptWriter{io.Discard, func() {
 		switch wanted++; wanted {
 		case 1:
 			go io.WriteString(feed, "note 3\n")
@@ -241,7 +241,7 @@ func TestPlainRefusesEndlessLines(t *testing.T) {
 	in := io.MultiReader(strings.NewReader("note 3 "), io.LimitReader(readerFunc(func(b []byte) (int, error) {
 		return copy(b, bytes.Repeat([]byte{'x'}, len(b))), nil
 	}), 10<<20), strings.NewReader("\nnote 3 short\n"))
-	s.must(tui.NewPlain(t.Context(), s.o, tui.PlainOptions{In: in, Out: &out}).Run(t.Context()))
+	s.must(tui.NewPlain(t.Context(), s.calm(), tui.PlainOptions{In: in, Out: &out}).Run(t.Context()))
 	if got := out.String(); !strings.Contains(got, "a line can hold 65536 characters") || !strings.Contains(got, "Note added.") {
 		t.Error(got)
 	}
@@ -250,4 +250,11 @@ func TestPlainRefusesEndlessLines(t *testing.T) {
 	if len(v.Notes) != 2 {
 		t.Errorf("%d notes, want 2", len(v.Notes))
 	}
+}
+
+// calm are the options of a session that nothing slow is noticed in.
+func (s *story) calm() tui.Options {
+	o := s.o
+	o.Slow = time.Hour
+	return o
 }

@@ -61,7 +61,7 @@ func newStory(t *testing.T) *story {
 	}
 	t.Cleanup(func() { db.Close() })
 	s.db, s.free = db, 12<<30
-	s.o = tui.Options{DB: db, Now: func() time.Time { return s.now }, Settle: time.Nanosecond, Draft: time.Nanosecond, Free: func() (int64, error) { return s.free, nil },
+	s.o = tui.Options{DB: db, Now: func() time.Time { return s.now }, Settle: time.Nanosecond, Draft: time.Nanosecond, Slow: time.Nanosecond, Free: func() (int64, error) { return s.free, nil },
 		Sync: func() { s.synced++ }, Offline: func(on bool) { s.offline = append(s.offline, on) }}
 	return s
 }

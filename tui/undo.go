@@ -14,8 +14,8 @@ func (a *App) undo(turn func(*localdb.DB, context.Context) (localdb.Undone, erro
 		return nil
 	}
 	db, summary := a.o.DB, a.summary()
-	return a.gated(a.run(func(ctx context.Context) tea.Msg {
-		done, err := turn(db, context.WithoutCancel(ctx))
+	return a.awaited(a.run(func(ctx context.Context) tea.Msg {
+		done, err := turn(db, a.jobs.lasting)
 		msg := writtenMsg{said: word + ": " + done.What + ".", id: done.TaskID, plain: true, undid: true, err: err}
 		switch {
 		case done.Left != "":

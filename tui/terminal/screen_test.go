@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"example.com/punchlist/tui/terminal"
+	"example.com/punchlist/tui/terminal/vt"
 	"github.com/charmbracelet/x/ansi"
 	"pgregory.net/rapid"
 )
@@ -76,18 +77,18 @@ func TestScreenShowsTheFrame(t *testing.T) {
 		if width > 10 && rapid.Bool().Draw(rt, "risky") {
 			words, margin = append(append([]string(nil), plainWords...), riskyWords...), 8
 		}
-		screen, emu := terminal.NewScreen(width, height), newEmulator(rt, width, height)
+		screen, emu := terminal.NewScreen(width, height), vt.New(rt, width, height)
 		lines := make([]string, height+rapid.IntRange(-min(1, height-1), 1).Draw(rt, "over"))
 		for range rapid.IntRange(1, 8).Draw(rt, "frames") {
 			lines = nextFrame(rt, lines, words)
 			frame := strings.Join(narrower(lines, width-margin), "\n")
 			cur := terminal.Cursor{X: rapid.IntRange(-1, width).Draw(rt, "x"), Y: rapid.IntRange(-1, height).Draw(rt, "cy"), Visible: rapid.Bool().Draw(rt, "visible")}
-			emu.feed(screen.Draw(frame, cur))
-			want := newEmulator(rt, width, height).paint(frame).String()
+			emu.Feed(screen.Draw(frame, cur))
+			want := vt.New(rt, width, height).Paint(frame).String()
 			if got := emu.String(); got != want {
 				rt.Fatalf("frame %q\nshown:\n%s\nwant:\n%s", frame, got, want)
 			}
-			checkCursor(rt, emu, cur)
+			checkCursor(rt, emu, width, height, cur)
 			if again := screen.Draw(frame, cur); len(again) != 0 {
 				rt.Fatalf("the same frame again sent %q", again)
 			}
@@ -105,14 +106,14 @@ func narrower(lines []string, width int) []string {
 	return cut
 }
 
-func checkCursor(t *rapid.T, emu *emulator, cur terminal.Cursor) {
-	if emu.visible != cur.Visible {
-		t.Fatalf("cursor visible %v, want %v", emu.visible, cur.Visible)
+func checkCursor(t *rapid.T, emu *vt.Terminal, width, height int, cur terminal.Cursor) {
+	if emu.CursorVisible() != cur.Visible {
+		t.Fatalf("cursor visible %v, want %v", emu.CursorVisible(), cur.Visible)
 	}
 	if cur.X >= 0 && cur.Y >= 0 {
-		x, y := min(cur.X, emu.width-1), min(cur.Y, emu.height-1)
-		if emu.lost || emu.x != x || emu.y != y {
-			t.Fatalf("cursor at %d,%d (lost %v), want %d,%d", emu.x, emu.y, emu.lost, x, y)
+		wantX, wantY := min(cur.X, width-1), min(cur.Y, height-1)
+		if x, y, known := emu.Cursor(); !known || x != wantX || y != wantY {
+			t.Fatalf("cursor at %d,%d (known %v), want %d,%d", x, y, known, wantX, wantY)
 		}
 	}
 }
@@ -122,17 +123,17 @@ func checkCursor(t *rapid.T, emu *emulator, cur terminal.Cursor) {
 func TestScreenHealsWhereWidthsDisagree(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		width, height := size(rt)
-		emu := newEmulator(rt, width, height)
-		emu.method = ansi.WcWidth
+		emu := vt.New(rt, width, height)
+		emu.Method = ansi.WcWidth
 		screen := terminal.NewScreen(width, height)
 		lines := make([]string, height)
 		for range rapid.IntRange(1, 6).Draw(rt, "frames") {
 			lines = nextFrame(rt, lines, append(plainWords[:4:4], riskyWords...))
-			emu.feed(screen.Draw(strings.Join(lines, "\n"), terminal.NoCursor))
+			emu.Feed(screen.Draw(strings.Join(lines, "\n"), terminal.NoCursor))
 		}
-		fresh := newEmulator(rt, width, height)
-		fresh.method = ansi.WcWidth
-		fresh.feed(terminal.NewScreen(width, height).Draw(strings.Join(lines, "\n"), terminal.NoCursor))
+		fresh := vt.New(rt, width, height)
+		fresh.Method = ansi.WcWidth
+		fresh.Feed(terminal.NewScreen(width, height).Draw(strings.Join(lines, "\n"), terminal.NoCursor))
 		if got, want := emu.String(), fresh.String(); got != want {
 			rt.Fatalf("shown:\n%s\nfresh:\n%s", got, want)
 		}
@@ -150,7 +151,7 @@ var hostile = []string{
 func TestScreenLetsNothingButTextThrough(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		width, height := size(rt)
-		screen, emu := terminal.NewScreen(width, height), newEmulator(rt, width, height)
+		screen, emu := terminal.NewScreen(width, height), vt.New(rt, width, height)
 		for range rapid.IntRange(1, 4).Draw(rt, "frames") {
 			var frame strings.Builder
 			for range rapid.IntRange(0, 30).Draw(rt, "parts") {
@@ -171,7 +172,7 @@ func TestScreenLetsNothingButTextThrough(t *testing.T) {
 			if len(out) > (width+20)*height*40+100 {
 				rt.Fatalf("%d bytes for %dx%d", len(out), width, height)
 			}
-			emu.feed(out)
+			emu.Feed(out)
 		}
 	})
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"example.com/punchlist/tui/terminal"
+	"example.com/punchlist/tui/terminal/vt"
 	"github.com/charmbracelet/x/ansi"
 	"golang.org/x/sys/unix"
 	"pgregory.net/rapid"
@@ -97,8 +98,8 @@ func TestTmuxShowsTheFrame(t *testing.T) {
 		lines = frames.Example(seed.Int())
 		frame := strings.Join(narrower(lines, width), "\n")
 		shown := m.show(screen.Draw(frame, terminal.NoCursor))
-		got := newEmulator(t, width, height).paint(shown).String()
-		want := newEmulator(t, width, height).paint(frame).String()
+		got := vt.New(t, width, height).Paint(shown).String()
+		want := vt.New(t, width, height).Paint(frame).String()
 		if got != want {
 			t.Fatalf("frame %d %q\ntmux shows:\n%s\nwant:\n%s", i, frame, got, want)
 		}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"example.com/punchlist/tui/terminal"
+	"example.com/punchlist/tui/terminal/vt"
 )
 
 const (
@@ -77,8 +78,8 @@ func TestWriterShowsTheNewestFrame(t *testing.T) {
 		if !ok {
 			t.Fatalf("the screen was not taken: %q", first)
 		}
-		emu := newEmulator(t, 20, 4)
-		emu.feed([]byte(first))
+		emu := vt.New(t, 20, 4)
+		emu.Feed([]byte(first))
 
 		time.Sleep(time.Second) // the pace is over
 		for i := range 100 {
@@ -86,13 +87,13 @@ func TestWriterShowsTheNewestFrame(t *testing.T) {
 			synctest.Wait()
 		}
 		now := f.take()
-		emu.feed([]byte(now))
+		emu.Feed([]byte(now))
 		if !strings.HasPrefix(emu.String(), "frame 0 ") {
 			t.Errorf("the first frame of a burst was not shown at once:\n%s", emu)
 		}
 		time.Sleep(15 * time.Millisecond)
 		synctest.Wait()
-		emu.feed([]byte(f.take()))
+		emu.Feed([]byte(f.take()))
 		if !strings.HasPrefix(emu.String(), "frame 99 ") {
 			t.Errorf("the last frame of a burst is not shown:\n%s", emu)
 		}
