@@ -84,8 +84,12 @@ func buildPower() (dir string, err error) {
 	return dir, nil
 }
 
-// TestMain also takes away what buildPower made.
+// TestMain also is the program that kill -9 meets, and takes away what buildPower made.
 func TestMain(m *testing.M) {
+	if role := os.Getenv(childRole); role != "" {
+		runChild(role)
+		return
+	}
 	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
 		if built {
 			dir, _ := powerBuilt()

@@ -150,7 +150,11 @@ func (db *DB) take(ctx context.Context, from chan *conn, pool *sql.DB) (*conn, e
 			return c, nil
 		}
 		_, missing := os.Stat(db.path + "-wal")
-		c, err := pin(ctx, pool)
+		// Opening reads the file, which another process may be recovering.
+		err := db.retry(ctx, func() (err error) {
+			c, err = pin(ctx, pool)
+			return err
+		})
 		if err != nil {
 			from <- nil
 			return nil, err

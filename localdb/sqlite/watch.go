@@ -29,14 +29,19 @@ func (db *DB) Watch(ctx context.Context, every time.Duration) <-chan struct{} {
 // notifications, misses nothing. The number only means something on one and the
 // same connection, so the watcher keeps one of its own.
 func (db *DB) watch(ctx context.Context, ch chan struct{}, every time.Duration) {
-	c, err := pin(ctx, db.readPool)
-	if err == nil {
-		defer c.closeAll()
-	}
+	var c *conn
+	defer func() {
+		if c != nil {
+			c.closeAll()
+		}
+	}()
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
 	var last int64 = -1
 	for {
+		if c == nil { // at first, and after another process was recovering the file
+			c, _ = pin(ctx, db.readPool)
+		}
 		if c != nil {
 			var v int64
 			t := Tx{context.Background(), c}
