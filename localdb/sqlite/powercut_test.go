@@ -27,7 +27,8 @@ type laptop struct {
 	items   []string
 	actions [][]string     // the op ids of each action, in order
 	failed  map[int]int    // actions that were not called saved, and of how many changes
-	folded  map[string]int // ops that Freeze folded, or may have, into later ones, and the action before which
+	folded  map[string]int // ops that Freeze folded, or may have, into later ones, and how many actions were saved before
+	acked   int            // the last action that was called saved, counted from 1
 	tick    int64
 	mark    func(n int) // n actions are saved
 }
@@ -99,7 +100,8 @@ func (l *laptop) act(ctx context.Context) error {
 		return err
 	}
 	l.actions = append(l.actions, saved.OpIDs)
-	l.mark(len(l.actions))
+	l.acked = len(l.actions)
+	l.mark(l.acked)
 	for i, c := range changes {
 		if c.Kind == op.Task && c.Action == op.Insert {
 			l.tasks = append(l.tasks, saved.IDs[i])
@@ -114,7 +116,6 @@ func (l *laptop) send(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	now := len(l.actions)
 	sent, err := l.db.Freeze(ctx, batch)
 	results := make([]wire.Result, len(sent))
 	there := map[string]bool{}
@@ -124,7 +125,7 @@ func (l *laptop) send(ctx context.Context) error {
 	}
 	for _, o := range batch { // of a Freeze that failed nobody knows
 		if _, known := l.folded[o.ID]; !known && !there[o.ID] {
-			l.folded[o.ID] = now
+			l.folded[o.ID] = l.acked
 		}
 	}
 	if err != nil {
