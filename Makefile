@@ -42,7 +42,8 @@ sim: tools ## play SEEDS histories of many laptops on a bad network (SEED=n play
 	SEED=$(SEED) SEEDS=$(or $(SEEDS),1000) $(GO) test $(TAGS) ./sync/simtest -run 'TestSeeds' -count 1 -timeout 0 -v
 
 torture: deps ## power cuts, kills, damage, faults and abuse in the number that a release asks for
-	TORTURE=1 $(GO) test $(TAGS) ./localdb/sqlite -run 'TestF|TestIOFaults|TestPower' -count 1 -timeout 0 -v
+	TORTURE=1 $(GO) test $(TAGS) ./localdb/sqlite ./localdb -run 'TestF|TestIOFaults|TestPower' -count 1 -timeout 0 -v
+	TORTURE=1 $(GO) test $(TAGS) ./cmd -run 'TestNetworkFaults|TestF|TestSoak' -count 1 -timeout 0 -v
 
 golden: tools ## draw the screens' golden frames anew; look at the difference before you commit it
 	$(GO) test $(TAGS) ./tui -update

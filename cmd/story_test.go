@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"maps"
 	"net"
@@ -34,6 +35,12 @@ var build = sync.OnceValues(func() (string, error) {
 })
 
 func TestMain(m *testing.M) {
+	// Those of the network wait for deadlines most of their time: let more of them
+	// wait beside each other than there are processors.
+	flag.Parse()
+	if err := flag.Set("test.parallel", "12"); err != nil {
+		panic(err)
+	}
 	code := m.Run()
 	if dir, err := build(); err == nil {
 		os.RemoveAll(dir)

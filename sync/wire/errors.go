@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/textproto"
 	"strings"
 	"syscall"
 	"time"
@@ -100,8 +101,26 @@ func (c *Client) unreachable(err error, sent bool) error {
 	return e
 }
 
-func proxyFault(err error, _ string) (string, string) {
+// proxyRefusal is a proxy's answer to CONNECT that is not 200.
+type proxyRefusal struct {
+	proxy  string
+	status int
+}
+
+// Error is what the proxy said.
+func (e *proxyRefusal) Error() string {
+	return fmt.Sprintf("the proxy %s answers %d %s", e.proxy, e.status, http.StatusText(e.status))
+}
+
+func proxyFault(err error, host string) (string, string) {
 	var oe *net.OpError
+	var refusal *proxyRefusal
+	switch {
+	case errors.As(err, &refusal) && refusal.status == http.StatusProxyAuthRequired:
+		return "the proxy " + line(refusal.proxy) + " wants a sign-in first", "put name and password into HTTPS_PROXY: http://NAME:PASSWORD@HOST:PORT"
+	case errors.As(err, &refusal):
+		return fmt.Sprintf("the proxy %s lets nobody through to %s: %d %s", line(refusal.proxy), host, refusal.status, http.StatusText(refusal.status)), "ask whoever looks after the network, or check HTTPS_PROXY"
+	}
 	if errors.As(err, &oe) && oe.Op == "proxyconnect" {
 		return "the proxy does not answer: " + line(oe.Err.Error()), "check HTTPS_PROXY"
 	}
@@ -166,9 +185,12 @@ func day(t time.Time) string { return t.UTC().Format("2006-01-02") }
 func socketFault(err error, host string) (string, string) {
 	var slow *errSlow
 	var ne net.Error
+	var header textproto.ProtocolError
 	switch {
 	case errors.As(err, &slow):
 		return host + ": " + slow.Error(), ""
+	case errors.As(err, &header):
+		return "the answer of " + host + " broke off in its heading", ""
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return host + " refused the connection", "does the server run, and is the port right?"
 	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETDOWN),

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/klauspost/compress/gzip"
@@ -38,6 +39,7 @@ func NewTransport(o TransportOptions) *http.Transport {
 	only1.SetHTTP1(true)
 	return &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
+		OnProxyConnectResponse: connected,
 		DialContext:            timedDial,
 		TLSClientConfig:        o.Trust.TLS(),
 		TLSHandshakeTimeout:    handshakeTimeout,
@@ -47,6 +49,15 @@ func NewTransport(o TransportOptions) *http.Transport {
 		IdleConnTimeout:        60 * time.Second,
 		MaxResponseHeaderBytes: 16 << 10,
 	}
+}
+
+// connected looks at a proxy's answer to CONNECT: net/http keeps of a refusal
+// nothing but its words.
+func connected(_ context.Context, proxy *url.URL, _ *http.Request, answer *http.Response) error {
+	if answer.StatusCode == http.StatusOK {
+		return nil
+	}
+	return &proxyRefusal{proxy.Host, answer.StatusCode}
 }
 
 // compressFrom is the smallest body worth compressing.
