@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -81,12 +80,12 @@ func (a *app) deviceRevokeCmd() *cobra.Command {
 		Long:    "Keep a device from syncing, from its next request on. DEVICE is its id or the beginning of it, as device list shows it.\nNothing on the device is lost; with a new invite it may come back.",
 		Example: "  punchlistd device revoke 5f0c31", Args: cli.Args(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.with(cmd, func(ctx context.Context, _ *server.Server, store server.Store) error {
+			return a.with(cmd, func(ctx context.Context, srv *server.Server, store server.Store) error {
 				d, err := findDevice(ctx, store, args[0])
 				if err != nil {
 					return err
 				}
-				if err := store.Revoke(ctx, d.ID, time.Now().UnixMilli()); err != nil {
+				if err := srv.Revoke(ctx, d.ID); err != nil {
 					return err
 				}
 				if d, err = findDevice(ctx, store, d.ID); err != nil {

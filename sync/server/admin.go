@@ -39,7 +39,7 @@ func (s *Server) AddUser(ctx context.Context, u User) (made []string, err error)
 		return nil, err
 	}
 	u.Created = s.ms()
-	made, err = s.store.PutUser(ctx, u, true)
+	made, err = s.store.PutUser(ctx, u, true, s.did(DidAddUser, u.Name, userDetail(u)))
 	if errors.Is(err, ErrExists) {
 		return nil, fault("punchlistd user list shows them; punchlistd user set changes one", "there is a user %s already", u.Name)
 	}
@@ -56,7 +56,7 @@ func (s *Server) SetUser(ctx context.Context, name string, change func(*User)) (
 	if err := checkUser(&u); err != nil {
 		return nil, err
 	}
-	return s.store.PutUser(ctx, u, false)
+	return s.store.PutUser(ctx, u, false, s.did(DidSetUser, u.Name, userDetail(u)))
 }
 
 // DisableUser keeps a user from syncing, or with false lets the user in again.
@@ -141,7 +141,8 @@ func (s *Server) Invite(ctx context.Context, user, base string, ttl time.Duratio
 		return "", time.Time{}, err
 	}
 	expires = s.now().Add(ttl)
-	return text, expires, s.store.AddInvite(ctx, Invite{CodeHash: hashOf(code), User: user, Expires: expires.UnixMilli()})
+	return text, expires, s.store.AddInvite(ctx, Invite{CodeHash: hashOf(code), User: user, Expires: expires.UnixMilli()},
+		s.did(DidInvite, user, map[string]any{"expires": expires.UnixMilli()}))
 }
 
 // Office is the author of the office's edits to a crew: the office itself, or
@@ -187,5 +188,5 @@ func (s *Server) AddCrew(ctx context.Context, name string) (made bool, err error
 	if err := checkCrew(name); err != nil {
 		return false, err
 	}
-	return s.store.PutCrew(ctx, name, s.ms())
+	return s.store.PutCrew(ctx, name, s.ms(), s.did(DidAddCrew, name, nil))
 }

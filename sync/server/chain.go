@@ -2,8 +2,6 @@ package server
 
 import (
 	"cmp"
-	"crypto/sha256"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -49,16 +47,18 @@ type event struct {
 	stamp   int64
 }
 
+// digest is what a fingerprint covers of the event: what its entry in the audit
+// will tell.
+func (e event) digest(by Author) string {
+	d := opDetail{Action: e.op.Action, Stamp: e.stamp, Content: contentOf(e.op)}
+	return d.digest(Entry{User: by.User, Device: by.Device, Op: e.op.ID, Kind: e.op.Kind, Entity: e.op.Entity, What: string(e.outcome)})
+}
+
 // link is the fingerprint of the version that follows on a crew's newest.
 func (d *decision) link(before Crew, version int64) Link {
-	e := d.event
-	text, err := json.Marshal([]any{before.Fingerprint, before.Name, version, d.by.User, d.by.Device,
-		e.op.ID, e.op.Kind, e.op.Entity, e.op.Action, e.op.Fields, e.outcome, e.stamp})
-	if err != nil {
-		text = []byte(before.Fingerprint + e.op.ID) // cannot be: an op holds scalars
-	}
-	sum := sha256.Sum256(text)
-	return Link{Mark{before.Name, version}, base64.RawURLEncoding.EncodeToString(sum[:])}
+	n := linkNote{Crew: before.Name, Version: version, After: before.Entries, Before: before.Fingerprint}
+	d.notes[d.event.op.ID] = append(d.notes[d.event.op.ID], n)
+	return Link{Mark{before.Name, version}, n.fingerprint(before.Seal, d.event.digest(d.by))}
 }
 
 // marksOf lists what a device was told, in a fixed order.

@@ -52,6 +52,8 @@ type decision struct {
 	order    []string // op ids of settled, as they came
 	rows     []ConflictRow
 	links    []Link
+	notes    map[string][]linkNote // by op id: from what its links were made
+	entries  []Entry
 	event    event          // what takes versions just now
 	unmade   map[Ref]string // records whose INSERT or return was refused here, and why
 	more     Needs
@@ -122,7 +124,7 @@ func (n Needs) Empty() bool { return len(n.Records)+len(n.Children)+len(n.Refs) 
 func decide(by Author, now int64, ops []incoming, asked Needs, loaded Loaded) ([]wire.Result, Effects, Needs, error) {
 	d := &decision{by: by, now: now, asked: asked, loaded: loaded, crews: maps.Clone(loaded.Crews),
 		recs: map[key]*op.Record{}, refs: map[crewRef]string{}, touched: map[key]bool{}, gone: map[key]int64{},
-		settled: map[string]Outcome{}, unmade: map[Ref]string{}}
+		settled: map[string]Outcome{}, notes: map[string][]linkNote{}, unmade: map[Ref]string{}}
 	for _, row := range loaded.Rows {
 		rec, err := row.Record()
 		if err != nil {
@@ -252,11 +254,20 @@ func (d *decision) repeat(o Outcome) wire.Result {
 	return r
 }
 
-// settle keeps the answer to an op for its repeats. A forked op is not settled:
+// settle enters what became of an op into the audit, and keeps the answer for
+// its repeats. A forked op is not settled:
 // it comes again under a new device. Neither is a refused op whose id was made
 // from what it says: it has no other way of being tried again. Nor a fresh one.
 func (d *decision) settle(in *incoming, r *wire.Result) {
-	if _, twice := d.settled[in.ID]; twice || in.fresh || in.ID == "" || r.Duplicate || r.Outcome == op.Retry || r.Code == op.CodeForked || in.derived && r.Outcome == op.Rejected {
+	if _, twice := d.settled[in.ID]; twice || r.Duplicate || r.Outcome == op.Retry {
+		return
+	}
+	crew := ""
+	if rec := d.find(Ref{in.Kind, in.Entity}); rec != nil {
+		crew = rec.Crew
+	}
+	d.enter(in, r.Code, r.Outcome, r.Stamp, crew)
+	if in.fresh || in.ID == "" || r.Code == op.CodeForked || in.derived && r.Outcome == op.Rejected {
 		return
 	}
 	keep := *r
@@ -266,10 +277,7 @@ func (d *decision) settle(in *incoming, r *wire.Result) {
 		text = []byte("{}") // cannot be: a result holds scalars
 	}
 	o := Outcome{User: d.by.User, OpID: in.ID, Device: d.by.Device, Seq: max(in.Seq, 0), Version: r.Version, Kind: in.Kind,
-		Entity: in.Entity, At: d.now, Result: string(text), State: r.ServerState != nil}
-	if rec := d.find(Ref{in.Kind, in.Entity}); rec != nil {
-		o.Crew = rec.Crew
-	}
+		Entity: in.Entity, Crew: crew, At: d.now, Result: string(text), State: r.ServerState != nil}
 	d.settled[in.ID] = o
 	d.order = append(d.order, in.ID)
 }

@@ -9,7 +9,7 @@ import (
 
 // effects gathers what the batch changed.
 func (d *decision) effects() (Effects, error) {
-	e := Effects{Conflicts: d.rows, Links: d.links}
+	e := Effects{Conflicts: d.rows, Links: d.links, Entries: d.entries}
 	for k := range d.touched {
 		row, err := RowOf(d.recs[k])
 		if err != nil {

@@ -67,17 +67,18 @@ func (s *Server) redeem(r *http.Request, ask wire.Enroll) (wire.Enrolled, error)
 	}
 	var answer wire.Enrolled
 	hash := hashOf(wire.NormalCode(ask.Code))
-	err = s.store.Redeem(r.Context(), hash, func(i Invite, u User) (Invite, Device, error) {
+	err = s.store.Redeem(r.Context(), hash, func(i Invite, u User) (Invite, Device, []Entry, error) {
 		now := s.ms()
 		if err := usable(i, u, hash, ask.Nonce, now); err != nil {
-			return Invite{}, Device{}, err
+			return Invite{}, Device{}, nil, err
 		}
 		if i.Used == 0 {
 			i.Used, i.Nonce, i.Device = now, hashOf(ask.Nonce), fresh
 		}
 		answer = wire.Enrolled{DeviceID: i.Device, Token: token, User: u.Name, Role: u.Role, Crews: u.Crews,
 			ServerID: s.id, ServerKey: s.keyText(), Time: now}
-		return i, Device{ID: i.Device, User: u.Name, Name: deviceName(ask.DeviceName), TokenHash: hashOf(token), Created: now}, nil
+		did := Entry{At: now, What: DidEnrol, User: u.Name, Device: i.Device, Entity: i.Device}
+		return i, Device{ID: i.Device, User: u.Name, Name: deviceName(ask.DeviceName), TokenHash: hashOf(token), Created: now}, []Entry{did}, nil
 	})
 	if errors.Is(err, ErrUnknown) {
 		return wire.Enrolled{}, &inviteError{"the invite's code is not known here"}

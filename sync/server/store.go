@@ -17,6 +17,7 @@ type Store interface {
 	Devices
 	News
 	Upkeep
+	Journal
 }
 
 // Records keeps the crews' records, the outcomes of ops and the conflicts.
@@ -48,23 +49,25 @@ type Accounts interface {
 	// SetSetting stores a setting.
 	SetSetting(ctx context.Context, name, value string) error
 	// PutUser stores a user and makes the crews that are missing; it returns
-	// the names of those. With isNew an existing user is [ErrExists].
-	PutUser(ctx context.Context, u User, isNew bool) (made []string, err error)
+	// the names of those. With isNew an existing user is [ErrExists]. Here and
+	// below, log is appended as [Journal].Log does, in the same transaction.
+	PutUser(ctx context.Context, u User, isNew bool, log ...Entry) (made []string, err error)
 	// Users lists all users by name, with their crews in their order.
 	Users(ctx context.Context) ([]User, error)
 	// PutCrew makes a crew unless it is there; it tells whether it made it.
-	PutCrew(ctx context.Context, name string, at int64) (made bool, err error)
+	// Of a crew that was there nothing is logged.
+	PutCrew(ctx context.Context, name string, at int64, log ...Entry) (made bool, err error)
 }
 
 // Devices keeps invites and devices.
 type Devices interface {
 	// AddInvite stores an invite.
-	AddInvite(ctx context.Context, i Invite) error
+	AddInvite(ctx context.Context, i Invite, log ...Entry) error
 	// Redeem loads an invite and its user by the hash of its code, asks decide,
-	// and stores the device and the invite that it returns, all in one
+	// and stores the device, the invite and the log that it returns, all in one
 	// transaction. An unknown code is [ErrUnknown]; decide's error is returned
 	// as it is and nothing is stored. Two Redeems of one code never overlap.
-	Redeem(ctx context.Context, codeHash string, decide func(Invite, User) (Invite, Device, error)) error
+	Redeem(ctx context.Context, codeHash string, decide func(Invite, User) (Invite, Device, []Entry, error)) error
 	// ByToken finds a device and its user by the hash of its token; [ErrUnknown]
 	// when there is none. Revoked devices are found too.
 	ByToken(ctx context.Context, tokenHash string) (Device, User, error)
@@ -73,7 +76,18 @@ type Devices interface {
 	// List lists all devices by user and name.
 	Devices(ctx context.Context) ([]Device, error)
 	// Revoke marks a device as revoked; its first time stays. [ErrUnknown] when there is none.
-	Revoke(ctx context.Context, deviceID string, at int64) error
+	// Of a device that was revoked before nothing is logged.
+	Revoke(ctx context.Context, deviceID string, at int64, log ...Entry) error
+}
+
+// Journal keeps the audit, to which entries are only ever added.
+type Journal interface {
+	// Log appends entries to the server's own chain, in one transaction: each
+	// follows ([Entry.Follow]) on the one before. The chain's end is kept, in the
+	// same transaction, as the setting [AuditEnd]: see [ReadEnd].
+	Log(ctx context.Context, entries ...Entry) error
+	// Entries reads a chain from behind a place on, in order, at most limit.
+	Entries(ctx context.Context, crew string, after int64, limit int) ([]Entry, error)
 }
 
 // Upkeep keeps what a crew's records come to, and lets go of what nobody needs
@@ -156,7 +170,8 @@ type Effects struct {
 	Outcomes  []Outcome
 	Conflicts []ConflictRow
 	Links     []Link
-	Leaves    []Leaf // each at most once
+	Leaves    []Leaf  // each at most once
+	Entries   []Entry // of the audit, sealed
 }
 
 // Leaf is what is to be added to a leaf of a crew's digest, by [op.Digest.Plus].
@@ -167,7 +182,9 @@ type Leaf struct {
 }
 
 // Empty tells whether there is nothing to write.
-func (e Effects) Empty() bool { return len(e.Rows)+len(e.Outcomes)+len(e.Conflicts) == 0 }
+func (e Effects) Empty() bool {
+	return len(e.Rows)+len(e.Outcomes)+len(e.Conflicts)+len(e.Entries) == 0
+}
 
 // Crew is a crew's counters, and the fingerprint of its history. Both counters
 // only grow, under the crew's lock, so that their order is the order of commits.
@@ -176,6 +193,9 @@ type Crew struct {
 	Version     int64  // the newest version given
 	Number      int64  // the newest task number given
 	Fingerprint string // of that version; "" while there is none
+	// Entries and Seal are the place and the seal of its newest entry of the audit.
+	Entries int64
+	Seal    string
 	// Digest is that of all leaves together: what counts is neither deleted nor gone.
 	Digest op.Digest
 	// Horizon is the version up to which deleted records, and such as left, may

@@ -44,7 +44,7 @@ func changedAccounts(ctx context.Context, tx pgx.Tx) error {
 }
 
 // PutUser stores a user and the crews that are missing.
-func (s *Store) PutUser(ctx context.Context, u server.User, isNew bool) (made []string, err error) {
+func (s *Store) PutUser(ctx context.Context, u server.User, isNew bool, log ...server.Entry) (made []string, err error) {
 	err = s.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		made = nil
 		home := ""
@@ -76,6 +76,9 @@ func (s *Store) PutUser(ctx context.Context, u server.User, isNew bool) (made []
 				return err
 			}
 		}
+		if err := logged(ctx, tx, log); err != nil {
+			return err
+		}
 		return changedAccounts(ctx, tx)
 	})
 	return made, err
@@ -87,10 +90,12 @@ func putCrew(ctx context.Context, tx pgx.Tx, name string, at int64) (made bool, 
 }
 
 // PutCrew makes a crew unless it is there.
-func (s *Store) PutCrew(ctx context.Context, name string, at int64) (made bool, err error) {
+func (s *Store) PutCrew(ctx context.Context, name string, at int64, log ...server.Entry) (made bool, err error) {
 	err = s.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		made, err = putCrew(ctx, tx, name, at)
-		return err
+		if made, err = putCrew(ctx, tx, name, at); err != nil || !made {
+			return err
+		}
+		return logged(ctx, tx, log)
 	})
 	return made, err
 }

@@ -11,15 +11,18 @@ import (
 )
 
 // AddInvite stores an invite.
-func (s *Store) AddInvite(ctx context.Context, i server.Invite) error {
+func (s *Store) AddInvite(ctx context.Context, i server.Invite, log ...server.Entry) error {
 	return s.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		_, err := tx.Exec(ctx, `INSERT INTO invites (code_hash, author, expires_at) VALUES ($1, $2, $3)`, i.CodeHash, i.User, i.Expires)
-		return err
+		if err != nil {
+			return err
+		}
+		return logged(ctx, tx, log)
 	})
 }
 
 // Redeem turns an invite into a device, in one transaction that locks the invite.
-func (s *Store) Redeem(ctx context.Context, codeHash string, decide func(server.Invite, server.User) (server.Invite, server.Device, error)) error {
+func (s *Store) Redeem(ctx context.Context, codeHash string, decide func(server.Invite, server.User) (server.Invite, server.Device, []server.Entry, error)) error {
 	return s.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		var i server.Invite
 		err := tx.QueryRow(ctx, `SELECT code_hash, author, expires_at, used_at, nonce, device FROM invites WHERE code_hash = $1 FOR UPDATE`, codeHash).
@@ -31,7 +34,7 @@ func (s *Store) Redeem(ctx context.Context, codeHash string, decide func(server.
 		if err != nil {
 			return err
 		}
-		i, d, err := decide(i, u)
+		i, d, log, err := decide(i, u)
 		if err != nil {
 			return err
 		}
@@ -40,7 +43,10 @@ func (s *Store) Redeem(ctx context.Context, codeHash string, decide func(server.
 		}
 		_, err = tx.Exec(ctx, `INSERT INTO devices (id, author, name, token_hash, created_at) VALUES ($1, $2, $3, $4, $5)
 			ON CONFLICT (id) DO UPDATE SET name = excluded.name, token_hash = excluded.token_hash`, d.ID, d.User, d.Name, d.TokenHash, d.Created)
-		return err
+		if err != nil {
+			return err
+		}
+		return logged(ctx, tx, log)
 	})
 }
 
@@ -87,14 +93,17 @@ func (s *Store) Devices(ctx context.Context) (out []server.Device, err error) {
 }
 
 // Revoke marks a device as revoked.
-func (s *Store) Revoke(ctx context.Context, id string, at int64) error {
+func (s *Store) Revoke(ctx context.Context, id string, at int64, log ...server.Entry) error {
 	return s.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		tag, err := tx.Exec(ctx, `UPDATE devices SET revoked_at = CASE revoked_at WHEN 0 THEN $2 ELSE revoked_at END WHERE id = $1`, id, at)
-		if err != nil {
+		var before int64
+		if err := tx.QueryRow(ctx, `SELECT revoked_at FROM devices WHERE id = $1 FOR UPDATE`, id).Scan(&before); err != nil || before != 0 {
 			return err
 		}
-		if tag.RowsAffected() == 0 {
-			return server.ErrUnknown
+		if _, err := tx.Exec(ctx, `UPDATE devices SET revoked_at = $2 WHERE id = $1`, id, at); err != nil {
+			return err
+		}
+		if err := logged(ctx, tx, log); err != nil {
+			return err
 		}
 		return changedAccounts(ctx, tx)
 	})

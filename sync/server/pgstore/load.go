@@ -12,11 +12,11 @@ import (
 
 type commandTag = pgconn.CommandTag
 
-const crewColumns = `name, version, number, fingerprint, horizon, count, sum`
+const crewColumns = `name, version, number, fingerprint, horizon, entries, seal, count, sum`
 
 func scanCrew(rows pgx.Rows) (c server.Crew, err error) {
 	var print, sum []byte
-	err = rows.Scan(&c.Name, &c.Version, &c.Number, &print, &c.Horizon, &c.Digest.Count, &sum)
+	err = rows.Scan(&c.Name, &c.Version, &c.Number, &print, &c.Horizon, &c.Entries, &c.Seal, &c.Digest.Count, &sum)
 	c.Fingerprint = unpackPrint(print)
 	copy(c.Digest.Sum[:], sum)
 	return c, err

@@ -103,7 +103,7 @@ func TestSQLTravels(t *testing.T) {
 var small = map[string]bool{"settings": true, "users": true, "members": true, "invites": true, "devices": true}
 
 // spread is the first column of the keys of each table that is spread.
-var spread = map[string]string{"crews": "name", "records": "crew", "outcomes": "home", "conflicts": "crew", "chain": "crew", "leaves": "crew", "forgotten": "crew", "reports": "device"}
+var spread = map[string]string{"crews": "name", "records": "crew", "outcomes": "home", "conflicts": "crew", "chain": "crew", "audit": "crew", "leaves": "crew", "forgotten": "crew", "reports": "device"}
 
 // TestKeysBeginWithTheCrew: a unique key that does not begin with what a table is
 // spread by could not be checked on one machine.

@@ -17,13 +17,14 @@ func (t *transaction) store(v *view) {
 	t.storeRows(v)
 	t.storeOutcomes(v.changed.outcomes)
 	t.storeConflicts(v.changed.conflicts)
+	t.storeEntries(v.changed.entries)
 }
 
 func (t *transaction) storeCrews(v *view) {
 	for _, name := range slices.Sorted(maps.Keys(v.changed.crews)) {
 		c := v.crews[name]
-		t.queue(`UPDATE crews SET version = $2, number = $3, fingerprint = $4, count = $5, sum = $6 WHERE name = $1`,
-			c.Name, c.Version, c.Number, packPrint(c.Fingerprint), c.Digest.Count, c.Digest.Sum[:])
+		t.queue(`UPDATE crews SET version = $2, number = $3, fingerprint = $4, entries = $5, seal = $6, count = $7, sum = $8 WHERE name = $1`,
+			c.Name, c.Version, c.Number, packPrint(c.Fingerprint), c.Entries, c.Seal, c.Digest.Count, c.Digest.Sum[:])
 	}
 }
 

@@ -46,6 +46,7 @@ type changes struct {
 	outcomes  []server.Outcome
 	conflicts []server.ConflictRow
 	links     []server.Link
+	entries   []server.Entry
 	leaves    map[leafKey]op.Digest
 }
 
@@ -198,4 +199,5 @@ func (v *view) apply(e server.Effects) {
 	v.changed.outcomes = append(v.changed.outcomes, e.Outcomes...)
 	v.changed.conflicts = append(v.changed.conflicts, e.Conflicts...)
 	v.changed.links = append(v.changed.links, e.Links...)
+	v.changed.entries = append(v.changed.entries, e.Entries...)
 }

@@ -40,7 +40,7 @@ func (s *Store) SetSetting(ctx context.Context, name, value string) error {
 }
 
 // PutUser stores a user and the crews that are missing.
-func (s *Store) PutUser(ctx context.Context, u server.User, isNew bool) (made []string, err error) {
+func (s *Store) PutUser(ctx context.Context, u server.User, isNew bool, log ...server.Entry) (made []string, err error) {
 	err = s.write(ctx, func(t *sqlite.Tx) error {
 		made = nil
 		query := `INSERT INTO users (name, role, created_at, disabled_at) VALUES (?, ?, ?, ?)`
@@ -68,7 +68,7 @@ func (s *Store) PutUser(ctx context.Context, u server.User, isNew bool) (made []
 				return err
 			}
 		}
-		return nil
+		return logged(t, log)
 	})
 	return made, err
 }
@@ -83,10 +83,12 @@ func putCrew(t *sqlite.Tx, name string, at int64) (made bool, err error) {
 }
 
 // PutCrew makes a crew unless it is there.
-func (s *Store) PutCrew(ctx context.Context, name string, at int64) (made bool, err error) {
+func (s *Store) PutCrew(ctx context.Context, name string, at int64, log ...server.Entry) (made bool, err error) {
 	err = s.write(ctx, func(t *sqlite.Tx) error {
-		made, err = putCrew(t, name, at)
-		return err
+		if made, err = putCrew(t, name, at); err != nil || !made {
+			return err
+		}
+		return logged(t, log)
 	})
 	return made, err
 }

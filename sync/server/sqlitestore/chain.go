@@ -7,11 +7,11 @@ import (
 	"example.com/punchlist/sync/server"
 )
 
-const crewColumns = `name, version, number, fingerprint, horizon, count, sum`
+const crewColumns = `name, version, number, fingerprint, horizon, entries, seal, count, sum`
 
 // crewFields are where crewColumns go, but for the sum.
 func crewFields(c *server.Crew) []any {
-	return []any{&c.Name, &c.Version, &c.Number, &c.Fingerprint, &c.Horizon, &c.Digest.Count}
+	return []any{&c.Name, &c.Version, &c.Number, &c.Fingerprint, &c.Horizon, &c.Entries, &c.Seal, &c.Digest.Count}
 }
 
 func scanCrew(rows *sql.Rows) (c server.Crew, err error) {

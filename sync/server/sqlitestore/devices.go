@@ -9,15 +9,18 @@ import (
 )
 
 // AddInvite stores an invite.
-func (s *Store) AddInvite(ctx context.Context, i server.Invite) error {
+func (s *Store) AddInvite(ctx context.Context, i server.Invite, log ...server.Entry) error {
 	return s.write(ctx, func(t *sqlite.Tx) error {
 		_, err := t.Exec(`INSERT INTO invites (code_hash, user, expires_at) VALUES (?, ?, ?)`, i.CodeHash, i.User, i.Expires)
-		return err
+		if err != nil {
+			return err
+		}
+		return logged(t, log)
 	})
 }
 
 // Redeem turns an invite into a device, in one transaction.
-func (s *Store) Redeem(ctx context.Context, codeHash string, decide func(server.Invite, server.User) (server.Invite, server.Device, error)) error {
+func (s *Store) Redeem(ctx context.Context, codeHash string, decide func(server.Invite, server.User) (server.Invite, server.Device, []server.Entry, error)) error {
 	return s.write(ctx, func(t *sqlite.Tx) error {
 		var i server.Invite
 		err := t.Scan([]any{&i.CodeHash, &i.User, &i.Expires, &i.Used, &i.Nonce, &i.Device},
@@ -29,7 +32,7 @@ func (s *Store) Redeem(ctx context.Context, codeHash string, decide func(server.
 		if err != nil {
 			return err
 		}
-		i, d, err := decide(i, u)
+		i, d, log, err := decide(i, u)
 		if err != nil {
 			return err
 		}
@@ -39,7 +42,10 @@ func (s *Store) Redeem(ctx context.Context, codeHash string, decide func(server.
 		}
 		_, err = t.Exec(`INSERT INTO devices (id, user, name, token_hash, created_at) VALUES (?, ?, ?, ?, ?)
 			ON CONFLICT (id) DO UPDATE SET name = excluded.name, token_hash = excluded.token_hash`, d.ID, d.User, d.Name, d.TokenHash, d.Created)
-		return err
+		if err != nil {
+			return err
+		}
+		return logged(t, log)
 	})
 }
 
@@ -84,15 +90,15 @@ func (s *Store) Devices(ctx context.Context) (out []server.Device, err error) {
 }
 
 // Revoke marks a device as revoked.
-func (s *Store) Revoke(ctx context.Context, id string, at int64) error {
+func (s *Store) Revoke(ctx context.Context, id string, at int64, log ...server.Entry) error {
 	return s.write(ctx, func(t *sqlite.Tx) error {
-		res, err := t.Exec(`UPDATE devices SET revoked_at = CASE revoked_at WHEN 0 THEN ? ELSE revoked_at END WHERE id = ?`, at, id)
-		if err != nil {
+		var before int64
+		if err := t.Scan([]any{&before}, `SELECT revoked_at FROM devices WHERE id = ?`, id); err != nil || before != 0 {
 			return err
 		}
-		if n, err := res.RowsAffected(); err != nil || n > 0 {
+		if _, err := t.Exec(`UPDATE devices SET revoked_at = ? WHERE id = ?`, at, id); err != nil {
 			return err
 		}
-		return server.ErrUnknown
+		return logged(t, log)
 	})
 }

@@ -151,8 +151,8 @@ func loadRows(t *sqlite.Tx, n server.Needs, crews string, l *server.Loaded) erro
 
 func store(t *sqlite.Tx, e server.Effects) error {
 	for _, c := range e.Crews {
-		_, err := t.Exec(`UPDATE crews SET version = ?, number = ?, fingerprint = ?, count = ?, sum = ? WHERE name = ?`,
-			c.Version, c.Number, c.Fingerprint, c.Digest.Count, c.Digest.Sum[:], c.Name)
+		_, err := t.Exec(`UPDATE crews SET version = ?, number = ?, fingerprint = ?, entries = ?, seal = ?, count = ?, sum = ? WHERE name = ?`,
+			c.Version, c.Number, c.Fingerprint, c.Entries, c.Seal, c.Digest.Count, c.Digest.Sum[:], c.Name)
 		if err != nil {
 			return err
 		}
@@ -175,6 +175,9 @@ func store(t *sqlite.Tx, e server.Effects) error {
 		if err != nil {
 			return err
 		}
+	}
+	if err := storeEntries(t, e.Entries); err != nil {
+		return err
 	}
 	for _, c := range e.Conflicts {
 		_, err := t.Exec(`INSERT INTO conflicts (crew, version, id, winner, loser, body) VALUES (?, ?, ?, ?, ?, ?)`,

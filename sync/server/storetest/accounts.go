@@ -81,12 +81,12 @@ func testRedeemOnce(t *testing.T, s server.Store) {
 	errs := make([]error, 8)
 	for i := range errs {
 		wait.Go(func() {
-			errs[i] = s.Redeem(t.Context(), "hash", func(in server.Invite, u server.User) (server.Invite, server.Device, error) {
+			errs[i] = s.Redeem(t.Context(), "hash", func(in server.Invite, u server.User) (server.Invite, server.Device, []server.Entry, error) {
 				if in.Used != 0 {
-					return in, server.Device{}, used
+					return in, server.Device{}, nil, used
 				}
 				in.Used, in.Device = 5, fmt.Sprint("device", i)
-				return in, server.Device{ID: in.Device, User: u.Name, Name: "n", TokenHash: fmt.Sprint("token", i)}, nil
+				return in, server.Device{ID: in.Device, User: u.Name, Name: "n", TokenHash: fmt.Sprint("token", i)}, []server.Entry{{What: server.DidEnrol}}, nil
 			})
 		})
 	}
@@ -100,6 +100,9 @@ func testRedeemOnce(t *testing.T, s server.Store) {
 		}
 	}
 	devices, err := s.Devices(t.Context())
+	if log := chain(t, s, ""); len(log) != 1 || log[0].What != server.DidEnrol {
+		t.Errorf("one enrolment and those that failed are logged as %+v", log)
+	}
 	if won != 1 || err != nil || len(devices) != 1 {
 		t.Errorf("%d redeemed one invite and made %d devices, %v", won, len(devices), err)
 	}
@@ -111,9 +114,9 @@ func testRedeemOnce(t *testing.T, s server.Store) {
 func testDevices(t *testing.T, s server.Store) {
 	invite(t, s, "hash")
 	redeem := func(token string) {
-		err := s.Redeem(t.Context(), "hash", func(in server.Invite, u server.User) (server.Invite, server.Device, error) {
+		err := s.Redeem(t.Context(), "hash", func(in server.Invite, u server.User) (server.Invite, server.Device, []server.Entry, error) {
 			in.Used = 1
-			return in, server.Device{ID: "d", User: u.Name, Name: "laptop", TokenHash: token, Created: 4}, nil
+			return in, server.Device{ID: "d", User: u.Name, Name: "laptop", TokenHash: token, Created: 4}, nil, nil
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -131,7 +134,7 @@ func testDevices(t *testing.T, s server.Store) {
 		}
 	}
 	for range 2 {
-		if err := s.Revoke(t.Context(), "d", 8); err != nil {
+		if err := s.Revoke(t.Context(), "d", 8, server.Entry{What: server.DidRevoke}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -143,6 +146,9 @@ func testDevices(t *testing.T, s server.Store) {
 		Report: server.Report{Seen: 7, Pending: 3, Offset: &offset, Client: "v2", Cursor: "far"}}
 	if !reflect.DeepEqual(d, want) {
 		t.Errorf("device is %+v; want %+v", d, want)
+	}
+	if log := chain(t, s, ""); len(log) != 1 {
+		t.Errorf("one revocation is logged as %+v", log)
 	}
 	if err := s.Revoke(t.Context(), "none", 8); !errors.Is(err, server.ErrUnknown) {
 		t.Errorf("revoking nobody: %v", err)

@@ -33,11 +33,17 @@ func Run(t *testing.T, open func(testing.TB) server.Store) {
 		"Leaf":           testLeaf,
 		"Recount":        testRecount,
 		"Forget":         testForget,
+		"Log":            testLog,
+		"LogTogether":    testLogTogether,
+		"Entries":        testEntries,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
 	}
 	for name, test := range map[string]func(*testing.T, *Rig){
 		"Insert":                  testInsert,
+		"AuditOfOps":              testAuditOfOps,
+		"AuditOfOffice":           testAuditOfOffice,
+		"AuditOfMoves":            testAuditOfMoves,
 		"OnceOnly":                testOnceOnly,
 		"OnceOnlyTogether":        testOnceOnlyTogether,
 		"ConflictToldToBoth":      testConflictToldToBoth,

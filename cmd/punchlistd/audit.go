@@ -1,0 +1,155 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"example.com/punchlist/cmd/cli"
+	"example.com/punchlist/sync/server"
+)
+
+func (a *app) auditCmd() *cobra.Command {
+	var since string
+	cmd := &cobra.Command{Use: "audit [--since TIME]", Short: "Who did what: every change that was decided, and all administration",
+		Long: `Who did what: one line for every change that a laptop or the office sent, whatever
+became of it, and for everything that the administration did, by time. It names
+records and fields, never their values.`,
+		Example: "  punchlistd audit --since 24h\n  punchlistd audit --since 2026-11-01 --json\n  punchlistd audit verify", Args: cli.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			from, err := sinceTime(since, time.Now())
+			if err != nil {
+				return err
+			}
+			return a.with(cmd, func(ctx context.Context, srv *server.Server, _ server.Store) error {
+				return a.audit(ctx, srv, from)
+			})
+		}}
+	cmd.Flags().StringVar(&since, "since", "", "from when on: 24h, 2026-11-01 or 2026-11-01T08:00")
+	cmd.AddCommand(a.auditVerifyCmd())
+	return a.JSONFlag(cmd)
+}
+
+// sinceTime reads a time in the past, as a duration or a date; ms.
+func sinceTime(text string, now time.Time) (int64, error) {
+	if text == "" {
+		return 0, nil
+	}
+	if d, err := time.ParseDuration(text); err == nil {
+		return now.Add(-d.Abs()).UnixMilli(), nil
+	}
+	for _, form := range []string{time.RFC3339, "2006-01-02T15:04", "2006-01-02 15:04", time.DateOnly} {
+		if t, err := time.ParseInLocation(form, text, time.Local); err == nil {
+			return t.UnixMilli(), nil
+		}
+	}
+	return 0, cli.Usage("--since 24h, or --since 2026-11-01", "%q is no time", text)
+}
+
+// entryJSON is an entry as --json prints it.
+type entryJSON struct {
+	At     int64    `json:"at"`
+	What   string   `json:"what"`
+	User   string   `json:"user"`
+	Device string   `json:"device"`
+	Crew   string   `json:"crew"`
+	No     int64    `json:"no"`
+	Op     string   `json:"op_id,omitempty"`
+	Kind   string   `json:"entity_type,omitempty"`
+	Entity string   `json:"entity_id"`
+	Action string   `json:"action,omitempty"`
+	Fields []string `json:"fields,omitempty"`
+	Code   string   `json:"code,omitempty"`
+	Seal   string   `json:"seal"`
+}
+
+func toEntryJSON(e server.Entry) entryJSON {
+	out := entryJSON{At: e.At, What: e.What, User: e.User, Device: e.Device, Crew: e.Crew, No: e.No, Op: e.Op, Kind: string(e.Kind), Entity: e.Entity, Seal: e.Seal}
+	var detail struct {
+		Action, Code string
+		Fields       []string
+	}
+	if json.Unmarshal([]byte(e.Detail), &detail) == nil {
+		out.Action, out.Fields, out.Code = detail.Action, detail.Fields, detail.Code
+	}
+	return out
+}
+
+func (a *app) audit(ctx context.Context, srv *server.Server, since int64) error {
+	list := []entryJSON{}
+	for e, err := range srv.Audit(ctx, since) {
+		if err != nil {
+			return err
+		}
+		list = append(list, toEntryJSON(e))
+	}
+	slices.SortStableFunc(list, func(x, y entryJSON) int { return int(min(max(x.At-y.At, -1), 1)) })
+	if a.JSON {
+		return a.PrintJSON(list)
+	}
+	for _, e := range list {
+		a.Printf("%s\n", e.line())
+	}
+	if len(list) == 0 {
+		a.Note("Nothing was done%s.", map[bool]string{true: " since then"}[since != 0])
+	}
+	return nil
+}
+
+func (e entryJSON) line() string {
+	line := fmt.Sprintf("%s  %-10s  %s", when(e.At), e.What, e.User)
+	if e.Device != "" {
+		line += " (" + e.Device[:min(8, len(e.Device))] + ")"
+	}
+	if e.Crew != "" {
+		line += "  " + e.Crew
+	}
+	line += "  " + strings.TrimSpace(strings.ToLower(e.Action)+" "+e.Kind+" "+e.Entity)
+	if len(e.Fields) > 0 {
+		line += ": " + strings.Join(e.Fields, ", ")
+	}
+	if e.Code != "" {
+		line += "  [" + e.Code + "]"
+	}
+	return line
+}
+
+func (a *app) auditVerifyCmd() *cobra.Command {
+	return a.JSONFlag(&cobra.Command{Use: "verify", Short: "Prove that no entry of the audit was changed or taken out",
+		Long: `Prove that no entry of the audit was changed or taken out: every seal is computed
+anew, and every fingerprint by which laptops know the server's history. Exit code
+1 when something does not fit.`,
+		Example: "  punchlistd audit verify", Args: cli.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.with(cmd, func(ctx context.Context, srv *server.Server, _ server.Store) error {
+				v, err := srv.VerifyAudit(ctx)
+				if err != nil {
+					return err
+				}
+				if a.JSON {
+					err = a.PrintJSON(map[string]any{"ok": len(v.Faults) == 0, "entries": v.Entries, "fingerprints": v.Links, "faults": append([]string{}, v.Faults...)})
+				} else {
+					a.Printf("%s, %s proved\n", counted(v.Entries, "entry", "entries"), counted(v.Links, "fingerprint", "fingerprints"))
+				}
+				if err != nil || len(v.Faults) == 0 {
+					return err
+				}
+				for _, f := range v.Faults {
+					a.Note("%s", f)
+				}
+				return &server.Fault{Message: "the audit is not what was written", Cure: "keep a copy of the database, compare it with a backup (punchlistd audit --json on both), and find out who could write to it"}
+			})
+		}})
+}
+
+func counted(n int64, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
