@@ -236,10 +236,10 @@ func (s *checklistScreen) answerKey(a *App, k tea.KeyMsg) tea.Cmd {
 
 func (s *checklistScreen) answer(a *App, ans localdb.Answer) tea.Cmd {
 	id := s.items[s.cur].ID
-	said := ""
+	said := a.cut(a.text(s.item().Text("label")), 30) + ": " + answerWord(ans.Outcome) + "."
 	if ans.Outcome == "fail" {
 		s.failed = s.item().Text("label")
-		said = "Failed: F opens a follow-up."
+		said = a.cut(a.text(s.failed), 30) + " failed: " + named(a.keys.FollowUp) + " opens a follow-up."
 	}
 	return a.write(writing{from: s, said: said, work: func(ctx context.Context, db *localdb.DB) (string, error) {
 		return "", db.AnswerItem(ctx, id, ans)

@@ -22,6 +22,17 @@ func (a *App) itemLine(f op.Fields) string {
 	return line
 }
 
+// answerWord is an answer as sentences have it.
+func answerWord(outcome string) string {
+	switch outcome {
+	case "":
+		return "no answer now"
+	case "na":
+		return "not applicable"
+	}
+	return outcome
+}
+
 func answerMark(outcome string) string {
 	switch outcome {
 	case "":
@@ -118,7 +129,7 @@ func (s *checklistScreen) detail(a *App, w int) []string {
 		out = append(out, wrap(a.text(strings.Join(numbered(choicesOf(f)), "  ")), w)...)
 	}
 	if by := f.Text("done_by"); by != "" && f.Text("outcome") != "" {
-		out = append(out, a.cut(f.Text("outcome")+" by "+a.text(by)+" "+a.clock(f.Int("done_at")), w))
+		out = append(out, a.cut(answerWord(f.Text("outcome"))+" by "+a.text(by)+" "+a.clock(f.Int("done_at")), w))
 	}
 	if c := f.Text("comment"); c != "" {
 		out = append(out, a.cut("* "+a.text(c), w))

@@ -1,14 +1,18 @@
 package tui_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
 	"unicode"
 
+	"example.com/punchlist/localdb"
 	"example.com/punchlist/sync/engine"
 	"example.com/punchlist/sync/op"
 	"example.com/punchlist/sync/reach"
+	"example.com/punchlist/sync/wire"
 	"example.com/punchlist/tui"
 	tea "github.com/charmbracelet/bubbletea"
 	"github.com/charmbracelet/x/ansi"
@@ -81,20 +85,23 @@ func (s *story) hostileDay() {
 func TestEveryFrameFits(t *testing.T) {
 	s := newStory(t)
 	s.hostileDay()
+	s.o.Export = func(context.Context, string) (int, error) { return 0, errors.New(hostile[9]) }
 	pool := []string{"j", "k", "G", "g", "enter", "esc", "s", "1", "2", "n", "a", "e", "c", "p", "f", "d", "m", "x", "O", "X", "?", "/", "D", "tab", "down", "up", "right",
-		"ctrl+s", "ctrl+j", "ctrl+d", "ctrl+u", "end", "home", "ctrl+n", "F", "S", "u", " ", "V", "ctrl+r"}
+		"ctrl+s", "ctrl+j", "ctrl+d", "ctrl+u", "end", "home", "ctrl+n", "F", "S", "u", " ", "V", "ctrl+r", "R", ":", "y", "A", "w", "E", "ctrl+o", "8", "t", "r"}
 	rapid.Check(t, func(rt *rapid.T) {
 		s.o.ASCII, s.o.NoColor = rapid.Bool().Draw(rt, "ascii"), rapid.Bool().Draw(rt, "nocolor")
 		s.o.Banner = rapid.SampledFrom(hostile).Draw(rt, "banner")
-		w, h := rapid.IntRange(1, 220).Draw(rt, "w"), rapid.IntRange(1, 60).Draw(rt, "h")
+		w, h := rapid.IntRange(1, 300).Draw(rt, "w"), rapid.IntRange(1, 100).Draw(rt, "h")
 		s.open(w, h)
 		for range rapid.IntRange(1, 12).Draw(rt, "keys") {
 			switch rapid.IntRange(0, 9).Draw(rt, "what") {
 			case 0:
-				w, h = rapid.IntRange(1, 220).Draw(rt, "w"), rapid.IntRange(1, 60).Draw(rt, "h")
+				w, h = rapid.IntRange(1, 300).Draw(rt, "w"), rapid.IntRange(1, 100).Draw(rt, "h")
 				s.send(tea.WindowSizeMsg{Width: w, Height: h})
 			case 1:
 				s.send(tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune(rapid.SampledFrom(hostile).Draw(rt, "paste")), Paste: true})
+			case 3:
+				s.mouse(rapid.SampledFrom([]tea.MouseButton{tea.MouseButtonLeft, tea.MouseButtonLeft, tea.MouseButtonWheelDown, tea.MouseButtonWheelUp}).Draw(rt, "button"), rapid.IntRange(0, w).Draw(rt, "x"), rapid.IntRange(0, h).Draw(rt, "y"))
 			case 2:
 				s.status(engine.Status{Reach: reach.Portal, Detail: rapid.SampledFrom(hostile).Draw(rt, "detail")})
 			default:
@@ -103,6 +110,62 @@ func TestEveryFrameFits(t *testing.T) {
 			checkFrame(rt, s.app.View(), w, h)
 		}
 	})
+}
+
+// TestEveryScreenFitsEverySize: each screen there is, of a hostile list with
+// conflicts and refused changes, at widths and heights from 1 to beyond anybody's.
+func TestEveryScreenFitsEverySize(t *testing.T) {
+	s := newStory(t)
+	s.hostileDay()
+	s.troubles()
+	s.o.Export = func(context.Context, string) (int, error) { return 0, nil }
+	widths, heights := []int{39, 40, 41, 119, 120, 121, 299, 300}, []int{2, 3, 11, 12, 13, 99, 100}
+	for w := 1; w < 300; w += 41 {
+		widths = append(widths, w)
+	}
+	for h := 1; h < 100; h += 29 {
+		heights = append(heights, h)
+	}
+	ways := map[string][]string{
+		"tasks": {}, "marked": {"V"}, "search": {"/", "long"}, "bad search": {"/", "due:" + hostile[3]}, "nothing found": {"/", "zeppelin", "enter"}, "status": {"s"}, "reason": {"G", "s", "3"},
+		"delete": {"D"}, "task": {"enter"}, "note": {"n", hostile[3]}, "edit": {"e"}, "description": {"e", "up"}, "site": {"e", "tab", "tab", "tab"}, "add": {"a"}, "checklist": {"c"}, "comment": {"c", "m"},
+		"queue": {"O"}, "mend": {"O", "G", "e"}, "discard": {"O", "d"}, "export": {"O", "w"}, "conflicts": {"X"}, "a conflict": {"X", "tab"}, "marked conflicts": {"X", "V"},
+		"ready": {"R"}, "help": {"?"}, "help of queue": {"O", "?"}, "found help": {"?", "/", "undo"}, "palette": {":"}, "filtered palette": {":", "un"}, "no command": {":", "zeppelin"},
+	}
+	for name, keys := range ways {
+		for _, ascii := range []bool{false, true} {
+			t.Run(fmt.Sprint(name, ", ascii ", ascii), func(t *testing.T) {
+				s.t, s.o.ASCII = t, ascii
+				s.open(80, 24).keys(keys...)
+				for _, w := range widths {
+					for _, h := range heights {
+						s.app.Update(tea.WindowSizeMsg{Width: w, Height: h}) // what it would read in addition changes nothing here
+						checkFrame(t, s.app.View(), w, h)
+					}
+				}
+			})
+		}
+	}
+}
+
+// troubles are a refused change and a conflict, in the words of a careless server.
+func (s *story) troubles() {
+	page, err := s.db.Tasks(s.ctx(), localdb.Query{Now: s.now})
+	s.must(err)
+	for i, r := range page.Rows[:8] {
+		s.must(s.db.EditTask(s.ctx(), r.ID, op.Fields{"external_ref": fmt.Sprint("R", i), "asset": "暖房の点検"}))
+	}
+	i := 0
+	s.settle(func(o op.Op) wire.Result {
+		if i++; i%2 == 0 {
+			return s.lost(o, op.Fields{"asset": hostile[i%len(hostile)]})
+		}
+		return wire.Result{Outcome: op.Rejected, Code: op.CodeDuplicateRef, Field: "external_ref", Message: strings.Join(hostile, " ")}
+	})
+	for _, r := range page.Rows[:3] {
+		_, err := s.db.AddNote(s.ctx(), r.ID, op.Clean(strings.Join(hostile, " "), true), "note")
+		s.must(err)
+	}
 }
 
 func TestNothingIsDrawnBeforeTheSizeIsKnown(t *testing.T) {

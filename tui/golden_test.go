@@ -1,7 +1,9 @@
 package tui_test
 
 import (
+	"context"
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +13,7 @@ import (
 	"example.com/punchlist/sync/op"
 	"example.com/punchlist/sync/reach"
 	"example.com/punchlist/sync/wire"
+	"example.com/punchlist/tui"
 )
 
 // sizes are the two terminals that every frame is looked at in.
@@ -47,6 +50,21 @@ func TestFrames(t *testing.T) {
 		{"status-sheet", monday, func(s *story) { s.online().keys("jj", "s") }},
 		{"status-reason", monday, func(s *story) { s.online().keys("jj", "s", "2") }},
 		{"delete", monday, func(s *story) { s.online().keys("jj", "D") }},
+		{"note-kinds", monday, func(s *story) { s.online().keys("jj", "n", "Gas smell at the meter.", "tab") }},
+		{"checklist-failed", monday, func(s *story) { s.online().keys("jj", "c", "f") }},
+		{"follow-up", monday, func(s *story) { s.online().keys("jj", "c", "f", "F") }},
+		{"checklist-done", monday, func(s *story) { s.online().keys("jj", "c", "p", "d", "2", "enter", "2", "n") }},
+		{"tasks-server-down", monday, func(s *story) {
+			s.status(engine.Status{Reach: reach.ServerDown, Detail: "the server answers with 503", Since: s.now.UnixMilli(), Activity: engine.Waiting, LastSync: s.now.UnixMilli(), NextTry: ms(s.now.Add(4 * time.Minute)), Sender: true})
+		}},
+		{"tasks-outdated", monday, func(s *story) {
+			s.keys("jj", "n", "On site.", "enter")
+			s.status(engine.Status{Reach: reach.Outdated, Detail: "install a newer punchlist", Since: s.now.UnixMilli(), Sender: true})
+		}},
+		{"tasks-settings-fault", func(s *story) {
+			s.day()
+			s.o.Notice = "Standard settings: config.toml line 8 has a fault. See: punchlist config check"
+		}, func(s *story) { s.online() }},
 		{"task", monday, func(s *story) { s.online().keys("jj", "enter") }},
 		{"note", monday, func(s *story) { s.online().keys("jj", "n", "Called at the gate.", "ctrl+j", "Nobody there.") }},
 		{"checklist", monday, func(s *story) { s.online().keys("jj", "c", "p", "d") }},
@@ -72,6 +90,10 @@ func TestFrames(t *testing.T) {
 			s.status(engine.Status{Reach: reach.ServerDown, Detail: "the server answers with 503", Since: s.now.UnixMilli(), Activity: engine.Waiting, NextTry: ms(s.now.Add(4 * time.Minute)), Sender: true}).keys("O")
 		}},
 		{"queue-mend", parked, func(s *story) { s.online().keys("O", "e") }},
+		{"queue-export", parked, func(s *story) {
+			s.o.Export = func(context.Context, string) (int, error) { return 2, nil }
+			s.open(s.size()).online().keys("O", "w")
+		}},
 		{"queue-discard", parked, func(s *story) { s.online().keys("O", "d") }},
 		{"ready", monday, func(s *story) {
 			s.must(s.db.LearnOffset(s.ctx(), ms(s.now), s.read(), s.read()))
@@ -108,6 +130,14 @@ func TestFrames(t *testing.T) {
 		{"tasks-ascii", asciiConflict, func(s *story) { s.offlineFor(3 * time.Hour) }},
 		{"narrow-tasks", parked, func(s *story) { s.offlineFor(12 * time.Minute) }},
 		{"narrow-task", parked, func(s *story) { s.offlineFor(12*time.Minute).keys("jj", "enter") }},
+		{"narrow-first-run", func(*story) {}, func(s *story) { s.status(engine.Status{Reach: reach.NotEnrolled}) }},
+		{"narrow-ready", parked, func(s *story) { s.free = 80 << 20; s.offlineFor(50 * time.Hour).keys("R") }},
+		{"narrow-queue", parked, func(s *story) { s.offlineFor(12 * time.Minute).keys("O") }},
+		{"narrow-conflicts", conflictMany, func(s *story) { s.offlineFor(12 * time.Minute).keys("X") }},
+		{"narrow-palette", parked, func(s *story) { s.offlineFor(12*time.Minute).keys(":", "qu") }},
+		{"narrow-help", parked, func(s *story) { s.offlineFor(12 * time.Minute).keys("?") }},
+		{"narrow-edit", parked, func(s *story) { s.offlineFor(12*time.Minute).keys("jj", "e", "tab") }},
+		{"narrow-search-wrong", parked, func(s *story) { s.offlineFor(12*time.Minute).keys("/", "due:someday", "enter") }},
 		{"narrow-checklist", conflicted, func(s *story) { s.offlineFor(12*time.Minute).keys("jj", "c", "p", "d", "1") }},
 	}
 	for _, f := range frames {
@@ -127,6 +157,64 @@ func TestFrames(t *testing.T) {
 		}
 	}
 }
+
+// TestLooks shows how screens look on each kind of ground, without colours and
+// in ASCII: every attribute as {words} before the text that it is for.
+func TestLooks(t *testing.T) {
+	looks := map[string]func(*tui.Options){
+		"any":     func(*tui.Options) {},
+		"dark":    func(o *tui.Options) { o.Ground = tui.DarkGround },
+		"light":   func(o *tui.Options) { o.Ground = tui.LightGround },
+		"nocolor": func(o *tui.Options) { o.NoColor = true },
+		"ascii":   func(o *tui.Options) { o.ASCII, o.NoColor = true, true },
+	}
+	screens := map[string]func(*story){
+		"tasks":     func(s *story) { s.offlineFor(12 * time.Minute) },
+		"queue":     func(s *story) { s.offlineFor(12 * time.Minute).keys("O") },
+		"conflicts": func(s *story) { s.online().keys("X") },
+		"ready":     func(s *story) { s.free = 80 << 20; s.online().keys("R") },
+		"task":      func(s *story) { s.online().keys("jj", "enter") },
+		"checklist": func(s *story) { s.online().keys("jj", "c", "f") },
+	}
+	for look, set := range looks {
+		for screen, then := range screens {
+			for _, size := range sizes {
+				name := fmt.Sprintf("look-%s-%s-%dx%d", screen, look, size.w, size.h)
+				t.Run(name, func(t *testing.T) {
+					s := newStory(t)
+					parked(s)
+					set(&s.o)
+					s.open(size.w, size.h)
+					then(s)
+					s.goldenText(name, spelled(s.app.View())+"\n")
+				})
+			}
+		}
+	}
+}
+
+// sgrWords are the attributes that a frame may have.
+var sgrWords = map[string]string{"": "", "0": "", "1": "bold", "7": "reverse", "31": "red", "32": "green", "34": "blue", "35": "magenta", "36": "cyan",
+	"91": "bright red", "92": "bright green", "93": "bright yellow", "96": "bright cyan"}
+
+// spelled writes a frame's attributes out.
+func spelled(frame string) string {
+	return sgr.ReplaceAllStringFunc(frame, func(seq string) string {
+		var words []string
+		for _, code := range strings.Split(seq[2:len(seq)-1], ";") {
+			word, known := sgrWords[code]
+			if !known {
+				word = "?" + code
+			}
+			if word != "" {
+				words = append(words, word)
+			}
+		}
+		return "{" + strings.Join(words, " ") + "}"
+	})
+}
+
+var sgr = regexp.MustCompile("\x1b\\[[0-9;]*m")
 
 func monday(s *story) { s.day() }
 

@@ -97,6 +97,7 @@ func (s *helpScreen) view(a *App, w, h int) []string {
 			lines = []string{"", a.cut("  Nothing here speaks of "+a.text(s.found)+"; : finds commands of other screens.", w)}
 		}
 	}
+	lines = hanging(lines, w)
 	return append(head, scrolled(lines, &s.top, max(1, h-len(head)))...)
 }
 

@@ -143,7 +143,7 @@ type command struct {
 func (k *keyMap) commands() []command {
 	return []command{
 		{"open", onTasks, &k.Open, "open the task"},
-		{"status", onTasks, &k.Status, "next status: travel, begin, hold, complete, with its reason"},
+		{"status", onTasks, &k.Status, "next status: travel, begin, hold, complete"},
 		{"checklist", onTasks, &k.Checklist, "run the checklist, step by step"},
 		{"note", onTasks, &k.Note, "write a note; several when tasks are marked"},
 		{"add", onTasks, &k.Add, "a new task"},

@@ -121,8 +121,9 @@ func (s *tasksScreen) unmarked(rows []localdb.TaskRow) (n int) {
 
 // wrote looks at what a write means for the list: which task to go to, and
 // whether the marks have done their service.
-func (s *tasksScreen) wrote(msg writtenMsg) {
-	if msg.err == nil && msg.id != "" {
+func (s *tasksScreen) wrote(a *App, msg writtenMsg) {
+	// What was made from within a task, a follow-up, does not lead away from it.
+	if msg.err == nil && msg.id != "" && len(a.stack) <= 2 {
 		s.want = msg.id
 	}
 	if msg.err == nil || errors.Is(msg.err, localdb.ErrNotFound) {

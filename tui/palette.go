@@ -170,26 +170,28 @@ func (s *paletteScreen) do(a *App) tea.Cmd {
 
 func (s *paletteScreen) view(a *App, w, h int) []string {
 	out := []string{": " + inputLine(&s.in, w-2)}
-	if len(s.shown) == 0 {
-		return append(out, "  No command is called that.")
-	}
 	rows := max(1, min(paletteRows, h-2))
 	if s.cur < s.top {
 		s.top = s.cur
 	}
 	s.top = max(s.top, s.cur-rows+1)
+	// Always as high: what changes as one types is the list alone.
+	out = append(out, make([]string, rows)...)
+	if len(s.shown) == 0 {
+		out[1] = "  No command is called that."
+	}
 	for i := s.top; i < len(s.shown) && i < s.top+rows; i++ {
 		l := s.shown[i]
 		does := l.does
 		if l.where != anywhere {
 			does += "  (" + l.where.String() + ")"
 		}
-		out = append(out, a.row(i == s.cur, a.cut(a.cell(l.key, 10)+" "+a.cell(l.name, 15)+" "+does, w-2)))
+		out[1+i-s.top] = a.row(i == s.cur, a.cut(a.cell(l.key, 10)+" "+a.cell(l.name, 15)+" "+does, w-2))
 	}
 	if more := len(s.shown) - s.top - rows; more > 0 {
-		out = append(out, "  "+plural(more, "command", "commands")+" more below")
+		return append(out, "  "+plural(more, "command", "commands")+" more below")
 	}
-	return out
+	return append(out, "")
 }
 
 func (s *paletteScreen) click(a *App, line int) tea.Cmd {

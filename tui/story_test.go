@@ -41,6 +41,7 @@ type story struct {
 	v    int64
 	o    tui.Options
 	quit bool
+	w, h int
 
 	free    int64  // bytes on the disk
 	copied  string // into the clipboard, last
@@ -86,9 +87,13 @@ func (s *story) must(err error) {
 func (s *story) open(w, h int) *story {
 	s.app = tui.New(s.t.Context(), s.o)
 	s.run(s.app.Init())
+	s.w, s.h = w, h
 	s.send(tea.WindowSizeMsg{Width: w, Height: h})
 	return s
 }
+
+// size is the terminal's.
+func (s *story) size() (w, h int) { return s.w, s.h }
 
 // run does what a command does, and all that follows from it.
 func (s *story) run(cmd tea.Cmd) {
@@ -203,8 +208,12 @@ func (s *story) seesNot(words ...string) *story {
 // golden compares the frame with testdata/NAME.golden.
 func (s *story) golden(name string) {
 	s.t.Helper()
+	s.goldenText(name, s.frame()+"\n")
+}
+
+func (s *story) goldenText(name, got string) {
+	s.t.Helper()
 	path := filepath.Join("testdata", name+".golden")
-	got := s.frame() + "\n"
 	if *update {
 		s.must(os.MkdirAll("testdata", 0o755))
 		s.must(os.WriteFile(path, []byte(got), 0o644))

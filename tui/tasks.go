@@ -87,7 +87,7 @@ func (s *tasksScreen) update(a *App, msg tea.Msg) tea.Cmd {
 	case pageMsg:
 		return s.taken(a, msg)
 	case writtenMsg:
-		s.wrote(msg)
+		s.wrote(a, msg)
 	case markedMsg:
 		s.markAll(a, msg)
 	case taskMsg:
@@ -350,14 +350,23 @@ func (s *tasksScreen) empty(a *App, w int) []string {
 	case s.bad != "":
 		return nil
 	case s.filtered != "":
-		return []string{"", a.cut("  No task matches "+a.text(s.filtered)+".", w), "  esc shows all tasks again."}
+		return hanging([]string{"", "  No task matches " + a.text(s.filtered) + ".", "  esc shows all tasks again."}, w)
 	case a.sum.Device.ID != "":
-		return []string{"", "  No tasks yet.", "", "  a   add one", "  S   ask the server for yours now"}
+		return hanging([]string{"", "  No tasks yet.", "", a.hint(a.keys.Add, "add one"), a.hint(a.keys.Sync, "ask the server for yours now"), a.hint(a.keys.Ready, "what else is missing")}, w)
 	}
-	return []string{"", "  No tasks yet. Three ways to begin:", "",
-		"  a                  add your first task; it is saved on this laptop",
+	if w < 78 {
+		return []string{"", a.cut("  No tasks yet. Three ways to begin:", w), "",
+			a.cut("  "+a.cell(named(a.keys.Add), 18)+" add a task", w), a.cut("  punchlist enroll   join a server", w), a.cut("  punchlist demo     look around", w)}
+	}
+	return hanging([]string{"", "  No tasks yet. Three ways to begin:", "",
+		"  " + a.cell(named(a.keys.Add), 18) + " add your first task; it is saved on this laptop",
 		"  punchlist enroll   join your office's server (in a shell, with its invite)",
-		"  punchlist demo     look around with a made-up crew"}
+		"  punchlist demo     look around with a made-up crew"}, w)
+}
+
+// hint is one way on from an empty screen.
+func (a *App) hint(b key.Binding, does string) string {
+	return "  " + a.cell(named(b), 3) + " " + does
 }
 
 // beside is the task under the cursor.

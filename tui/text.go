@@ -148,3 +148,17 @@ func scrolled(lines []string, from *int, h int) []string {
 	}
 	return lines
 }
+
+// hanging breaks lines that are too long between words and sets off what follows.
+func hanging(lines []string, w int) []string {
+	var out []string
+	for _, l := range lines {
+		if width(l) <= w {
+			out = append(out, l)
+			continue
+		}
+		parts := wrap(l, max(1, w-4))
+		out = append(append(out, parts[0]), indent(parts[1:], "    ")...)
+	}
+	return out
+}

@@ -1,6 +1,8 @@
 package tui
 
 import (
+	"strings"
+
 	"example.com/punchlist/sync/engine"
 	"example.com/punchlist/sync/reach"
 	"github.com/charmbracelet/lipgloss"
@@ -57,8 +59,11 @@ func (a *App) truthParts() []truthPart {
 		conflicts = truthPart{plural(n, "conflict", "conflicts") + " (press " + named(a.keys.Conflicts) + ")", plural(n, "conflict", "conflicts")}
 	}
 	waiting := truthPart{long: a.waitingWords()}
-	if a.sum.Pending > 0 {
+	switch {
+	case a.sum.Pending > 0:
 		waiting.short = itoa(a.sum.Pending) + " waiting"
+	case strings.HasPrefix(waiting.long, allSent):
+		waiting.short = allSent
 	}
 	if a.status.Reach == reach.Online && a.status.Activity == engine.Sending && a.sum.Pending > 0 {
 		waiting = truthPart{} // the state says it already
@@ -69,6 +74,9 @@ func (a *App) truthParts() []truthPart {
 	}
 	return []truthPart{waiting, needs, conflicts, a.clockPart(), {long: a.lastSentWords()}, {long: a.nextTryWords()}, detail}
 }
+
+// allSent is what stands in the line when the queue table is empty, and only then.
+const allSent = "all sent"
 
 // wrongClock is from where on the laptop's clock is called wrong, ms.
 const wrongClock = 2 * 60_000
@@ -163,7 +171,7 @@ func (a *App) waitingWords() string {
 		return ""
 	case sum.Pending == 0:
 		if t := a.lastSync(); t != 0 {
-			return "all sent " + a.clock(t)
+			return allSent + " " + a.clock(t)
 		}
 		return "nothing to send yet"
 	case sum.PendingTasks == 0:
