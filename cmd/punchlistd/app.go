@@ -56,6 +56,7 @@ The first steps:
 	root.PersistentFlags().StringVar(&a.dbPath, "db", "", "the database: a file, or postgres://… (default $PUNCHLISTD_DB, else "+defaultDB+")")
 	root.SetFlagErrorFunc(cli.FlagError)
 	root.AddCommand(a.serveCmd(), a.userCmd(), a.inviteCmd(), a.deviceCmd(), a.taskCmd(), a.importCmd(), a.exportCmd(), a.stateCmd(), a.auditCmd(), a.caCmd(), a.VersionCmd())
+	root.AddCommand(a.reportCmd())
 	return root
 }
 

@@ -65,3 +65,25 @@ func TestPruneOfACrew(t *testing.T) {
 		t.Errorf("%s", out)
 	}
 }
+
+func TestOfficeReport(t *testing.T) {
+	p := newProgram(t)
+	p.ok("user", "add", "ann", "--crew", "north")
+	p.ok("user", "add", "bob", "--crew", "south")
+	p.ok("task", "add", "Late <b>", "--crew", "north", "due_at=2026-01-01")
+	p.ok("task", "add", "Elsewhere", "--crew", "south")
+	out := p.ok("report")
+	for _, want := range []string{"Tasks               2", "Overdue             1", "north  1     1", "south  1     0", "not begun  ##############################  2", "Late <b>"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in\n%s", want, out)
+		}
+	}
+	if out := p.ok("report", "--crew", "south", "--format", "html"); strings.Contains(out, "Late") || !strings.Contains(out, "<svg") {
+		t.Errorf("one crew as HTML:\n%s", out)
+	}
+	for _, bad := range [][]string{{"report", "--days", "0"}, {"report", "--format", "pdf"}, {"report", "x"}} {
+		if code, _, errs := p.run(bad...); code != 2 || !strings.Contains(errs, "Try:") {
+			t.Errorf("%v: %d %s", bad, code, errs)
+		}
+	}
+}

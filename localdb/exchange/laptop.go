@@ -106,21 +106,25 @@ func Stored(ctx context.Context, db *localdb.DB, filter localdb.Filter, deep boo
 	}
 }
 
-func storedTask(ctx context.Context, db *localdb.DB, row localdb.TaskRow, deep bool, sites map[string]*Record) (Task, error) {
-	t := Task{ID: row.ID, Sync: string(row.Sync)}
-	if deep {
-		v, err := db.Task(ctx, row.ID)
-		if err != nil {
-			return t, err
-		}
-		t.Version, t.Fields = v.Version, v.Fields
-		if v.Site != nil {
-			s := recordOf(*v.Site)
-			t.Site = &s
-		}
-		t.Checklist, t.Notes, t.Time = recordsOf(v.Checklist), recordsOf(v.Notes), recordsOf(v.Time)
-		return t, nil
+// One is one task of a laptop's with all that hangs on it.
+func One(ctx context.Context, db *localdb.DB, id string) (Task, error) {
+	v, err := db.Task(ctx, id)
+	if err != nil {
+		return Task{}, err
 	}
+	t := Task{ID: id, Version: v.Version, Sync: string(v.Sync), Fields: v.Fields, Checklist: recordsOf(v.Checklist), Notes: recordsOf(v.Notes), Time: recordsOf(v.Time)}
+	if v.Site != nil {
+		s := recordOf(*v.Site)
+		t.Site = &s
+	}
+	return t, nil
+}
+
+func storedTask(ctx context.Context, db *localdb.DB, row localdb.TaskRow, deep bool, sites map[string]*Record) (Task, error) {
+	if deep {
+		return One(ctx, db, row.ID)
+	}
+	t := Task{ID: row.ID, Sync: string(row.Sync)}
 	rec, err := db.Record(ctx, op.Task, row.ID)
 	if err == nil && rec.Deleted {
 		err = localdb.ErrNotFound
