@@ -65,18 +65,27 @@ func (db *DB) settler(tx *sqlite.Tx) (settler, error) {
 	return settler{db: db, tx: tx, now: known.of(read), certain: known.now != 0}, err
 }
 
-// forget drops what is older than keepSettled. A clock that was never compared
-// with the server's in this boot forgets nothing: it may be years ahead.
+// forget drops what is older than keepSettled.
 func (s settler) forget(old ...string) error {
 	for _, what := range old {
 		if !s.certain {
 			break
 		}
-		if _, err := s.tx.Exec("DELETE FROM "+what+" < ?", s.now-keepSettled); err != nil {
+		if _, err := s.tx.Exec("DELETE FROM "+what+" < ?", s.keptSince()); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// keptSince is when the time begins for which settled changes are kept: long ago
+// by a clock that was never compared with the server's in this boot, because it
+// may be years ahead.
+func (s settler) keptSince() int64 {
+	if !s.certain {
+		return 0
+	}
+	return s.now - keepSettled
 }
 
 func (s settler) settle(o op.Op, r wire.Result, done *wire.Settled) error {

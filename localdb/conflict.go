@@ -17,7 +17,9 @@ import (
 func sortStrings(s []string) { slices.SortFunc(s, cmp.Compare) }
 
 // conflict puts a conflict before the person. The same conflict told twice (in
-// the answer to a push and in a pull) stays one, resolved or not.
+// the answer to a push and in a pull) stays one, resolved or not. A server that
+// was restored may come to another end of it than before, when the changes reach
+// it in another order: that is news.
 func (s settler) conflict(c wire.Conflict, merged bool) error {
 	if tables[c.EntityType] == nil || c.Side != wire.SideLost && c.Side != wire.SideOverrode {
 		return nil // a newer server's: nothing here could show it
@@ -61,7 +63,9 @@ func (s settler) conflict(c wire.Conflict, merged bool) error {
 		state = "resolved"
 	}
 	_, err = s.tx.Exec(`INSERT INTO conflicts (id, kind, entity_type, entity_id, task_id, field, mine, theirs, who, at, mine_at, why, heard_at, state, resolution)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET kind = excluded.kind, mine = excluded.mine, theirs = excluded.theirs, who = excluded.who, at = excluded.at, mine_at = excluded.mine_at,
+			why = excluded.why, heard_at = excluded.heard_at, state = excluded.state, resolution = excluded.resolution
+		WHERE (kind = 'overrode') <> (excluded.kind = 'overrode') OR mine <> excluded.mine OR theirs <> excluded.theirs`,
 		c.ID, kind, c.EntityType, c.EntityID, nullText(task), c.Field, string(mineText), string(theirsText), op.Clean(c.Who, false), c.At, c.MineAt, c.Why, s.now, state, resolution)
 	return err
 }

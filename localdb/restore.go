@@ -41,7 +41,11 @@ const recordLost = "the server was restored from a backup and does not have this
 // days that the server does not know wait again before them.
 func (db *DB) Reset(ctx context.Context, common wire.Common) error {
 	return db.sql.Write(ctx, func(tx *sqlite.Tx) error {
-		r := rebase{tx: tx, now: db.clock().Wall}
+		s, err := db.settler(tx)
+		if err != nil {
+			return err
+		}
+		r := rebase{settler: s}
 		if err := r.measure(common); err != nil {
 			return err
 		}
@@ -89,8 +93,7 @@ func unhear(tx *sqlite.Tx) error {
 
 // rebase is one Reset while its transaction runs.
 type rebase struct {
-	tx      *sqlite.Tx
-	now     int64
+	settler
 	common  string // by crew, as JSON: the newest version that both sides know
 	least   int64  // the lowest of them
 	known   string // the settled ops that the server knows, as JSON
@@ -154,7 +157,7 @@ const sentByUs = " FROM sync_sent WHERE settled_at >= ?1 AND (user, server_id) =
 // into the queue.
 func (r *rebase) offerAgain() error {
 	const lost = sentByUs + " AND op_id NOT IN (SELECT value FROM json_each(?2))"
-	args := []any{r.now - keepSettled, r.known}
+	args := []any{r.keptSince(), r.known}
 	rows, err := r.tx.Query("SELECT DISTINCT entity_type, entity_id"+lost+" ORDER BY 2", args...)
 	if err != nil {
 		return err

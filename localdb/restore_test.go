@@ -289,6 +289,7 @@ func TestResetOffersOnlyOnesOwn(t *testing.T) {
 		f.must(f.Enrol(f.ctx, localdb.Device{ID: id, User: user, Role: op.Technician, Crews: []string{"north"}, ServerURL: "http://127.0.0.1:1", ServerID: "s", Token: "t"}))
 	}
 	enrol("ann", f.id())
+	f.must(f.LearnOffset(f.ctx, f.read.Wall, f.read, f.read))
 	old := f.add("by ann, long ago")
 	f.answered(0)
 	f.pass(31 * 24 * time.Hour)
@@ -356,4 +357,59 @@ func (f *fixture) change(id string, fields op.Fields) {
 	f.t.Helper()
 	_, err := f.Do(f.ctx, localdb.Change{Kind: op.Task, ID: id, Action: op.Update, Fields: fields})
 	f.must(err)
+}
+
+// How long ago something was settled is told by the server's clock: one that was
+// set years ahead must not make this laptop forget what it sent yesterday.
+func TestResetWhenTheWallClockIsYearsAhead(t *testing.T) {
+	for name, boot := range map[string]string{"in the boot that met the server": "boot-1", "in another boot": "boot-2"} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t)
+			f.must(f.Enrol(f.ctx, localdb.Device{ID: f.id(), User: "ann", Role: op.Technician, Crews: []string{"north"}, ServerURL: "http://127.0.0.1:1", ServerID: "s", Token: "t"}))
+			f.must(f.LearnOffset(f.ctx, f.read.Wall, f.read, f.read))
+			f.add("yesterday")
+			sent := f.answered(0)
+			f.pass(24 * time.Hour)
+			f.read.Wall += (4 * 365 * 24 * time.Hour).Milliseconds()
+			f.read.BootID = boot
+			past, err := f.Past(f.ctx)
+			f.must(err)
+			if len(past.Ops) != 1 {
+				t.Errorf("%d settled changes are remembered, want 1", len(past.Ops))
+			}
+			f.reset(0)
+			f.told(0, false)
+			if got := f.batch(); len(got) != 1 || got[0].ID != sent[0].ID {
+				t.Errorf("offers %+v, want the change of yesterday", got)
+			}
+		})
+	}
+}
+
+// A conflict goes by one id for ever. When a restored server comes to another end
+// of it, the person hears that.
+func TestARestoredServerDecidesAConflictAnew(t *testing.T) {
+	f := newFixture(t)
+	f.hear("1", change(state(remote, 5, "asset", "A")))
+	c := wire.Conflict{ID: "c1", EntityType: op.Task, EntityID: remote, Side: wire.SideOverrode, Field: "asset", Mine: "mine", Theirs: "theirs", Who: "dora", At: 6, MineAt: 7, Why: op.WhyLater}
+	hear := func() localdb.Conflict {
+		t.Helper()
+		_, err := f.ApplyChanges(f.ctx, wire.Changes{Cursor: "2", User: "ann", Conflicts: []wire.Conflict{c}})
+		f.must(err)
+		all, err := f.Conflicts(f.ctx, true)
+		f.must(err)
+		if len(all) != 1 {
+			t.Fatalf("%d conflicts", len(all))
+		}
+		return all[0]
+	}
+	hear()
+	f.must(f.ResolveConflict(f.ctx, "c1", false))
+	if got := hear(); got.State != "resolved" {
+		t.Errorf("the same told again is %s", got.State)
+	}
+	c.Side, c.Theirs, c.At = wire.SideLost, "other", 8
+	if got := hear(); got.Kind != "lost" || got.State != "open" || got.Theirs != "other" || got.At != 8 {
+		t.Errorf("told that mine lost after all, the list says %+v", got)
+	}
 }

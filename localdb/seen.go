@@ -32,8 +32,11 @@ func (db *DB) Self(ctx context.Context) (wire.Self, error) {
 func (db *DB) Past(ctx context.Context) (wire.Past, error) {
 	past := wire.Past{Seen: map[string][]wire.Mark{}}
 	err := db.sql.Read(ctx, func(tx *sqlite.Tx) error {
-		var err error
-		if past.Ops, err = collectAll(tx, "SELECT op_id"+sentByUs+" ORDER BY id", db.clock().Wall-keepSettled); err != nil {
+		s, err := db.settler(tx)
+		if err != nil {
+			return err
+		}
+		if past.Ops, err = collectAll(tx, "SELECT op_id"+sentByUs+" ORDER BY id", s.keptSince()); err != nil {
 			return err
 		}
 		return eachMark(tx, func(crew string, m wire.Mark) {
