@@ -38,12 +38,15 @@ bench: tools ## measure, each figure beside its reference
 race: tools ## the tests three times over, in random order
 	$(GO) test -race $(TAGS) -count 3 -shuffle on -timeout 60m $(PACKAGES)
 
-sim: tools ## play SEEDS histories of many laptops on a bad network (SEED=n plays one and shows it)
-	SEED=$(SEED) SEEDS=$(or $(SEEDS),1000) $(GO) test $(TAGS) ./sync/simtest -run 'TestSeeds' -count 1 -timeout 0 -v
+sim: tools ## play SEEDS histories of many laptops on a bad network, from seed FROM on (SEED=n plays one and shows it)
+	SEED=$(SEED) SEEDS=$(or $(SEEDS),1000) FROM=$(or $(FROM),1) $(GO) test $(TAGS) ./sync/simtest -run 'TestSeeds' -count 1 -timeout 0 -v
 
 torture: deps ## power cuts, kills, damage, faults and abuse in the number that a release asks for
 	TORTURE=1 $(GO) test $(TAGS) ./localdb/sqlite ./localdb -run 'TestF|TestIOFaults|TestPower' -count 1 -timeout 0 -v
 	TORTURE=1 $(GO) test $(TAGS) ./cmd -run 'TestNetworkFaults|TestF|TestSoak' -count 1 -timeout 0 -v
+
+replay: tools ## let the people of a recorded year work again, if ../shared/data is there (REPLAY=n: so many slices of 208)
+	REPLAY=$(or $(REPLAY),all) $(GO) test $(TAGS) ./sync/simtest -run 'TestReplayIncidents' -count 1 -timeout 0 -v
 
 golden: tools ## draw the screens' golden frames anew; look at the difference before you commit it
 	$(GO) test $(TAGS) ./tui -update

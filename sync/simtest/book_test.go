@@ -29,6 +29,9 @@ type book struct {
 	conflicts []told
 	devices   map[string]int   // device id → laptop; the office is -1
 	revoked   map[string]int64 // device id → when, true time
+	restores  []restored
+	dismissed map[string]bool // conflicts that some person settled
+	blur      map[int]int64   // laptop → edits made up to then: see blurred
 }
 
 // fact is one op and what is known of it.
@@ -52,6 +55,13 @@ type fact struct {
 	settledAt int64
 	version   int64 // the record's, then
 	restores  bool
+
+	former  op.Outcome // what the server had said of it before it was restored …
+	era     int        // … for the so-manieth time
+	life    int        // of its laptop's data
+	revived bool       // it waited in a copy that was put back
+	orphan  bool       // its laptop was put back to before it: only the server has it
+	void    bool       // done at the office, and gone with what the restored server lost
 }
 
 // class is one value of one register: every value that a person writes is
@@ -73,7 +83,7 @@ type rowKey struct {
 // lane: what a laptop does to a record takes effect in its order. Of a task and
 // what hangs on it one may overtake the other, where the server fails on the other.
 type lane struct {
-	lap int
+	lap, life int
 	server.Ref
 }
 
@@ -85,7 +95,7 @@ type told struct {
 
 func newBook(w *world) *book {
 	return &book{w: w, ops: map[string]*fact{}, deeds: map[class][]*deed{}, replaced: map[class][]*deed{}, rows: map[rowKey]server.Row{},
-		heads: map[string]int64{}, last: map[lane]int64{}, devices: map[string]int{}, revoked: map[string]int64{}}
+		heads: map[string]int64{}, last: map[lane]int64{}, devices: map[string]int{}, revoked: map[string]int64{}, blur: map[int]int64{}, dismissed: map[string]bool{}}
 }
 
 // tokens names the field that carries each watched register's token.
@@ -259,9 +269,9 @@ func (b *book) outcome(o server.Outcome, now int64, settled map[class]bool, fail
 	for _, d := range f.deeds {
 		settled[d.class] = true
 	}
-	l := lane{f.lap, f.ref}
+	l := lane{f.lap, f.life, f.ref}
 	if f.lap >= 0 {
-		if f.seq <= b.last[l] {
+		if f.seq <= b.last[l] && !f.revived {
 			fail("I14", "%s took effect after place %d of the same laptop and record", b.tell(f), b.last[l])
 		}
 		b.last[l] = f.seq
@@ -370,14 +380,15 @@ func (b *book) sideDeed(c op.Conflict, s op.Side) *deed {
 
 // knew tells whether a deed's author had surely seen a value, or something that
 // replaced it knowingly. Values that were written twice (a person insisted on
-// the own one) prove nothing: they may have stood before or after.
+// the own one) prove nothing: they may have stood before or after; nor do those
+// that were seen in what a restored server lost.
 func (b *book) knew(d *deed, c class) bool {
-	if len(b.deeds[c]) != 1 {
+	if len(b.deeds[c]) != 1 || b.blurred(d.op) {
 		return false
 	}
 	for d.saw != c.token {
 		before := b.deeds[class{d.entity, d.register, d.saw}]
-		if len(before) != 1 {
+		if len(before) != 1 || b.blurred(before[0].op) {
 			return false
 		}
 		d = before[0]

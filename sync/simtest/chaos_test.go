@@ -1,28 +1,56 @@
 package simtest_test
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // chaos is what happens to machines, programs and accounts while people work.
 type chaos struct {
 	w    *world
 	dice *dice
+	fate calamity
+	copy copied
 }
 
-// reign lets something happen every minute or so for as long as the storm
+// What a history must hold at least; a storm goes on until it does.
+const (
+	leastActions = 100
+	leastMishaps = 70
+	leastCrashes = 5
+	longestStorm = 90 * minute
+)
+
+// enough tells whether a storm that has lasted so long may end.
+func (w *world) enough(lasted, lasts int64) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	full := w.tally["actions"] >= leastActions && w.tally["mishaps"] >= leastMishaps && w.tally["crashes"] >= leastCrashes
+	return lasted >= lasts && full || lasted >= longestStorm
+}
+
+// reign lets something happen every half minute or so for as long as the storm
 // lasts, in ms of people's waking hours.
 func (c *chaos) reign(lasts int64) {
 	begun := time.Now()
-	for c.w.sleep(c.dice, c.dice.span(2*second, 80*second)) && time.Since(begun).Milliseconds() < lasts {
+	c.foretell(lasts)
+	c.foretellCopy(lasts)
+	for c.w.sleep(c.dice, c.dice.span(1*second, 18*second)) && !c.w.enough(time.Since(begun).Milliseconds(), lasts) {
 		c.w.count("chaos")
+		if lasted := time.Since(begun).Milliseconds(); c.befall(lasted) || c.befallCopy(lasted) {
+			continue
+		}
 		l := pick(c.dice, c.w.laptops)
 		switch n := c.dice.n(100); {
 		case n < 34:
 			c.killLaptop(l)
-		case n < 50:
+		case n < 48:
 			c.killServer()
-		case n < 58:
+		case n < 53:
+			c.sideBySide(l)
+		case n < 60:
 			c.suspend(l)
-		case n < 66:
+		case n < 67:
 			c.reboot(l)
 		case n < 76:
 			l.clock.step(pick(c.dice, []int64{0, 20 * second, -20 * second, hour, -3 * hour, 4 * year, -10 * year, 10 * year}))
@@ -43,13 +71,13 @@ func (c *chaos) reign(lasts int64) {
 	}
 }
 
-var laptopPoints = []string{"", "clock", "before settle", "after settle", "before apply", "after apply", "before push", "after push", "before freeze", "after freeze"}
+var laptopPoints = []string{"", "clock", "before settle", "after settle", "before apply", "after apply", "before push", "after push", "before freeze", "after freeze", "before reset", "after reset"}
 
 // killLaptop sets a trap at a point, or kills at once; the program is started
 // again a little later.
 func (c *chaos) killLaptop(l *laptop) {
 	where := pick(c.dice, laptopPoints)
-	patience := c.dice.span(10, 90) * second
+	patience := c.dice.span(2, 25) * second
 	r, done := l.using()
 	done()
 	if r == nil {
@@ -97,7 +125,7 @@ func (c *chaos) killServer() {
 		o.mu.Lock()
 		o.trap = where
 		o.mu.Unlock()
-		c.w.sleep(c.dice, c.dice.span(10, 60)*second)
+		c.w.sleep(c.dice, c.dice.span(3, 30)*second)
 	}
 	o.mu.Lock()
 	o.trap = ""
@@ -106,14 +134,14 @@ func (c *chaos) killServer() {
 	if s != nil {
 		o.kill(s, "anywhere")
 	}
-	c.w.sleep(c.dice, c.dice.span(1, 60)*second)
+	c.w.sleep(c.dice, c.dice.span(1, 30)*second)
 	c.openServer()
 }
 
 func (c *chaos) closeServer() {
 	c.w.office.close()
 	c.w.note("server", "closed")
-	c.w.sleep(c.dice, c.dice.span(5, 240)*second)
+	c.w.sleep(c.dice, c.dice.span(3, 90)*second)
 	c.openServer()
 }
 
@@ -128,33 +156,30 @@ func (c *chaos) openServer() {
 func (c *chaos) suspend(l *laptop) {
 	l.clock.freeze(true)
 	c.w.note(l.name, "asleep")
-	c.w.sleep(c.dice, c.dice.span(10*second, 15*minute))
+	c.w.sleep(c.dice, c.dice.span(10*second, 4*minute))
 	l.clock.freeze(false)
 	c.w.note(l.name, "awake")
 	c.w.sleep(c.dice, c.dice.span(100, 2000))
-	l.linksChanged()
+	l.resumed()
 }
 
 // reboot starts the machine anew, with a dead battery now and then.
 func (c *chaos) reboot(l *laptop) {
 	if c.dice.one(2) {
-		if r, done := l.using(); r != nil {
-			done()
-			l.kill(r, "by power")
-		}
+		l.killAll("by power")
 	}
 	l.close()
 	dead := c.dice.one(3)
 	l.clock.start(c.dice, dead)
 	c.w.note(l.name, "rebooted, battery dead: %t", dead)
-	if c.w.sleep(c.dice, c.dice.span(5, 60)*second) {
+	if c.w.sleep(c.dice, c.dice.span(3, 30)*second) {
 		c.start(l)
 	}
 }
 
 func (c *chaos) restart(l *laptop) {
 	l.close()
-	if c.w.sleep(c.dice, c.dice.span(1, 120)*second) {
+	if c.w.sleep(c.dice, c.dice.span(1, 60)*second) {
 		c.start(l)
 	}
 }
@@ -164,9 +189,9 @@ func (c *chaos) away(l *laptop) {
 	l.close()
 	c.w.note(l.name, "away")
 	l.clock.start(c.dice, c.dice.one(4))
-	c.w.sleep(c.dice, c.dice.span(1, 4)*minute)
+	c.w.sleep(c.dice, c.dice.span(20, 90)*second)
 	c.night()
-	c.w.sleep(c.dice, c.dice.span(1, 4)*minute)
+	c.w.sleep(c.dice, c.dice.span(20, 90)*second)
 	c.start(l)
 }
 
@@ -183,7 +208,7 @@ func (c *chaos) revoke(l *laptop) {
 	l.mu.Unlock()
 	c.w.note(l.name, "revoked")
 	c.w.count("revoked")
-	c.w.sleep(c.dice, c.dice.span(20, 200)*second)
+	c.w.sleep(c.dice, c.dice.span(10, 90)*second)
 	if r, done := l.using(); r != nil {
 		l.kept(r, "I37", "while revoked")
 		done()
@@ -207,6 +232,36 @@ func (c *chaos) night() {
 	c.w.count("nights")
 	for _, l := range c.w.laptops {
 		c.w.sleep(c.dice, c.dice.span(100, 1500))
+		l.resumed()
+	}
+}
+
+// tellAfter is within how many ms after it was told that the machine woke a
+// program must try; it is told within two seconds.
+const tellAfter = 3 * second
+
+// resumed tells the programs that their machine woke, as package reach does.
+func (l *laptop) resumed() {
+	if !l.w.plant.deaf {
 		l.linksChanged()
 	}
+	now := time.Since(l.w.begun).Milliseconds()
+	l.mu.Lock()
+	r := l.run
+	l.mu.Unlock()
+	if r == nil || l.clock.asleep() {
+		return
+	}
+	own := l.w.chance(fmt.Sprintf("resumed %s %d", l.name, now))
+	l.w.wg.Go(func() {
+		if !l.w.sleep(own, tellAfter) || r.isDead() || l.clock.asleep() || l.link.asks(r, now) {
+			return
+		}
+		l.mu.Lock()
+		same := l.run == r && l.device != ""
+		l.mu.Unlock()
+		if same {
+			l.w.violated("I26", "%s woke at %d and tried nothing within five seconds", l.name, now)
+		}
+	})
 }

@@ -85,14 +85,18 @@ func (g *guard) Settle(ctx context.Context, ops []op.Op, results []wire.Result, 
 		switch {
 		case f == nil:
 			w.violated("I12", "%s settles op %s, which nobody made", g.r.lap.name, o.ID)
-		case results[i].Outcome != op.Retry && f.outcome == "" && results[i].Code != op.CodeTooLarge && results[i].Code != op.CodeForked:
+		case results[i].Outcome == op.Retry || f.sameOutcome(results[i].Outcome):
+		case f.outcome == "" && results[i].Code != op.CodeTooLarge && results[i].Code != op.CodeForked:
 			w.violated("I32", "%s takes %s for %s, but the server never settled it", g.r.lap.name, w.book.tell(f), results[i].Outcome)
-		case results[i].Outcome != op.Retry && f.outcome != results[i].Outcome && f.outcome != "":
+		case f.outcome != "":
 			w.violated("I12", "%s takes %s for %s, but the server's word was %s", g.r.lap.name, w.book.tell(f), results[i].Outcome, f.outcome)
 		}
 	}
 	s, err := g.DB.Settle(ctx, ops, results, seen)
-	if err != nil && !g.r.isDead() && ctx.Err() == nil {
+	switch {
+	case err == nil:
+		g.r.lap.told(seen[crew].Version, false)
+	case !g.r.isDead() && ctx.Err() == nil:
 		w.violated("I29", "%s cannot settle: %v", g.r.lap.name, err)
 	}
 	g.r.point("after settle")
@@ -124,7 +128,10 @@ func (g *guard) ApplyChanges(ctx context.Context, page wire.Changes) (int, error
 		from[c.Crew] = c.Version
 	}
 	n, err := g.DB.ApplyChanges(ctx, page)
-	if err != nil && !g.r.isDead() && ctx.Err() == nil {
+	switch {
+	case err == nil:
+		g.r.lap.told(page.Seen[crew].Version, !page.More)
+	case !g.r.isDead() && ctx.Err() == nil:
 		w.violated("I29", "%s cannot apply a page: %v", g.r.lap.name, err)
 	}
 	g.r.point("after apply")
@@ -135,6 +142,23 @@ func (g *guard) ApplyChanges(ctx context.Context, page wire.Changes) (int, error
 	g.look(refs)
 	g.r.poke()
 	return n, err
+}
+
+// Reset: all that the restored server does not know, and this laptop does, waits
+// again.
+func (g *guard) Reset(ctx context.Context, common wire.Common) error {
+	g.r.point("before reset")
+	if g.r.isDead() {
+		return errKilled
+	}
+	err := g.DB.Reset(ctx, common)
+	if err == nil {
+		g.r.lap.beginsAgain()
+		g.r.lap.kept(g.r, "I35", "after the laptop found out that the server was restored")
+	}
+	g.r.point("after reset")
+	g.r.poke()
+	return err
 }
 
 // positions reads the cursor, which is opaque to devices but not to this judge.
@@ -225,7 +249,9 @@ func (c *caller) Push(ctx context.Context, self wire.Self, ops []op.Op) (wire.Re
 			w.book.with(func() { f.uncertain = f.uncertain || ops[i].TimeUncertain })
 		}
 	}
+	c.r.sends(true)
 	results, err := c.Client.Push(ctx, self, ops)
+	c.r.sends(false)
 	c.r.point("after push")
 	return results, err
 }

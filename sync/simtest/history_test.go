@@ -1,10 +1,12 @@
 package simtest_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
 	"example.com/punchlist/localdb"
+	"example.com/punchlist/sync/engine"
 	"example.com/punchlist/sync/op"
 	"example.com/punchlist/sync/server"
 )
@@ -38,11 +40,15 @@ func (w *world) begin() bool {
 			w.violated("harness", "user: %v", err)
 			return false
 		}
-		l := newLaptop(w, i, name)
+		l, err := newLaptop(w, i, name)
+		if err != nil {
+			w.violated("harness", "laptop: %v", err)
+			return false
+		}
 		l.liar = i == 2 && d.one(3)
 		w.laptops = append(w.laptops, l)
 	}
-	desk := &dispatcher{o: w.office, dice: w.chance("dispatcher")}
+	desk := &dispatcher{o: w.office, dice: w.chance("dispatcher"), name: "office"}
 	for range 3 {
 		desk.edit()
 	}
@@ -70,7 +76,7 @@ func (w *world) storm() {
 		w.wg.Go(l.live)
 		w.wg.Go(l.link.weather)
 	}
-	(&chaos{w, w.chance("chaos")}).reign(d.span(22, 38) * minute)
+	(&chaos{w: w, dice: w.chance("chaos")}).reign(d.span(4, 9) * minute)
 	w.note("world", "the storm is over")
 }
 
@@ -84,7 +90,7 @@ func (w *world) calmDown() bool {
 	closed := w.office.shop == nil
 	w.office.mu.Unlock()
 	if closed {
-		(&chaos{w, d}).openServer()
+		(&chaos{w: w, dice: d}).openServer()
 	}
 	for _, l := range w.laptops {
 		w.sleep(d, 10)
@@ -93,7 +99,7 @@ func (w *world) calmDown() bool {
 		l.mu.Lock()
 		locked := l.locked
 		l.mu.Unlock()
-		(&chaos{w, d}).start(l)
+		(&chaos{w: w, dice: d}).start(l)
 		l.link.set(skies[0])
 		if locked && !l.enrol() {
 			return false
@@ -101,25 +107,47 @@ func (w *world) calmDown() bool {
 	}
 	// Eight rounds, or the longest backoff and a minute, whichever is later; and
 	// what a 429 or 503 asked for at the last moment.
-	if !w.sleep(d, 6*minute+4*minute) {
-		return false
-	}
-	cursed := w.drained(false)
+	cursed := w.drains(d, 6*minute+4*minute, false)
 	w.setCalm(true, true)
-	if cursed && !w.sleep(d, 70*minute) {
-		return false
+	if cursed {
+		w.drains(d, 70*minute, true)
 	}
 	w.dropParked(d)
-	if !w.sleep(d, 3*minute) {
-		return false
-	}
-	w.drained(true)
+	w.drains(d, 3*minute, true)
+	w.hearSoon(d)
 	return w.ctx.Err() == nil
 }
 
-// drained: the queues are empty but for what is refused for good, what the
-// server fails on, and what builds on either.
-func (w *world) drained(cured bool) (left bool) {
+// drains waits until the laptops have sent and heard everything, and no longer
+// than they may take. left tells whether something waits on which the server
+// fails.
+func (w *world) drains(d *dice, within int64, cured bool) (left bool) {
+	for begun := w.now(); ; {
+		if !w.sleep(d, 12*second) {
+			return false
+		}
+		late := w.now()-begun >= within
+		left, why := w.undrained(cured)
+		if why == "" && w.arrived() {
+			return left
+		}
+		if late && why != "" {
+			w.violated("I29", "%s", why)
+			return false
+		}
+	}
+}
+
+// arrived tells whether no request is still on its way.
+func (w *world) arrived() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.late == 0
+}
+
+// undrained says what is missing: the queues must be empty but for what is refused
+// for good, what the server fails on, and what builds on either.
+func (w *world) undrained(cured bool) (left bool, why string) {
 	for _, l := range w.laptops {
 		r, done := l.using()
 		rows := l.waiting(r)
@@ -133,7 +161,7 @@ func (w *world) drained(cured bool) (left bool) {
 			if row.State == localdb.BadgeParked || row.Behind != "" || blocked[row.Op.Entity] || blocked[row.TaskID] || blocked[row.Op.Group] && row.Op.Group != "" {
 				continue
 			}
-			w.violated("I29", "%s still holds place %d (%s, tried %d times, %q), long after the network is well; it shows %+v", l.name, row.Op.Seq, row.Sentence, row.Attempts, row.LastError, r.eng.Status())
+			why = cmp.Or(why, fmt.Sprintf("%s still holds place %d (%s, tried %d times, %q), long after the network is well; it shows %+v", l.name, row.Op.Seq, row.Sentence, row.Attempts, row.LastError, r.eng.Status()))
 		}
 		left = left || dark
 		cursor, err := r.db.Cursor(context.Background())
@@ -141,11 +169,50 @@ func (w *world) drained(cured bool) (left bool) {
 			w.violated("harness", "cursor: %v", err)
 		}
 		if at, head := positions(cursor)[crew], w.book.head(); at < head {
-			w.violated("I29", "%s has heard up to %d of %d, long after the network is well", l.name, at, head)
+			why = cmp.Or(why, fmt.Sprintf("%s has heard up to %d of %d, long after the network is well", l.name, at, head))
 		}
 		done()
 	}
-	return left
+	return left, why
+}
+
+// longestStale is how long, ms, a change of the office may stay unheard while all is well.
+const longestStale = 30 * second
+
+// hearSoon: while all is well nobody is behind for long.
+func (w *world) hearSoon(d *dice) {
+	desk := &dispatcher{o: w.office, dice: d, name: "evening desk"}
+	for range 2 {
+		w.sleep(d, d.n(20*second))
+		desk.write()
+		head, begun := w.book.head(), w.now()
+		for _, l := range w.laptops {
+			for l.heardUpTo() < head {
+				if stale := w.now() - begun; stale > longestStale {
+					w.violated("G23", "%s has not heard of version %d after %d ms, while all is well; it shows %+v", l.name, head, stale, l.shows())
+				}
+				if !w.sleep(d, second) {
+					return
+				}
+			}
+		}
+		w.atMost("longest stale, ms", w.now()-begun)
+	}
+}
+
+func (l *laptop) heardUpTo() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.heard
+}
+
+func (l *laptop) shows() engine.Status {
+	r, done := l.using()
+	defer done()
+	if r == nil {
+		return engine.Status{}
+	}
+	return r.eng.Status()
 }
 
 // dropParked: every refused op is there with its reason; then its person lets it go.
@@ -153,6 +220,7 @@ func (w *world) dropParked(d *dice) {
 	for _, l := range w.laptops {
 		w.sleep(d, 10)
 		r, done := l.using()
+		l.kept(r, "I27", "before the refused changes are let go")
 		for {
 			var id string
 			for _, row := range l.waiting(r) {
@@ -199,8 +267,9 @@ func (w *world) end() {
 }
 
 // play runs a seed in the bubble that the caller has opened.
-func play(seed uint64, p plant, dir string) verdict {
+func play(seed uint64, p plant, dir string, clean blanks) verdict {
 	w := newWorld(seed, p, dir)
+	w.blanks = clean
 	w.history()
 	v := w.verdict()
 	v.Tally["events"] = v.Events

@@ -18,6 +18,7 @@ func (w *world) judge() {
 	w.once()
 	w.storeHolds()
 	w.sameView()
+	w.digestHolds()
 	w.conflictsTold()
 	w.nothingSilent()
 }
@@ -27,7 +28,7 @@ func (w *world) judge() {
 func (w *world) once() {
 	for _, f := range w.book.order {
 		if f.acked && !f.dropped && !f.squashed && f.outcome == "" {
-			w.violated("I12", "%s was saved and never took effect", w.book.tell(f))
+			w.violated(map[bool]string{true: "I35", false: "I12"}[f.former != ""], "%s was saved and never took effect", w.book.tell(f))
 			return
 		}
 	}
@@ -129,6 +130,33 @@ func (w *world) sameView() {
 	}
 }
 
+// digestHolds: the digest that the server keeps up with each change is that of
+// the records as they are.
+func (w *world) digestHolds() {
+	s, done := w.office.serving()
+	defer done()
+	at, kept, err := s.store.Leaves(context.Background(), crew)
+	if err != nil {
+		w.violated("I15", "read the digest: %v", err)
+		return
+	}
+	var counted op.Tally
+	for _, row := range w.book.rows {
+		rec, err := row.Record()
+		if err != nil {
+			w.violated("I13", "%v", err)
+			return
+		}
+		if !rec.Deleted && !row.Gone {
+			leaf := op.LeafOf(rec.ID)
+			counted[leaf] = counted[leaf].With(op.SumOf(rec.Kind, rec.State()))
+		}
+	}
+	if total := counted.Total(); len(kept.Differing(&counted)) > 0 || at.Digest != total {
+		w.violated("I15", "the server's digest is %v, its records come to %v (leaves that differ: %d)", at.Digest, total, len(kept.Differing(&counted)))
+	}
+}
+
 // list is a laptop's conflicts, by id, resolved ones too.
 func (l *laptop) list() map[string]localdb.Conflict {
 	r, done := l.using()
@@ -177,6 +205,9 @@ func (w *world) conflictsTold() {
 			case mine == "map[]" && theirs == "map[]":
 				w.violated("I22", "%s was told of conflict %s without its values", w.laptops[n].name, c.ID)
 				return
+			case tokenOf(c.Kind, c.Register, told.MineAll) != tokenOf(c.Kind, c.Register, side.who.Values) || tokenOf(c.Kind, c.Register, told.TheirsAll) != tokenOf(c.Kind, c.Register, side.other.Values):
+				w.violated("I22", "%s was told that in conflict %s %s met %s, but it was %v and %v", w.laptops[n].name, c.ID, mine, theirs, side.who.Values, side.other.Values)
+				return
 			}
 		}
 	}
@@ -222,6 +253,26 @@ func (w *world) replacedKnowingly(d *deed) bool {
 	for _, e := range w.book.replaced[d.class] {
 		if (e.op.squashed || e.op.outcome != "" && e.op.outcome != op.Rejected) && e.token != d.token {
 			return true
+		}
+		if e.op.void && w.replacedKnowingly(e) { // who replaced that one had seen both
+			return true
+		}
+	}
+	return (d.op.former != "" || w.laptops[max(0, d.op.lap)].life > 0) && w.replacedSince(d)
+}
+
+// replacedSince: what the restored server lost its own author may have replaced
+// while looking at what had come of it in the lost history; and whoever puts old
+// data back goes on from there.
+func (w *world) replacedSince(d *deed) bool {
+	for _, f := range w.book.order {
+		if f.lap != d.op.lap || f.ref != d.op.ref || f.life == d.op.life && f.seq <= d.op.seq || f.outcome == "" || f.outcome == op.Rejected {
+			continue
+		}
+		for _, e := range f.deeds {
+			if e.register == d.register {
+				return true
+			}
 		}
 	}
 	return false

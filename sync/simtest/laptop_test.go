@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -29,12 +30,20 @@ type laptop struct {
 
 	mu       sync.Mutex // guards all below
 	run      *run       // nil: the program does not run
+	side     *run       // a second program on the same data
+	sender   *run       // whose push is under way
 	path     string
 	gen      int
+	starts   int    // of programs
 	seq      int64  // newest place of the queue that is in the book
 	trap     string // the point at which the program is to be killed
 	device   string
-	locked   bool // revoked and not enrolled again yet
+	enrolled int64 // true time
+	locked   bool  // revoked, or not known to the server, and not enrolled again yet
+	era      int   // how many restores of the server it has found out
+	heard    int64 // the newest version that it was told of …
+	heardEra int   // … and in which era
+	life     int   // how many times its data was put back
 	serial   int
 	versions map[server.Ref]int64 // newest version on the screen of each record
 }
@@ -47,6 +56,7 @@ type run struct {
 	path   string
 	wake   chan struct{}
 	links  chan struct{}
+	ctx    context.Context
 	cancel context.CancelFunc
 	ended  chan struct{}
 	acting sync.WaitGroup // persons that use this program this moment
@@ -57,55 +67,70 @@ type run struct {
 	remote engine.Remote
 }
 
-func newLaptop(w *world, n int, name string) *laptop {
+func newLaptop(w *world, n int, name string) (*laptop, error) {
 	l := &laptop{w: w, n: n, name: name, dice: w.chance("person " + name), ids: w.chance("ids " + name), once: w.chance("nonces " + name),
 		path: filepath.Join(w.dir, name+"-0.db"), versions: map[server.Ref]int64{}}
 	l.clock = &machine{w: w, since: w.now()}
 	l.clock.step(pick(l.dice, []int64{0, 0, 90 * second, -7 * minute, 3 * year, -9 * year, 10 * year}))
 	l.clock.start(l.dice, l.dice.one(5))
 	l.link = newLink(w, l)
-	return l
+	return l, os.WriteFile(l.path, w.laptop, 0o600)
 }
 
 // open starts the program.
 func (l *laptop) open() error {
-	l.mu.Lock()
-	path := l.path
-	l.mu.Unlock()
-	db, err := localdb.Open(context.Background(), path, localdb.Options{Clock: l.clock.read, NewID: func() string { return l.ids.uuid(l.w.now()) }})
+	r, err := l.program()
 	if err != nil {
 		return err
 	}
-	r := &run{lap: l, db: db, path: path, wake: make(chan struct{}, 1), links: make(chan struct{}, 1), ended: make(chan struct{})}
-	var local engine.Local = &guard{DB: db, r: r}
-	p := l.w.plant
-	if p.local != nil {
-		local = p.local(r, local)
-	}
-	chance := l.w.chance(fmt.Sprintf("engine %s %d", l.name, l.gen)).float
-	if p.chance != nil {
-		chance = p.chance
-	}
-	r.eng, err = engine.New(engine.Options{Local: local, Pending: db.PendingOps, Learn: db.LearnOffset, Remote: r.way, Lock: db.TryLock, Rand: chance,
-		Wake: r.wake, Links: r.links, Clock: l.clock.read, Poll: 25 * time.Second})
-	if err != nil {
-		return errors.Join(err, db.Close())
-	}
-	var ctx context.Context
-	ctx, r.cancel = context.WithCancel(context.Background())
-	l.link.nudge(true)
 	l.w.note(l.name, "program starts")
 	l.survived(r)
 	l.mu.Lock()
 	l.run = r
 	l.mu.Unlock()
+	l.work(r)
+	return nil
+}
+
+// program is a program on the laptop's data that does nothing yet.
+func (l *laptop) program() (*run, error) {
+	l.mu.Lock()
+	path := l.path
+	l.mu.Unlock()
+	db, err := localdb.Open(context.Background(), path, localdb.Options{Clock: l.clock.read, NewID: func() string { return l.ids.uuid(l.w.now()) }})
+	if err != nil {
+		return nil, err
+	}
+	r := &run{lap: l, db: db, path: path, wake: make(chan struct{}, 1), links: make(chan struct{}, 1), ended: make(chan struct{})}
+	r.ctx, r.cancel = context.WithCancel(context.Background())
+	var local engine.Local = &guard{DB: db, r: r}
+	p := l.w.plant
+	if p.local != nil {
+		local = p.local(r, local)
+	}
+	l.mu.Lock()
+	l.starts++
+	chance := l.w.chance(fmt.Sprintf("engine %s %d", l.name, l.starts)).float
+	l.mu.Unlock()
+	o := engine.Options{Local: local, Pending: db.PendingOps, Learn: db.LearnOffset, Remote: r.way, Lock: db.TryLock, Rand: chance,
+		Wake: r.wake, Links: r.links, Clock: l.clock.read, Poll: 20 * time.Second}
+	p.mislead(&o)
+	r.eng, err = engine.New(o)
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return r, nil
+}
+
+// work lets a program's engine run.
+func (l *laptop) work(r *run) {
+	l.link.nudge(true)
 	l.w.wg.Go(func() {
 		defer close(r.ended)
-		if err := r.eng.Run(ctx); err != nil {
+		if err := r.eng.Run(r.ctx); err != nil {
 			l.w.violated("harness", "run: %v", err)
 		}
 	})
-	return nil
 }
 
 // way gives the engine the server as the device stands now, as the programs do.
@@ -182,22 +207,40 @@ func (l *laptop) linksChanged() {
 	if l.clock.asleep() {
 		return
 	}
-	r, done := l.using()
-	defer done()
+	l.mu.Lock()
+	both := []*run{l.run, l.side}
+	l.mu.Unlock()
+	for _, r := range both {
+		if r == nil {
+			continue
+		}
+		select {
+		case r.links <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// usingOne gives a person one of the programs that run.
+func (l *laptop) usingOne(d *dice) (r *run, done func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	r = l.run
+	if l.side != nil && d.one(2) {
+		r = l.side
+	}
 	if r == nil {
-		return
+		return nil, func() {}
 	}
-	select {
-	case r.links <- struct{}{}:
-	default:
-	}
+	r.acting.Add(1)
+	return r, r.acting.Done
 }
 
 // point is a place at which the program may be killed.
 func (r *run) point(name string) {
 	l := r.lap
 	l.mu.Lock()
-	hit := l.trap == name && l.run == r
+	hit := l.trap == name && (l.run == r || l.side == r)
 	if hit {
 		l.trap = ""
 	}
@@ -217,6 +260,9 @@ func (l *laptop) kill(r *run, where string) {
 	if was {
 		return
 	}
+	if l.outlived(r, where) {
+		return
+	}
 	l.mu.Lock()
 	l.run = nil
 	l.gen++
@@ -226,6 +272,7 @@ func (l *laptop) kill(r *run, where string) {
 	l.mu.Unlock()
 	l.w.note(l.name, "killed %s", where)
 	l.w.count("laptop killed " + where)
+	l.w.count("crashes")
 	take := image
 	if l.w.plant.image != nil {
 		take = l.w.plant.image
@@ -242,15 +289,54 @@ func (l *laptop) kill(r *run, where string) {
 	})
 }
 
-// close ends the program in good order and waits for it.
+// outlived: of two programs one is killed, and the other goes on with the file as
+// it is. What the dead one still does is as if it had been done before.
+func (l *laptop) outlived(r *run, where string) bool {
+	l.mu.Lock()
+	if l.side == nil {
+		l.mu.Unlock()
+		return false
+	}
+	if l.run == r {
+		l.run = l.side
+	}
+	l.side = nil
+	l.mu.Unlock()
+	l.w.note(l.name, "killed %s, and another program goes on", where)
+	l.w.count("laptop killed beside another")
+	l.w.count("crashes")
+	r.cancel()
+	l.w.wg.Go(func() {
+		<-r.ended
+		r.acting.Wait()
+		r.db.Close()
+	})
+	return true
+}
+
+// killAll kills what runs, by power.
+func (l *laptop) killAll(where string) {
+	for range 2 {
+		if r, done := l.using(); r != nil {
+			done()
+			l.kill(r, where)
+		}
+	}
+}
+
+// close ends the programs in good order and waits for them.
 func (l *laptop) close() {
+	l.closeSide()
 	l.mu.Lock()
 	r := l.run
 	l.run = nil
 	l.mu.Unlock()
-	if r == nil {
-		return
+	if r != nil {
+		l.finish(r)
 	}
+}
+
+func (l *laptop) finish(r *run) {
 	r.cancel()
 	<-r.ended
 	r.acting.Wait()
@@ -305,7 +391,7 @@ func (l *laptop) tryEnrol() bool {
 	}
 	l.w.book.with(func() { l.w.book.devices[got.DeviceID] = l.n })
 	l.mu.Lock()
-	l.device, l.locked = got.DeviceID, false
+	l.device, l.locked, l.enrolled = got.DeviceID, false, l.w.now()
 	l.mu.Unlock()
 	l.w.note(l.name, "enrolled")
 	l.link.nudge(true)
@@ -344,7 +430,10 @@ func (l *laptop) enter(row localdb.QueueRow, acked, again bool) {
 		l.w.book.with(func() { f.seq = o.Seq })
 		return
 	}
-	f := &fact{id: o.ID, group: o.Group, task: row.TaskID, lap: l.n, seq: o.Seq, ref: server.Ref{Kind: o.Kind, ID: o.Entity}, action: o.Action,
+	l.mu.Lock()
+	life := l.life
+	l.mu.Unlock()
+	f := &fact{id: o.ID, group: o.Group, task: row.TaskID, lap: l.n, life: life, seq: o.Seq, ref: server.Ref{Kind: o.Kind, ID: o.Entity}, action: o.Action,
 		at: l.w.now(), acked: acked, lies: l.liar, restores: o.Fields[op.Deleted] == false}
 	if again {
 		for register := range tokens[o.Kind] {
@@ -384,10 +473,13 @@ func (l *laptop) kept(r *run, invariant, when string) {
 	for _, row := range l.waiting(r) {
 		here[row.Op.ID] = true
 	}
+	l.mu.Lock()
+	era := l.era
+	l.mu.Unlock()
 	var gone *fact
 	l.w.book.with(func() {
 		for _, f := range l.w.book.order {
-			if f.lap == l.n && f.acked && !f.dropped && !f.squashed && f.outcome == "" && !here[f.id] {
+			if f.lap == l.n && f.acked && !f.dropped && !f.squashed && f.outcome == "" && !here[f.id] && f.era <= era {
 				gone = f
 				return
 			}
@@ -404,9 +496,12 @@ func (l *laptop) tookBack(r *run) {
 	for _, row := range l.waiting(r) {
 		here[row.Op.ID] = true
 	}
+	l.mu.Lock()
+	era := l.era
+	l.mu.Unlock()
 	l.w.book.with(func() {
 		for _, f := range l.w.book.order {
-			if f.lap == l.n && !here[f.id] && !f.squashed && (f.outcome == "" || f.outcome == op.Rejected) {
+			if f.lap == l.n && !here[f.id] && !f.squashed && (f.outcome == "" || f.outcome == op.Rejected) && f.era <= era {
 				f.dropped = true
 			}
 		}

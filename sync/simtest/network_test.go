@@ -69,13 +69,13 @@ type odds struct {
 }
 
 var skies = []sky{
-	{"good", []odds{{fine, 97}, {slow, 3}}, [2]int64{30 * second, 5 * minute}},
+	{"good", []odds{{fine, 97}, {slow, 3}}, [2]int64{20 * second, 100 * second}},
 	{"bad", []odds{{fine, 28}, {slow, 6}, {lost, 4}, {resetEarly, 5}, {answerLost, 8}, {answerReset, 7}, {answerCut, 6}, {answerStalls, 3}, {drip, 3}, {twice, 6},
-		{twiceLater, 7}, {delayed, 4}, {brokenJSON, 2}, {server500, 3}, {busy429, 3}, {busy503, 3}, {gateway, 2}}, [2]int64{60 * second, 8 * minute}},
+		{twiceLater, 7}, {delayed, 4}, {brokenJSON, 2}, {server500, 3}, {busy429, 3}, {busy503, 3}, {gateway, 2}}, [2]int64{40 * second, 3 * minute}},
 	{"hotel", []odds{{portalPage, 25}, {portalMoves, 15}, {portalDenies, 10}, {strangerJSON, 15}, {otherServer, 10}, {emptyAnswer, 10}, {wrongType, 5}, {noName, 10}},
-		[2]int64{30 * second, 4 * minute}},
-	{"none", []odds{{refused, 40}, {noName, 20}, {nameSilent, 20}, {lost, 20}}, [2]int64{1 * minute, 25 * minute}},
-	{"busy", []odds{{busy429, 20}, {busy503, 30}, {server500, 20}, {gateway, 10}, {fine, 20}}, [2]int64{20 * second, 3 * minute}},
+		[2]int64{20 * second, 90 * second}},
+	{"none", []odds{{refused, 40}, {noName, 20}, {nameSilent, 20}, {lost, 20}}, [2]int64{20 * second, 8 * minute}},
+	{"busy", []odds{{busy429, 20}, {busy503, 30}, {server500, 20}, {gateway, 10}, {fine, 20}}, [2]int64{15 * second, 80 * second}},
 }
 
 // link is one laptop's way to the office.
@@ -87,13 +87,15 @@ type link struct {
 	mu     sync.Mutex // guards all below
 	lanes  map[string]*dice
 	sky    sky
-	quiet  int64 // boot clock: the server asked for silence until then
-	tries  map[string][]int64
-	nudges []int64 // what may call for a try beside the engine's own timers
+	quiet  map[*run]int64 // boot clock: the server asked a program for silence until then
+	tries  map[tried][]int64
+	last   map[*run]int64 // when each program tried last
+	era    int            // of the server that gave the last answer to the engine
+	nudges []int64        // what may call for a try beside the engine's own timers
 }
 
 func newLink(w *world, l *laptop) *link {
-	return &link{w: w, lap: l, dice: w.chance("link " + l.name), lanes: map[string]*dice{}, sky: skies[0], tries: map[string][]int64{}}
+	return &link{w: w, lap: l, dice: w.chance("link " + l.name), lanes: map[string]*dice{}, sky: skies[0], quiet: map[*run]int64{}, tries: map[tried][]int64{}, last: map[*run]int64{}}
 }
 
 // weather changes the sky now and then.
@@ -122,11 +124,18 @@ func (k *link) set(s sky) {
 	}
 }
 
+// tried are the tries of one program by one method.
+type tried struct {
+	run    *run
+	method string
+}
+
 // trip is one exchange under way. Push and pull travel side by side: each has a
 // source of chance of its own, so that it does not matter which draws first.
 type trip struct {
 	*link
 	dice *dice
+	left int64 // true time when it began
 }
 
 func (k *link) trip(path string) *trip {
@@ -135,7 +144,7 @@ func (k *link) trip(path string) *trip {
 	if k.lanes[path] == nil {
 		k.lanes[path] = k.w.chance("link " + k.lap.name + path)
 	}
-	return &trip{k, k.lanes[path]}
+	return &trip{link: k, dice: k.lanes[path]}
 }
 
 func (k *trip) draw() mishap {
@@ -188,6 +197,7 @@ func (y *way) RoundTrip(r *http.Request) (*http.Response, error) {
 		r.Body.Close()
 	}
 	t := y.trip(r.URL.Path)
+	t.left = y.w.now()
 	what := t.draw()
 	if !y.person {
 		y.asked(r)
@@ -264,10 +274,12 @@ func (k *trip) meet(r *http.Request, body []byte, what mishap) (*http.Response, 
 	if resp := k.stranger(r, body, what); resp != nil {
 		return resp, nil
 	}
+	version, era := k.lap.mark()
 	resp, err := k.deliver(ctx, r, body)
 	if err != nil {
 		return nil, err
 	}
+	k.answeredIn(r, resp, version, era)
 	switch what {
 	case twice:
 		k.later(r, body, 0)
@@ -284,8 +296,37 @@ func (k *trip) meet(r *http.Request, body []byte, what mishap) (*http.Response, 
 	return k.spoil(ctx, resp, what), nil
 }
 
+// answeredIn: a server that was restored must not answer as if it were the one
+// that the laptop was told of.
+func (k *link) answeredIn(r *http.Request, resp *http.Response, version int64, era int) {
+	now := k.w.book.era()
+	k.mu.Lock()
+	k.era = now
+	k.mu.Unlock()
+	exchange := r.URL.Path == wire.PathBatch || r.URL.Path == wire.PathChanges
+	if exchange && resp.StatusCode == http.StatusOK && k.w.book.forgotten(version, era) {
+		k.w.violated("I35", "%s was told of version %d before the server was restored, and is answered on %s as if nothing had happened", k.lap.name, version, r.URL.Path)
+	}
+}
+
+func (k *link) eraOf() int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.era
+}
+
+// mark is the newest version that a laptop knows it was told of, and the era.
+func (l *laptop) mark() (version int64, era int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.heard, max(l.heardEra, l.era)
+}
+
 // deliver hands a copy of the request to the server.
-func (k *link) deliver(ctx context.Context, r *http.Request, body []byte) (*http.Response, error) {
+func (k *trip) deliver(ctx context.Context, r *http.Request, body []byte) (*http.Response, error) {
+	if k.w.plant.arrives != nil {
+		r, body = k.w.plant.arrives(k, r, body)
+	}
 	again, err := http.NewRequestWithContext(context.WithoutCancel(ctx), r.Method, r.URL.String(), bytes.NewReader(body))
 	if err != nil {
 		return nil, err
@@ -306,8 +347,10 @@ func (k *link) deliver(ctx context.Context, r *http.Request, body []byte) (*http
 func (k *trip) later(r *http.Request, body []byte, ms int64) {
 	ctx := context.WithoutCancel(r.Context())
 	own := &dice{r: rand.New(rand.NewPCG(k.w.seed, uint64(k.dice.n(1<<62))))} // the lane's goes on meanwhile
+	k.w.onItsWay(1)
 	k.w.wg.Go(func() {
-		if k.w.sleep(own, ms) {
+		defer k.w.onItsWay(-1)
+		if k.w.sleepOrCalm(own, ms) {
 			resp, err := k.deliver(ctx, r, body)
 			status := 0
 			if err == nil {
@@ -468,27 +511,38 @@ func (k *link) nudge(person bool) {
 	defer k.mu.Unlock()
 	k.nudges = append(k.nudges, time.Since(k.w.begun).Milliseconds())
 	if person {
-		k.quiet = 0
+		clear(k.quiet)
 	}
 }
 
 // asked holds the laptop to its manners: silence when the server asked for it,
 // and no tight loop while nothing succeeds.
-func (k *link) asked(r *http.Request) {
+func (y *way) asked(r *http.Request) {
+	k := y.link
 	boot := k.lap.clock.look().Boot
 	k.mu.Lock()
-	early := k.quiet - boot
+	early := k.quiet[y.run] - boot
 	now := time.Since(k.w.begun).Milliseconds()
-	key := r.Method
+	key := tried{y.run, r.Method}
 	k.tries[key] = append(k.tries[key], now)
+	k.last[y.run] = now
 	n, nudged := since(k.tries[key], now-10*minute), since(k.nudges, now-10*minute)
 	k.mu.Unlock()
 	if early > 1500 {
 		k.w.violated("I30", "%s asked %s %d ms before the server's Retry-After had passed", k.lap.name, r.URL.Path, early)
 	}
 	if n > 80+3*nudged {
-		k.w.violated("I30", "%s made %d tries of %s in ten minutes without any success, and %d reasons", k.lap.name, n, key, nudged)
+		k.w.violated("I30", "%s made %d tries of %s in ten minutes without any success, and %d reasons", k.lap.name, n, key.method, nudged)
 	}
+}
+
+// asks tells whether a program tried since a moment, or was trying then, or was
+// asked to be silent.
+func (k *link) asks(r *run, moment int64) bool {
+	boot := k.lap.clock.look().Boot
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.last[r] >= moment-2*second || k.quiet[r] > boot
 }
 
 func since(times []int64, from int64) int {
@@ -499,7 +553,8 @@ func since(times []int64, from int64) int {
 	return n
 }
 
-func (k *link) answered(r *http.Request, resp *http.Response) {
+func (y *way) answered(r *http.Request, resp *http.Response) {
+	k := y.link
 	if resp == nil {
 		return
 	}
@@ -507,9 +562,9 @@ func (k *link) answered(r *http.Request, resp *http.Response) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if resp.StatusCode == http.StatusOK && resp.Header.Get(wire.HeaderServer) != "" {
-		delete(k.tries, r.Method)
+		delete(k.tries, tried{y.run, r.Method})
 	}
 	if s, err := strconv.ParseInt(resp.Header.Get("Retry-After"), 10, 64); err == nil && resp.Header.Get(wire.HeaderServer) != "" {
-		k.quiet = boot + min(s*second, 15*minute)
+		k.quiet[y.run] = boot + min(s*second, 15*minute)
 	}
 }

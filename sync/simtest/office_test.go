@@ -49,6 +49,9 @@ type shop struct {
 
 func newOffice(w *world) (*office, error) {
 	o := &office{w: w, dice: w.chance("office"), path: filepath.Join(w.dir, "server-0.db")}
+	if err := os.WriteFile(o.path, w.blanks.office, 0o600); err != nil {
+		return nil, err
+	}
 	return o, o.open()
 }
 
@@ -61,7 +64,7 @@ func (o *office) open() error {
 	s := &shop{o: o, store: store}
 	var over server.Store = &tap{Store: store, s: s}
 	if o.w.plant.store != nil {
-		over = o.w.plant.store(over)
+		over = o.w.plant.store(o.w, over)
 	}
 	now := func() time.Time { return time.UnixMilli(o.w.now()).UTC() }
 	if s.srv, err = server.New(context.Background(), over, server.Options{Now: now, Rand: o.dice}); err != nil {
@@ -140,6 +143,7 @@ func (o *office) kill(s *shop, where string) {
 	o.mu.Unlock()
 	o.w.note("server", "killed %s", where)
 	o.w.count("server killed " + where)
+	o.w.count("crashes")
 	if err := image(old, path); err != nil {
 		o.w.violated("harness", "image of the server: %v", err)
 	}
@@ -165,7 +169,7 @@ func (o *office) close() {
 // image copies a database as the disk holds it after a kill: the file and its
 // write-ahead log, but not the shared memory.
 func image(from, to string) error {
-	for _, part := range []string{"", "-wal", ".token"} {
+	for _, part := range []string{"", "-wal", ".token", ".queue.log"} {
 		b, err := os.ReadFile(from + part)
 		if errors.Is(err, os.ErrNotExist) {
 			continue
@@ -181,7 +185,7 @@ func image(from, to string) error {
 }
 
 func remove(path string) {
-	for _, part := range []string{"", "-wal", "-shm", ".token", ".sender"} {
+	for _, part := range []string{"", "-wal", "-shm", ".token", ".sender", ".queue.log"} {
 		os.Remove(path + part)
 	}
 }
@@ -251,12 +255,13 @@ func (o *office) revoke(device string) bool {
 // dispatcher edits at the office's own desk, through the one write path.
 type dispatcher struct {
 	o    *office
+	name string
 	dice *dice
 	n    int
 }
 
 func (d *dispatcher) live() {
-	for d.o.w.sleep(d.dice, d.dice.span(5*second, 150*second)) {
+	for d.o.w.sleep(d.dice, d.dice.span(3*second, 60*second)) {
 		if d.o.w.isCalm() {
 			return
 		}
@@ -271,16 +276,36 @@ func (d *dispatcher) live() {
 
 // edit looks at a task, thinks, and writes what that look made it write.
 func (d *dispatcher) edit() {
-	w := d.o.w
 	s, done := d.o.serving()
 	defer done()
 	if s == nil {
 		return
 	}
+	task, by := d.look(s)
+	if task != nil && d.dice.one(3) && !d.o.w.sleep(d.dice, d.dice.span(1, 40)*second) {
+		return
+	}
+	d.put(s, by, task)
+}
+
+// write is edit without a thought.
+func (d *dispatcher) write() {
+	s, done := d.o.serving()
+	defer done()
+	if s == nil {
+		return
+	}
+	task, by := d.look(s)
+	d.put(s, by, task)
+}
+
+// look picks the task to edit; nil for a new one.
+func (d *dispatcher) look(s *shop) (*op.Record, server.Author) {
+	w := d.o.w
 	by, err := s.srv.Office(context.Background(), "", crew)
 	if err != nil {
 		w.violated("harness", "office: %v", err)
-		return
+		return nil, by
 	}
 	w.book.with(func() { w.book.devices[by.Device] = -1 })
 	var tasks []*op.Record
@@ -290,11 +315,14 @@ func (d *dispatcher) edit() {
 		}
 	}
 	if len(tasks) < 3 || d.dice.one(12) {
-		d.apply(s, by, nil, op.Insert, op.Fields{"title": d.token(), "status": "PENDING"})
-		return
+		return nil, by
 	}
-	task := tasks[min(d.dice.n(int64(len(tasks))), d.dice.n(int64(len(tasks))))]
-	if d.dice.one(3) && !w.sleep(d.dice, d.dice.span(1, 40)*second) {
+	return tasks[min(d.dice.n(int64(len(tasks))), d.dice.n(int64(len(tasks))))], by
+}
+
+func (d *dispatcher) put(s *shop, by server.Author, task *op.Record) {
+	if task == nil {
+		d.apply(s, by, nil, op.Insert, op.Fields{"title": d.token(), "status": "PENDING"})
 		return
 	}
 	d.apply(s, by, task, op.Update, d.fields())
@@ -302,14 +330,14 @@ func (d *dispatcher) edit() {
 
 func (d *dispatcher) token() string {
 	d.n++
-	return fmt.Sprintf("office-%d", d.n)
+	return fmt.Sprintf("%s-%d", d.name, d.n)
 }
 
 func (d *dispatcher) fields() op.Fields {
 	switch d.dice.n(4) {
 	case 0:
 		d.n++
-		start := 1_800_000_000_000 + int64(d.n)
+		start := 1_800_000_000_000 + int64(d.n) + int64(len(d.name))*100_000 // no two desks write the same
 		return op.Fields{"window_start": start, "window_end": start + hour}
 	case 1:
 		return op.Fields{"status": string(op.Cancelled), "reason": "customer", "reason_text": d.token(), "completed_at": nil, "completed_by": nil, "started_at": nil, "recipient_name": nil}

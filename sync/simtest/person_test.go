@@ -14,13 +14,13 @@ var singles = []string{"title", "description", "asset", "contact_name", "contact
 
 // live is a person's day: bursts of work, pauses between them.
 func (l *laptop) live() {
-	for l.w.sleep(l.dice, l.dice.span(5, 240)*second) {
+	for l.w.sleep(l.dice, l.dice.span(3, 75)*second) {
 		if l.w.isCalm() {
 			return
 		}
 		for range l.dice.span(1, 6) {
 			l.act()
-			if !l.w.sleep(l.dice, l.dice.span(200, 25*second)) {
+			if !l.w.sleep(l.dice, l.dice.span(200, 14*second)) {
 				return
 			}
 		}
@@ -35,7 +35,7 @@ func (l *laptop) act() {
 			return
 		}
 	}
-	r, done := l.using()
+	r, done := l.usingOne(l.dice)
 	defer done()
 	if r == nil {
 		return
@@ -205,7 +205,9 @@ func (l *laptop) settleConflict(r *run) error {
 		return err
 	}
 	l.w.count("resolved")
-	return r.db.ResolveConflict(context.Background(), pick(l.dice, open).ID, l.dice.one(2))
+	id := pick(l.dice, open).ID
+	l.w.book.with(func() { l.w.book.dismissed[id] = true })
+	return r.db.ResolveConflict(context.Background(), id, l.dice.one(2))
 }
 
 // mendParked sends a refused change again, after mending it perhaps, or drops it.
@@ -214,6 +216,7 @@ func (l *laptop) mendParked(r *run) (string, bool, error) {
 		if row.State != localdb.BadgeParked {
 			continue
 		}
+		l.kept(r, "I27", "before a refused change is mended")
 		l.w.count("mended")
 		switch l.dice.n(3) {
 		case 0:

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"time"
 
 	"example.com/punchlist/localdb"
 	"example.com/punchlist/sync/engine"
@@ -19,14 +20,31 @@ import (
 // a wrapper that misbehaves in one way. Who promises what, and what stands
 // before this judge, is real all the same.
 type plant struct {
-	name   string
-	local  func(*run, engine.Local) engine.Local
-	remote func(*run, engine.Remote) engine.Remote
-	chance func() float64
-	image  func(from, to string) error
-	store  func(server.Store) server.Store
-	trusts bool   // an op of the future is dated now
-	from   uint64 // a seed that finds it; 0: the first
+	name    string
+	local   func(*run, engine.Local) engine.Local
+	remote  func(*run, engine.Remote) engine.Remote
+	chance  func() float64
+	image   func(from, to string) error
+	store   func(*world, server.Store) server.Store
+	lock    func() (release func(), ok bool, err error)
+	arrives func(*trip, *http.Request, []byte) (*http.Request, []byte)
+	poll    int64  // ms between two looks
+	trusts  bool   // an op of the future is dated now
+	deaf    bool   // nobody tells the program that its machine woke
+	from    uint64 // a seed that finds it; 0: the first
+}
+
+// mislead plants what an engine is given.
+func (p plant) mislead(o *engine.Options) {
+	if p.chance != nil {
+		o.Rand = p.chance
+	}
+	if p.lock != nil {
+		o.Lock = p.lock
+	}
+	if p.poll > 0 {
+		o.Poll = time.Duration(p.poll) * time.Millisecond
+	}
 }
 
 var plants = []plant{
@@ -70,14 +88,14 @@ var plants = []plant{
 		}
 		return os.Remove(to + "-wal")
 	}},
-	{name: "no dedupe", store: writes(func(s *badStep) { s.forget = true })},
+	{name: "no dedupe", store: writes(func(s *badStep) { s.forget = always })},
 	{name: "effect without its outcome", store: writes(func(s *badStep) { s.change = func(e *server.Effects) { e.Outcomes = nil } })},
 	{name: "conflicts are not kept", store: writes(func(s *badStep) { s.change = func(e *server.Effects) { e.Conflicts = nil } })},
 	{name: "group half done", store: writes(func(s *badStep) {
 		s.change = func(e *server.Effects) { e.Outcomes = e.Outcomes[:min(1, len(e.Outcomes))] }
 	})},
-	{name: "the feed skips a row", store: func(s server.Store) server.Store { return &badFeed{s} }},
-	{name: "revoked devices come in", from: 7, store: func(s server.Store) server.Store { return &badDoor{s} }},
+	{name: "the feed skips a row", store: func(_ *world, s server.Store) server.Store { return &badFeed{s} }},
+	{name: "revoked devices come in", from: 7, store: func(_ *world, s server.Store) server.Store { return &badDoor{s} }},
 }
 
 func allApplied(ops []op.Op) wire.Results {
@@ -91,11 +109,13 @@ func allApplied(ops []op.Op) wire.Results {
 // badLocal is a laptop's own side with one thing wrong.
 type badLocal struct {
 	engine.Local
-	r      *run
-	next   func(*run, []op.Op) []op.Op
-	settle func([]wire.Result)
-	apply  func(*badLocal, context.Context, wire.Changes) (int, error)
-	hear   func(*wire.Changes)
+	r       *run
+	next    func(*run, []op.Op) []op.Op
+	settle  func([]wire.Result)
+	apply   func(*badLocal, context.Context, wire.Changes) (int, error)
+	hear    func(*wire.Changes)
+	reset   func(*badLocal, context.Context, wire.Common) error
+	settled func(*badLocal)
 }
 
 func local(set func(*run, *badLocal)) func(*run, engine.Local) engine.Local {
@@ -140,7 +160,18 @@ func (b *badLocal) Settle(ctx context.Context, ops []op.Op, results []wire.Resul
 	if b.settle != nil {
 		b.settle(results)
 	}
-	return b.Local.Settle(ctx, ops, results, seen)
+	s, err := b.Local.Settle(ctx, ops, results, seen)
+	if b.settled != nil && err == nil {
+		b.settled(b)
+	}
+	return s, err
+}
+
+func (b *badLocal) Reset(ctx context.Context, common wire.Common) error {
+	if b.reset != nil {
+		return b.reset(b, ctx, common)
+	}
+	return b.Local.Reset(ctx, common)
 }
 
 func (b *badLocal) ApplyChanges(ctx context.Context, page wire.Changes) (int, error) {
@@ -203,6 +234,7 @@ type badRemote struct {
 	push    func(*badRemote, context.Context, wire.Self, []op.Op) (wire.Results, error)
 	changes func(*run) error
 	pong    func(*run, wire.Pong)
+	self    func(r *run, self wire.Self, push bool) wire.Self
 	hasty   bool
 }
 
@@ -232,6 +264,9 @@ func (b *badRemote) Ping(ctx context.Context) (wire.Pong, error) {
 }
 
 func (b *badRemote) Push(ctx context.Context, self wire.Self, ops []op.Op) (wire.Results, error) {
+	if b.self != nil {
+		self = b.self(b.r, self, true)
+	}
 	if b.push != nil {
 		return b.push(b, ctx, self, ops)
 	}
@@ -244,6 +279,9 @@ func (b *badRemote) Changes(ctx context.Context, self wire.Self, cursor string, 
 		if err := b.changes(b.r); err != nil {
 			return wire.Changes{}, err
 		}
+	}
+	if b.self != nil {
+		self = b.self(b.r, self, false)
 	}
 	page, err := b.Remote.Changes(ctx, self, cursor, limit)
 	return page, b.hurried(err)
@@ -304,18 +342,19 @@ func whenAllIsSent(r *run) error {
 
 // badStep is what is wrong with a store's writes.
 type badStep struct {
-	forget bool                  // outcomes of earlier writes are not looked for
+	forget int64                 // outcomes so young, ms, are not looked for
 	change func(*server.Effects) // what is written is not what was decided
 }
 
 type badStore struct {
 	server.Store
+	w   *world
 	bad badStep
 }
 
-func writes(set func(*badStep)) func(server.Store) server.Store {
-	return func(s server.Store) server.Store {
-		b := &badStore{Store: s}
+func writes(set func(*badStep)) func(*world, server.Store) server.Store {
+	return func(w *world, s server.Store) server.Store {
+		b := &badStore{Store: s, w: w}
 		set(&b.bad)
 		return b
 	}
@@ -335,8 +374,8 @@ func (b *badStore) spoil(step server.Step) server.Step {
 	decide := step.Decide
 	step.Decide = func(asked server.Needs, loaded server.Loaded) (server.Effects, server.Needs, error) {
 		before := loaded.Outcomes
-		if b.bad.forget {
-			loaded.Outcomes, loaded.Seqs = map[string]server.Outcome{}, map[int64]string{}
+		if b.bad.forget > 0 {
+			loaded.Outcomes, loaded.Seqs = b.old(loaded)
 		}
 		e, more, err := decide(asked, loaded)
 		e.Outcomes = slices.DeleteFunc(e.Outcomes, func(o server.Outcome) bool { _, was := before[o.OpID]; return was })
@@ -346,6 +385,22 @@ func (b *badStore) spoil(step server.Step) server.Step {
 		return e, more, err
 	}
 	return step
+}
+
+// old is what is known of outcomes that are not young any more.
+func (b *badStore) old(loaded server.Loaded) (outcomes map[string]server.Outcome, seqs map[int64]string) {
+	outcomes, seqs = map[string]server.Outcome{}, map[int64]string{}
+	for id, o := range loaded.Outcomes {
+		if o.At < b.w.now()-b.bad.forget {
+			outcomes[id] = o
+		}
+	}
+	for seq, id := range loaded.Seqs {
+		if _, young := loaded.Outcomes[id]; !young || outcomes[id].OpID != "" {
+			seqs[seq] = id
+		}
+	}
+	return outcomes, seqs
 }
 
 // badFeed leaves out the last of several rows.

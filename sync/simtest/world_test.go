@@ -32,6 +32,7 @@ type world struct {
 	seed  uint64
 	plant plant
 	dir   string
+	blanks
 	begun time.Time // in the bubble's time
 	out   io.Writer // where the trace goes; nil: nowhere
 
@@ -39,7 +40,7 @@ type world struct {
 	stop context.CancelFunc
 	wg   sync.WaitGroup // everything that the history started
 
-	office  *office
+	office  *office // the server's side
 	laptops []*laptop
 	book    *book
 
@@ -50,6 +51,7 @@ type world struct {
 	events int
 	tally  map[string]int
 	over   bool // nothing more is noted
+	late   int  // requests that are still on their way
 	calm   bool // the network is well again
 	cured  bool // the server no longer fails on the op that it failed on
 }
@@ -121,6 +123,16 @@ func (w *world) note(who, format string, args ...any) {
 	}
 }
 
+// longest begins the names of tallies of which the greatest counts.
+const longest = "longest "
+
+// atMost notes the greatest of several values.
+func (w *world) atMost(what string, n int64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.tally[what] = max(w.tally[what], int(n))
+}
+
 func (w *world) count(what string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -146,6 +158,27 @@ func (w *world) setCalm(calm, cured bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.calm, w.cured = calm, cured
+}
+
+// onItsWay counts the requests that arrive late or again.
+func (w *world) onItsWay(n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.late += n
+}
+
+// sleepOrCalm is sleep that ends within a minute of the calm: what is still on
+// its way then arrives too.
+func (w *world) sleepOrCalm(d *dice, ms int64) bool {
+	for until := w.now() + ms; ; {
+		left := until - w.now()
+		if left <= 0 || w.isCalm() {
+			return w.sleep(d, d.n(max(1, min(left, minute))))
+		}
+		if !w.sleep(d, min(left, 20*second)) {
+			return false
+		}
+	}
 }
 
 func (w *world) isCalm() bool {
