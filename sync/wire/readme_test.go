@@ -3,6 +3,7 @@ package wire_test
 import (
 	"bytes"
 	"crypto/ed25519"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"os"
@@ -61,7 +62,7 @@ func TestReadmeExamples(t *testing.T) {
 		t.Errorf("%+v", e)
 	}
 	for name, blocks := range examples(t) {
-		if strings.HasPrefix(name, "json ") && !strings.Contains(" Problem Enroll Enrolled Ping op Batch Results Changes Past Common ", name[4:]+" ") {
+		if strings.HasPrefix(name, "json ") && !strings.Contains(" Problem Enroll Enrolled Ping op Batch Results Changes Past Common Digest Leaf ", name[4:]+" ") {
 			t.Errorf("no test reads the examples %q (%d)", name, len(blocks))
 		}
 	}
@@ -117,6 +118,22 @@ func TestReadmeConflict(t *testing.T) {
 	same(t, "conflict", page.Conflicts[0], overrode)
 }
 
+// TestReadmeDigest: the sum that the README shows is that of the lines it shows,
+// and of the record.
+func TestReadmeDigest(t *testing.T) {
+	digest, leaf, page := one[wire.Digest](t, "Digest"), one[wire.Leaf](t, "Leaf"), one[wire.Changes](t, "Changes")
+	record := leaf.Records[0]
+	same(t, "record of a leaf", record, page.Changes[0])
+	want := op.Digest{}.With(op.SumOf(record.EntityType, record.ServerState))
+	lines := examples(t)["sumtext"]
+	if len(lines) != 1 || want.Sum != op.Sum(sha256.Sum256([]byte(lines[0]))) {
+		t.Errorf("the README shows the lines\n%s", lines)
+	}
+	if digest.Digest != want || page.Digest["north"] != digest.Stand || digest.Version != leaf.Version || op.LeafName(op.LeafOf(record.EntityID)) != leaf.Leaf {
+		t.Errorf("the README shows %+v; it is %+v", digest, want)
+	}
+}
+
 func same(t *testing.T, what string, shown, true any) {
 	t.Helper()
 	texts := [2][]byte{}
@@ -166,14 +183,14 @@ func TestReadmeNames(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{wire.PathHealth, wire.PathReady, wire.PathPing, wire.PathEnroll, wire.PathSync, wire.PathBatch, wire.PathChanges,
+	for _, name := range []string{wire.PathHealth, wire.PathReady, wire.PathPing, wire.PathEnroll, wire.PathSync, wire.PathBatch, wire.PathChanges, wire.PathDigest,
 		wire.HeaderProtocol, wire.HeaderServer, wire.HeaderTime, wire.HeaderClient, wire.HeaderPending, wire.HeaderOffset} {
 		if !strings.Contains(string(text), name) {
 			t.Errorf("the README does not name %s", name)
 		}
 	}
 	for _, name := range []string{wire.CodeBadRequest, wire.CodeUnauthorised, wire.CodeRevoked, wire.CodeBadCode, wire.CodeTooLarge, wire.CodeTooMany,
-		wire.CodeBadCursor, wire.CodeBusy, wire.CodeInternal, wire.CodeNoRoute, string(op.CodeForked), string(op.CodeGroup), string(op.CodeNotFound),
+		wire.CodeBadCursor, wire.CodeBehind, wire.CodeNoCrew, wire.CodeReset, wire.CodeBusy, wire.CodeInternal, wire.CodeNoRoute, string(op.CodeForked), string(op.CodeGroup), string(op.CodeNotFound),
 		string(op.Applied), string(op.Merged), string(op.Conflicted), string(op.Rejected), string(op.Retry),
 		string(op.WhyLater), string(op.WhyTie), string(op.WhyFuture), string(op.WhyDeleted), wire.SideLost, wire.SideOverrode} {
 		if !strings.Contains(string(text), "`"+name+"`") && !strings.Contains(string(text), `"`+name+`"`) {
