@@ -26,9 +26,9 @@ func (db *DB) Device(ctx context.Context) (Device, error) {
 		return d, err
 	}
 	if d.ID != "" {
-		d.Token, err = db.readToken()
+		d.Token, d.Unsafe = db.readToken()
 	}
-	return d, err
+	return d, nil
 }
 
 func loadDevice(tx *sqlite.Tx) (Device, error) {
@@ -80,6 +80,9 @@ func (db *DB) Enrol(ctx context.Context, d Device) error {
 func (db *DB) tokenFile() string { return db.Path() + ".token" }
 
 func (db *DB) readToken() (string, error) {
+	if err := sqlite.CheckFile(db.tokenFile()); err != nil {
+		return "", &Error{Message: "the token is not safe: " + err.Error(), Hint: Cure(err, db.tokenFile()), Cause: err}
+	}
 	b, err := os.ReadFile(db.tokenFile())
 	if errors.Is(err, os.ErrNotExist) {
 		return "", nil // a copied database: the server will ask to enrol again
@@ -116,6 +119,9 @@ func (db *DB) KeepAuthority(pem []byte) error {
 
 // Authority is what KeepAuthority kept; nil: nothing.
 func (db *DB) Authority() ([]byte, error) {
+	if err := sqlite.CheckFile(db.authorityFile()); err != nil {
+		return nil, &Error{Message: "the authority's certificate is not safe: " + err.Error(), Hint: Cure(err, db.authorityFile()), Cause: err}
+	}
 	b, err := os.ReadFile(db.authorityFile())
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
@@ -127,7 +133,7 @@ func (db *DB) Authority() ([]byte, error) {
 // called or the process ends, however it ends. ok is false while another
 // process is the sender.
 func (db *DB) TryLock() (release func(), ok bool, err error) {
-	f, err := os.OpenFile(db.senderFile(), os.O_CREATE|os.O_RDWR, 0o600)
+	f, err := os.OpenFile(db.senderFile(), os.O_CREATE|os.O_RDWR|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return nil, false, fmt.Errorf("sender lock: %w", err)
 	}

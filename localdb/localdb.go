@@ -37,7 +37,7 @@ const appID = 0x706e6368
 // watchEvery is how soon a change of another process is noticed.
 const watchEvery = 250 * time.Millisecond
 
-// Errors to be told apart with errors.Is. [Open] returns the last four, with
+// Errors to be told apart with errors.Is. [Open] returns all but the first, with
 // the file's path and a hint.
 var (
 	ErrNotFound  = errors.New("not found")
@@ -45,6 +45,9 @@ var (
 	ErrLocked    = sqlite.ErrLocked
 	ErrNewer     = sqlite.ErrNewer
 	ErrNotSQLite = sqlite.ErrNotSQLite
+	ErrFull      = sqlite.ErrFull
+	ErrUnsafe    = sqlite.ErrUnsafe
+	ErrNetwork   = sqlite.ErrNetwork
 )
 
 // Error is one that a person can cure: what is wrong and the next step.
@@ -87,7 +90,7 @@ func Open(ctx context.Context, path string, o Options) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	db.sql, err = sqlite.Open(ctx, path, sqlite.Options{Migrations: sub, AppID: appID, ReadOnly: o.ReadOnly, Connected: db.log.connected, Before: db.log.before})
+	db.sql, err = sqlite.Open(ctx, path, sqlite.Options{Migrations: sub, AppID: appID, ReadOnly: o.ReadOnly, Ballast: o.Ballast, Connected: db.log.connected, Before: db.log.before})
 	if err != nil {
 		hint := Cure(err, path)
 		if hint == "" {
@@ -103,7 +106,10 @@ func newUUID() string { return uuid.Must(uuid.NewV7()).String() }
 // Cure is the next step for what can go wrong with a database file at any
 // moment; "" for an error of another kind.
 func Cure(err error, path string) string {
+	var place *sqlite.PlaceError
 	switch {
+	case errors.As(err, &place):
+		return place.Cure
 	case errors.Is(err, sqlite.ErrNewer):
 		return "install the newest punchlist; your data is untouched"
 	case errors.Is(err, sqlite.ErrNotSQLite), errors.Is(err, sqlite.ErrForeign):
@@ -124,6 +130,9 @@ func Cure(err error, path string) string {
 
 // Close waits for what runs and closes the file.
 func (db *DB) Close() error { return errors.Join(db.sql.Close(), db.session.end()) }
+
+// ReadOnly tells whether the database is open for looking only.
+func (db *DB) ReadOnly() bool { return db.sql.ReadOnly() }
 
 // Path is the file's path as it was given.
 func (db *DB) Path() string { return db.sql.Path() }

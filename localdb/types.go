@@ -11,6 +11,7 @@ type Options struct {
 	Clock    op.Clock      // the machine's clocks
 	NewID    func() string // a fresh UUID, version 7
 	ReadOnly bool          // open for looking only
+	Ballast  bool          // keep 4 MiB beside the database for the day when the disk is full
 }
 
 // Change is one change that a person makes to one record.
@@ -207,6 +208,7 @@ type Device struct {
 	ServerID    string
 	ServerKey   string // Ed25519 public key, base64url
 	Token       string // read from the file beside the database, never stored in it
+	Unsafe      error  // why it was not read; local work goes on, nothing is sent
 	EnrolledAt  int64
 	Cursor      string
 	ClockOffset int64 // server time − wall clock, ms

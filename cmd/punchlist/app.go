@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -86,13 +87,25 @@ func (a *app) open(ctx context.Context) (*localdb.DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	db, err := localdb.Open(ctx, path, localdb.Options{})
-	if errors.Is(err, localdb.ErrReadOnly) || errors.Is(err, fs.ErrPermission) { // to look at is better than nothing; edits are refused with the reason
-		if looking, fault := localdb.Open(ctx, path, localdb.Options{ReadOnly: true}); fault == nil {
-			return looking, nil
-		}
+	db, err := localdb.Open(ctx, path, localdb.Options{Ballast: true})
+	if err == nil || !toLookAt(err) {
+		return db, err
 	}
-	return db, err
+	look, err2 := localdb.Open(ctx, path, localdb.Options{ReadOnly: true})
+	if err2 != nil {
+		return nil, err
+	}
+	a.Note("Nothing can be changed here now: %s.", strings.TrimPrefix(err.Error(), "open database: "))
+	if hint := cli.Hint(err); hint != "" {
+		a.Note("Try: %s", hint)
+	}
+	return look, nil
+}
+
+// toLookAt tells whether a database that cannot be written may still be read:
+// one of a newer program, on a medium that is only for reading, or on a full disk.
+func toLookAt(err error) bool {
+	return errors.Is(err, localdb.ErrNewer) || errors.Is(err, localdb.ErrReadOnly) || errors.Is(err, localdb.ErrFull) || errors.Is(err, fs.ErrPermission)
 }
 
 // with opens the database for one command.
@@ -126,7 +139,7 @@ func (a *app) logger() (*slog.Logger, func()) {
 	if info, err := os.Stat(path); err == nil && info.Size() > maxLog {
 		_ = os.Rename(path, path+".1")
 	}
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return slog.New(slog.DiscardHandler), func() {}
 	}

@@ -53,6 +53,9 @@ func (r *remotes) now(ctx context.Context) (*wire.Client, error) {
 	if d.ID == "" {
 		return nil, engine.ErrNotEnrolled
 	}
+	if d.Unsafe != nil {
+		return nil, d.Unsafe
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.client != nil && r.device.ID == d.ID && r.device.Token == d.Token && r.device.ServerURL == d.ServerURL {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/url"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"syscall"
@@ -115,10 +114,7 @@ func (d database) lockServing() (release func() error, err error) {
 		return func() error { return nil }, nil
 	}
 	path := string(d)
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		path = real
-	}
-	f, err := os.OpenFile(path+".serve", os.O_CREATE|os.O_RDWR, 0o600)
+	f, err := os.OpenFile(path+".serve", os.O_CREATE|os.O_RDWR|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("lock the database for serving: %w", err)
 	}

@@ -15,3 +15,6 @@ func OnSyncDir(f func(dir string) bool) {
 
 // ResetSyncDir goes back to the real one.
 func ResetSyncDir() { syncDir = systemSyncDir }
+
+// MountOf is for tests.
+var MountOf = mountOf

@@ -50,6 +50,11 @@ type Options struct {
 	AppID int32
 	// ReadOnly opens an existing file for looking; one of a newer program too.
 	ReadOnly bool
+	// Ballast keeps a file of 4 MiB beside the database, to be let go when the disk
+	// is nearly full: what is under way can end then.
+	Ballast bool
+	// Filesystem names the file system of a folder; nil: [Filesystem].
+	Filesystem func(dir string) string
 	// Connected is called outside of any transaction with each new connection that
 	// writes, before its first transaction on the newest schema: for TEMP tables and triggers.
 	Connected func(*Tx) error
@@ -60,7 +65,9 @@ type Options struct {
 // DB is an open file. It is safe for concurrent use.
 type DB struct {
 	path     string
+	dir      string
 	readOnly bool
+	ballast  bool // to be kept
 	pool     *sql.DB
 	readPool *sql.DB
 	file     os.FileInfo // what path named when it was opened
@@ -69,6 +76,7 @@ type DB struct {
 	// writer holds the one writer connection while nobody writes, readers those
 	// that nobody reads with; nil stands for one that is not open yet.
 	writer, readers chan *conn
+	loaded          bool // the ballast is there; the writer's
 
 	closing context.Context
 	close   context.CancelFunc
@@ -91,20 +99,25 @@ type conn struct {
 
 // Open opens the file, makes it when it is missing (its folder too, mode 0700),
 // and brings it to the newest schema. Errors: [ErrNotSQLite], [ErrForeign],
-// [ErrNewer], [ErrLocked], or the system's own.
+// [ErrNewer], [ErrLocked], [ErrReadOnly] (open it with ReadOnly then),
+// [ErrUnsafe], [ErrNetwork], or the system's own.
 func Open(ctx context.Context, path string, o Options) (*DB, error) {
 	if _, number, _ := sqlite3.Version(); number < MinVersion {
 		return nil, fmt.Errorf("this program was built with SQLite %d; it needs %d or newer", number, MinVersion)
+	}
+	if err := checkPlace(path, o); err != nil {
+		return nil, err
 	}
 	made, err := prepareFile(path, o.ReadOnly)
 	if err != nil {
 		return nil, err
 	}
-	db := &DB{path: path, readOnly: o.ReadOnly, writer: make(chan *conn, 1), readers: make(chan *conn, readers), listeners: map[chan struct{}]bool{}}
+	db := &DB{path: path, dir: filepath.Dir(path), readOnly: o.ReadOnly, ballast: o.Ballast && !o.ReadOnly, writer: make(chan *conn, 1), readers: make(chan *conn, readers), listeners: map[chan struct{}]bool{}}
 	if db.file, err = os.Stat(path); err != nil {
 		return nil, err
 	}
 	db.closing, db.close = context.WithCancel(context.Background())
+	db.trim() // on a full disk the file could not even be opened
 	if err := db.prepare(); err != nil {
 		return nil, err
 	}
@@ -136,6 +149,9 @@ func prepareFile(path string, readOnly bool) (made []string, err error) {
 		if info.Size() == 0 {
 			made = append(made, dir)
 		}
+		if !readOnly && !writable(path) {
+			return nil, fmt.Errorf("%s: %w", path, ErrReadOnly)
+		}
 		return made, nil
 	}
 	if readOnly {
@@ -161,6 +177,12 @@ func prepareFile(path string, readOnly bool) (made []string, err error) {
 	return made, f.Close()
 }
 
+// writable tells whether a database can be written: its file, and the folder in
+// which SQLite makes others beside it.
+func writable(path string) bool {
+	return unix.Access(path, unix.W_OK) == nil && unix.Access(filepath.Dir(path), unix.W_OK) == nil
+}
+
 // syncDir makes a folder's entries safe. It is a variable because a test has to
 // see it, and to see what happens without it.
 var syncDir = func(dir string) error {
@@ -182,13 +204,21 @@ func dsn(path string, readOnly bool) string {
 	if readOnly {
 		q.Set("mode", "ro")
 		q.Set("_query_only", "on")
-		// A medium that cannot be written to holds no -shm for readers to share;
-		// without a -wal there is nothing that could change under them either.
-		if _, err := os.Stat(path + "-wal"); errors.Is(err, fs.ErrNotExist) && unix.Access(filepath.Dir(path), unix.W_OK) != nil {
+		if still(path) {
 			q.Set("immutable", "1")
 		}
 	}
 	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + q.Encode()
+}
+
+// still tells whether nobody can write a database now, and whether all of it is
+// in its own file: on a medium that is only for reading, and on a full disk,
+// SQLite cannot make what it needs beside the file, and does without when it is
+// told so.
+func still(path string) bool {
+	log, err := os.Stat(path + "-wal")
+	whole := err != nil || log.Size() == 0
+	return whole && (!writable(path) || space(filepath.Dir(path)) < ballastNone)
 }
 
 // prepare makes the pools; connections are opened when first needed.

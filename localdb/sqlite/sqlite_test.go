@@ -234,6 +234,9 @@ func TestWhatIsNotOursStaysAsItIs(t *testing.T) {
 		t.Fatal(err)
 	}
 	raw.Close()
+	if err := os.Chmod(foreign, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for path, want := range map[string]error{text: sqlite.ErrNotSQLite, foreign: sqlite.ErrForeign} {
 		before, _ := os.ReadFile(path)
 		_, err := sqlite.Open(t.Context(), path, options(v1))

@@ -57,7 +57,7 @@ func (t *Tx) Scan(dest []any, query string, args ...any) error {
 // process and, up to three minutes, of others ([ErrLocked] after that): SQLite's
 // own wait sleeps in C, where neither a context nor a test's clock reaches it.
 // Once begun the transaction is not interrupted by ctx.
-func (db *DB) Write(ctx context.Context, fn func(*Tx) error) error {
+func (db *DB) Write(ctx context.Context, fn func(*Tx) error) (err error) {
 	if db.readOnly {
 		return ErrReadOnly
 	}
@@ -65,8 +65,14 @@ func (db *DB) Write(ctx context.Context, fn func(*Tx) error) error {
 	if err != nil {
 		return fold(db.path, err)
 	}
-	defer func() { db.writer <- w }()
+	defer func() {
+		if errors.Is(err, ErrFull) {
+			db.drop()
+		}
+		db.writer <- w
+	}()
 	w.tidy()
+	db.trim()
 	if err := db.greet(w); err != nil {
 		return fold(db.path, err)
 	}
