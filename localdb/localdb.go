@@ -46,6 +46,7 @@ var (
 	ErrNewer     = sqlite.ErrNewer
 	ErrNotSQLite = sqlite.ErrNotSQLite
 	ErrFull      = sqlite.ErrFull
+	ErrDamaged   = sqlite.ErrDamaged
 	ErrUnsafe    = sqlite.ErrUnsafe
 	ErrNetwork   = sqlite.ErrNetwork
 )

@@ -134,15 +134,6 @@ func (a *App) JSONFlag(cmd *cobra.Command) *cobra.Command {
 	return cmd
 }
 
-// VersionCmd prints the version.
-func (a *App) VersionCmd() *cobra.Command {
-	return &cobra.Command{Use: "version", Short: "Print the version", Example: "  " + a.Name + " version", Args: NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprintln(a.Out, a.Name, a.Version)
-			return err
-		}}
-}
-
 // NoArgs refuses arguments: most often they were meant as a command.
 func NoArgs(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {

@@ -50,7 +50,8 @@ done line by line, for screen readers and scripts; "help" lists the commands.`,
 	a.plainFlag(root)
 	root.SetFlagErrorFunc(cli.FlagError)
 	root.AddCommand(a.addCmd(), a.listCmd(), a.showCmd(), a.setCmd(), a.statusCmd(), a.noteCmd(), a.checkCmd(), a.undoCmd(),
-		a.syncCmd(), a.verifyCmd(), a.stateCmd(), a.queueCmd(), a.conflictsCmd(), a.enrollCmd(), a.demoCmd(), a.importCmd(), a.exportCmd(), a.reportCmd(), a.configCmd(), a.VersionCmd())
+		a.syncCmd(), a.verifyCmd(), a.stateCmd(), a.queueCmd(), a.conflictsCmd(), a.enrollCmd(), a.demoCmd(), a.importCmd(), a.exportCmd(), a.reportCmd(), a.configCmd())
+	root.AddCommand(a.doctorCmd(), a.bundleCmd(), a.resetCmd(), a.ManCmd(built), a.VersionCmd(built, localdb.Schema()))
 	return root
 }
 
@@ -131,11 +132,10 @@ func (a *app) withTask(cmd *cobra.Command, ref string, do func(ctx context.Conte
 // logger writes to the log file; the screen never sees it. Without a place for
 // the file nothing is logged.
 func (a *app) logger() (*slog.Logger, func()) {
-	dir, err := a.home("XDG_STATE_HOME", ".local/state")
-	if err != nil || os.MkdirAll(dir, 0o700) != nil {
+	path, err := a.logFile()
+	if err != nil || os.MkdirAll(filepath.Dir(path), 0o700) != nil {
 		return slog.New(slog.DiscardHandler), func() {}
 	}
-	path := filepath.Join(dir, "punchlist.log")
 	if info, err := os.Stat(path); err == nil && info.Size() > maxLog {
 		_ = os.Rename(path, path+".1")
 	}
@@ -147,5 +147,11 @@ func (a *app) logger() (*slog.Logger, func()) {
 }
 
 const maxLog = 5 << 20
+
+// logFile is where the log lies.
+func (a *app) logFile() (string, error) {
+	dir, err := a.home("XDG_STATE_HOME", ".local/state")
+	return filepath.Join(dir, "punchlist.log"), err
+}
 
 func oneOf(words []string) string { return strings.Join(words, ", ") }

@@ -13,6 +13,7 @@ import (
 
 	"example.com/punchlist/cmd/cli"
 	"example.com/punchlist/sync/server"
+	"example.com/punchlist/sync/server/sqlitestore"
 )
 
 // version and built, the time of the source in seconds since 1970, are set by
@@ -55,8 +56,9 @@ The first steps:
 	}
 	root.PersistentFlags().StringVar(&a.dbPath, "db", "", "the database: a file, or postgres://… (default $PUNCHLISTD_DB, else "+defaultDB+")")
 	root.SetFlagErrorFunc(cli.FlagError)
-	root.AddCommand(a.serveCmd(), a.userCmd(), a.inviteCmd(), a.deviceCmd(), a.taskCmd(), a.importCmd(), a.exportCmd(), a.stateCmd(), a.auditCmd(), a.caCmd(), a.VersionCmd())
+	root.AddCommand(a.serveCmd(), a.userCmd(), a.inviteCmd(), a.deviceCmd(), a.taskCmd(), a.importCmd(), a.exportCmd(), a.stateCmd(), a.auditCmd(), a.caCmd())
 	root.AddCommand(a.reportCmd())
+	root.AddCommand(a.ManCmd(built), a.VersionCmd(built, sqlitestore.Schema()))
 	return root
 }
 

@@ -37,6 +37,9 @@ func (e *PlaceError) Unwrap() error { return e.Cause }
 // siblings are the files that SQLite keeps beside a database.
 var siblings = []string{"", "-wal", "-shm", "-journal"}
 
+// OnNetwork tells whether a file system, as [Filesystem] names it, is a network's.
+func OnNetwork(kind string) bool { return networks[kind] }
+
 // CheckFile refuses a private file as ssh refuses a key: one that is a symbolic
 // link, belongs to somebody else, or may be read or written by others. One that
 // is not there is fine.

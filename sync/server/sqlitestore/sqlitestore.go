@@ -48,6 +48,15 @@ func Open(ctx context.Context, path string) (*Store, error) {
 	return s, nil
 }
 
+// Schema is the newest form of the file that this program knows.
+func Schema() int {
+	files, err := migrations.ReadDir("migrations")
+	if err != nil {
+		return 0 // cannot be: they are a part of the program
+	}
+	return len(files)
+}
+
 // Close waits for what runs and closes the file. Closing twice is harmless.
 func (s *Store) Close() error { return s.db.Close() }
 
