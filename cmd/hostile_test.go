@@ -202,7 +202,7 @@ func TestF90F91F92HostileLoad(t *testing.T) {
 		}
 		tokens[i] = strings.TrimSpace(string(text))
 	}
-	rounds := 60
+	rounds := 20
 	if os.Getenv("TORTURE") != "" {
 		rounds = 1500
 	}

@@ -13,7 +13,7 @@ import (
 // batch answers POST /sync/batch: a result for each op, in order. One bad op
 // never fails the batch, not even one that cannot be decoded.
 func (s *Server) batch(w http.ResponseWriter, r *http.Request, by Author) {
-	body, bad := readBody(w, r)
+	body, bad := s.readBody(w, r, wire.MaxExpanded)
 	if bad != nil {
 		s.problem(w, bad)
 		return

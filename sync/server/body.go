@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"compress/gzip"
 	"errors"
 	"fmt"
@@ -16,38 +17,84 @@ import (
 // maxDepth is how deep a request's JSON may nest; the protocol needs four.
 const maxDepth = 8
 
-// readBody reads a request's body within the protocol's limits: one for what
-// travels, outside the decompression, and one for what it grows to, inside.
-func readBody(w http.ResponseWriter, r *http.Request) ([]byte, *wire.Problem) {
-	var src io.Reader = http.MaxBytesReader(w, r.Body, wire.MaxBody)
+const (
+	// maxEnrol is the largest body of an enrolment: nobody is known yet, so
+	// anybody may send one.
+	maxEnrol = 16 << 10
+	// easy is how much a body may grow to without waiting its turn.
+	easy = 256 << 10
+)
+
+// readBody reads a request's body within the protocol's limits, of which limit
+// may lower that for what travels and what it grows to alike.
+//
+// What is sent takes the memory that was sent, no more. It is unpacked when all
+// of it is here, twice: to see how much it comes to, which takes no memory, and
+// then into just so much. Bodies that grow large do so one at a time, so that
+// bombs from many hands cost the others little; no slow sender holds that turn.
+func (s *Server) readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, *wire.Problem) {
+	packed, err := io.ReadAll(http.MaxBytesReader(w, r.Body, min(limit, wire.MaxBody)))
+	if err != nil {
+		return nil, bodyProblem(err)
+	}
+	body, bad := s.expand(r, packed, min(limit, wire.MaxExpanded))
+	if bad == nil && tooDeep(body) {
+		return nil, badRequest("the body nests deeper than %d", maxDepth)
+	}
+	return body, bad
+}
+
+func (s *Server) expand(r *http.Request, packed []byte, limit int64) ([]byte, *wire.Problem) {
+	var unpack func() (io.ReadCloser, error)
 	switch enc := strings.ToLower(strings.TrimSpace(r.Header.Get("Content-Encoding"))); enc {
 	case "", "identity":
+		return packed, nil
 	case "gzip":
-		gz, err := gzip.NewReader(src)
-		if err != nil {
-			return nil, bodyProblem(err)
-		}
-		src = gz
+		unpack = func() (io.ReadCloser, error) { return gzip.NewReader(bytes.NewReader(packed)) }
 	case "zstd":
-		// The window bounds the memory that a frame may ask for before it has sent anything.
-		zr, err := zstd.NewReader(src, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(wire.MaxExpanded), zstd.WithDecoderLowmem(true))
-		if err != nil {
-			return nil, bodyProblem(err)
+		unpack = func() (io.ReadCloser, error) {
+			// The window bounds the memory that a frame may ask for before it has sent anything.
+			z, err := zstd.NewReader(bytes.NewReader(packed), zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(wire.MaxExpanded), zstd.WithDecoderLowmem(true))
+			if err != nil {
+				return nil, err
+			}
+			return z.IOReadCloser(), nil
 		}
-		defer zr.Close()
-		src = zr
 	default:
 		return nil, &wire.Problem{Status: http.StatusUnsupportedMediaType, Code: wire.CodeBadRequest,
 			Message: fmt.Sprintf("the body's encoding %q is not understood", clip(enc)), Hint: "send it plain, as gzip or as zstd"}
 	}
-	body, err := io.ReadAll(io.LimitReader(src, wire.MaxExpanded+1))
-	switch {
-	case err != nil:
+	in, err := unpack()
+	if err != nil {
 		return nil, bodyProblem(err)
-	case len(body) > wire.MaxExpanded:
-		return nil, tooLarge(fmt.Sprintf("the body holds more than %d bytes once decompressed", wire.MaxExpanded))
-	case tooDeep(body):
-		return nil, badRequest("the body nests deeper than %d", maxDepth)
+	}
+	defer in.Close()
+	size, err := io.CopyN(io.Discard, in, easy+1)
+	if err == nil {
+		select {
+		case s.unpacking <- struct{}{}:
+			defer func() { <-s.unpacking }()
+		case <-r.Context().Done():
+			return nil, bodyProblem(r.Context().Err())
+		}
+		var more int64
+		more, err = io.CopyN(io.Discard, in, limit-size+1)
+		size += more
+	}
+	switch {
+	case err == nil || size > limit:
+		return nil, tooLarge(fmt.Sprintf("the body holds more than %d bytes once decompressed", limit))
+	case !errors.Is(err, io.EOF):
+		return nil, bodyProblem(err)
+	}
+	again, err := unpack()
+	if err != nil {
+		return nil, bodyProblem(err)
+	}
+	defer again.Close()
+	body := make([]byte, size)
+	if _, err := io.ReadFull(again, body); err != nil {
+		return nil, bodyProblem(err)
 	}
 	return body, nil
 }

@@ -133,7 +133,7 @@ func (a Author) devices() []string { return append(slices.Clone(a.Past), a.Devic
 // history answers POST /sync/history: how much of a device's past is this
 // server's too.
 func (s *Server) history(w http.ResponseWriter, r *http.Request, by Author) {
-	body, bad := readBody(w, r)
+	body, bad := s.readBody(w, r, wire.MaxExpanded)
 	if bad != nil {
 		s.problem(w, bad)
 		return

@@ -28,7 +28,7 @@ func (s *Server) enroll(w http.ResponseWriter, r *http.Request) {
 		s.problem(w, &wire.Problem{Status: http.StatusTooManyRequests, Code: wire.CodeTooMany, Message: "too many wrong codes from this address", Hint: "wait a minute, then copy the invite again"})
 		return
 	}
-	body, bad := readBody(w, r)
+	body, bad := s.readBody(w, r, maxEnrol)
 	if bad != nil {
 		s.problem(w, bad)
 		return

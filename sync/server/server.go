@@ -54,7 +54,9 @@ type Server struct {
 	tries   *tries   // failed enrolments
 	reports *reports // what devices said of themselves
 	hub     *hub     // who waits for news
-	lanes   *lanes   // what is being written
+
+	unpacking chan struct{} // held by the request that unpacks a large body
+	lanes     *lanes        // what is being written
 
 	reading chan struct{} // holds a token while nobody reads a crew's records through
 
@@ -71,7 +73,7 @@ func New(ctx context.Context, store Store, o Options) (*Server, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{store: store, now: o.Now, rand: o.Rand, log: o.Log, tries: newTries(), reports: newReports(), hub: newHub(store), lanes: newLanes(store, o.Lanes),
+	s := &Server{store: store, now: o.Now, rand: o.Rand, log: o.Log, tries: newTries(), reports: newReports(), hub: newHub(store), unpacking: make(chan struct{}, 1), lanes: newLanes(store, o.Lanes),
 		reading: make(chan struct{}, 1)}
 	s.reading <- struct{}{}
 	if err := s.identify(ctx); err != nil {

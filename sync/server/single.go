@@ -24,7 +24,7 @@ type refusedAnswer struct {
 
 // single answers POST /sync: one op, its outcome told by the status code.
 func (s *Server) single(w http.ResponseWriter, r *http.Request, by Author) {
-	body, bad := readBody(w, r)
+	body, bad := s.readBody(w, r, wire.MaxExpanded)
 	if bad != nil {
 		s.problem(w, bad)
 		return
