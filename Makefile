@@ -14,7 +14,7 @@ export CGO_ENABLED := 1
 export PATH := $(PATH):/usr/local/go/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check build bench race sim torture golden lint tools deps
+.PHONY: help demo test check build bench race sim torture fuzz golden lint tools deps
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -47,6 +47,10 @@ torture: deps ## power cuts, kills, damage, faults and abuse in the number that 
 
 replay: tools ## let the people of a recorded year work again, if ../shared/data is there (REPLAY=n: so many slices of 208)
 	REPLAY=$(or $(REPLAY),all) $(GO) test $(TAGS) ./sync/simtest -run 'TestReplayIncidents' -count 1 -timeout 0 -v
+
+fuzz: tools ## feed each fuzz target for FUZZTIME (30s)
+	@grep -rno --include='*_test.go' 'func Fuzz[A-Za-z]*' cmd localdb sync tui | sed 's/^\(.*\)\/[^/]*:[0-9]*:func \(.*\)/.\/\1 \2/' | while read -r package target; do \
+		$(GO) test $(TAGS) $$package -run '^$$' -fuzz "^$$target\$$" -fuzztime $(or $(FUZZTIME),30s) || exit 1; done
 
 golden: tools ## draw the screens' golden frames anew; look at the difference before you commit it
 	$(GO) test $(TAGS) ./tui -update

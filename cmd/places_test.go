@@ -86,7 +86,7 @@ func TestOpenedWhileLocked(t *testing.T) {
 
 // The file may be read but not written: tasks are shown, edits are refused with
 // the reason.
-func TestTheDatabaseIsReadOnly(t *testing.T) {
+func TestF60TheDatabaseIsReadOnly(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.tasksOn("a")

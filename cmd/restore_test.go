@@ -117,7 +117,7 @@ func (w *world) notesOf(name, task string) (out []string) {
 
 // The server is put back to an older backup. In one story it is found out at
 // once, in the other only after a third laptop made it grow past its old end.
-func TestServerRestored(t *testing.T) {
+func TestF46F47ServerRestored(t *testing.T) {
 	for name, grown := range map[string]bool{"found at once": false, "grown past its old end": true} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -196,7 +196,7 @@ func TestServerRestored(t *testing.T) {
 }
 
 // A laptop's data is copied with all it holds, and both copies are used.
-func TestLaptopCopied(t *testing.T) {
+func TestF79LaptopCopied(t *testing.T) {
 	w := newWorld(t)
 	w.office("user", "add", "ann", "--crew", "north", "--role", "technician")
 	w.office("user", "add", "bob", "--crew", "north", "--role", "technician")
@@ -236,7 +236,7 @@ func TestLaptopCopied(t *testing.T) {
 }
 
 // A laptop is put back to an older copy of its data and goes on.
-func TestLaptopRestored(t *testing.T) {
+func TestF80LaptopRestored(t *testing.T) {
 	w := newWorld(t)
 	w.office("user", "add", "ann", "--crew", "north", "--role", "technician")
 	w.serve()

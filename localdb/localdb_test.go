@@ -208,7 +208,7 @@ func TestNothingChangedIsNoOp(t *testing.T) {
 	}
 }
 
-func TestDelete(t *testing.T) {
+func TestF87Delete(t *testing.T) {
 	f := newFixture(t)
 	id := f.add("Check")
 	f.must(f.DeleteTask(f.ctx, id))
@@ -535,7 +535,7 @@ func (f *fixture) restored(id string) string {
 	return saved.OpIDs[0]
 }
 
-func TestARefusedOpIsParkedAndOnlyItsOwnWait(t *testing.T) {
+func TestF81F82ARefusedOpIsParkedAndOnlyItsOwnWait(t *testing.T) {
 	f := newFixture(t)
 	bad := f.add("Refused")
 	if _, err := f.AddNote(f.ctx, bad, "hangs on it", ""); err != nil {

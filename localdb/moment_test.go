@@ -99,7 +99,7 @@ func TestF67MomentsArePutRightAtTheFirstContact(t *testing.T) {
 // A boot whose clock lies and that never meets the server: its changes are no
 // earlier than the last contact, no later than the next one, and say that they
 // are uncertain.
-func TestF70ABootThatNeverMetTheServer(t *testing.T) {
+func TestF70F71ABootThatNeverMetTheServer(t *testing.T) {
 	for name, wall := range wrongClocks {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t)

@@ -79,13 +79,13 @@ func (l *laptop) throughFault(p *power, kind int) (reached int, wrong error) {
 	return reached, l.db.Close()
 }
 
-// TestIOFaults (I3, I4, I8, G3): F56 F57 F58 F59. Each operation of the disk fails
+// TestIOFaults (I3, I4, I8, G3): each operation of the disk fails
 // once, or from then on: nothing is called saved that is not, nothing is damaged,
 // also when the power goes after it, and when the disk is well again the same
 // open file works on.
 func TestIOFaults(t *testing.T) {
 	p := takePower(t)
-	for name, kind := range map[string]int{"F56WriteEIO": failWrite, "F59ENOSPC": failFull, "F57FsyncEIO": failSync, "F58ReadEIO": failRead, "OpenEIO": failOpen} {
+	for name, kind := range map[string]int{"F56WriteEIOAndF61Quota": failWrite, "F59ENOSPC": failFull, "F57FsyncEIO": failSync, "F58ReadEIO": failRead, "OpenEIO": failOpen} {
 		t.Run(name, func(t *testing.T) {
 			points, err := faulty{kind: kind, nth: 1 << 30}.run(t, p, 1)
 			if err != nil {

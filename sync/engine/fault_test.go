@@ -179,7 +179,7 @@ func TestARequestThatMovesSurvivesAChangeOfLinks(t *testing.T) {
 	})
 }
 
-func TestRetryAfterIsHonoured(t *testing.T) {
+func TestF41F43RetryAfterIsHonoured(t *testing.T) {
 	for _, tc := range []struct {
 		status    int
 		wait      time.Duration
@@ -240,7 +240,7 @@ func TestAPersonMayAskInSpiteOfRetryAfter(t *testing.T) {
 	})
 }
 
-func TestUnauthorisedTouchesNothingAndTriesSeldom(t *testing.T) {
+func TestF35F37UnauthorisedTouchesNothingAndTriesSeldom(t *testing.T) {
 	for name, prepare := range map[string]func(s *remote){
 		"401": func(s *remote) {
 			s.fail = func(string, []op.Op) error { return refusal(401, wire.CodeUnauthorised, 0) }

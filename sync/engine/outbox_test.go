@@ -19,7 +19,13 @@ func holds(ops []op.Op, ids ...string) bool {
 	return slices.ContainsFunc(ops, func(o op.Op) bool { return slices.Contains(ids, o.ID) })
 }
 
-func TestF42AnOpThatTheServerFailsOnBlocksNoOther(t *testing.T) {
+func TestF42AnOpThatTheServerFailsOnBlocksNoOther(t *testing.T) { blocksNoOther(t, 500) }
+
+// TestF33ABatchThatIsRefusedWhole: the op that is to blame is found, and no other waits.
+func TestF33ABatchThatIsRefusedWhole(t *testing.T) { blocksNoOther(t, 400) }
+
+func blocksNoOther(t *testing.T, status int) {
+	t.Helper()
 	inBench(t, func(b *bench) {
 		b.l.add(76)
 		poison := b.l.addOp(op.Op{Kind: op.Task, Entity: "P", Action: op.Insert})
@@ -28,7 +34,7 @@ func TestF42AnOpThatTheServerFailsOnBlocksNoOther(t *testing.T) {
 		b.l.add(300)
 		b.s.fail = func(what string, ops []op.Op) error {
 			if what == "push" && holds(ops, poison) {
-				return refusal(500, wire.CodeInternal, 0)
+				return refusal(status, wire.CodeInternal, 0)
 			}
 			return nil
 		}
@@ -119,7 +125,7 @@ func TestI29AfterALongFailureOfTheWholeServerAllGoesSoon(t *testing.T) {
 	})
 }
 
-func TestF39ABatchThatIsTooLargeIsHalvedAndASingleOneIsParked(t *testing.T) {
+func TestF39F40ABatchThatIsTooLargeIsHalvedAndASingleOneIsParked(t *testing.T) {
 	inBench(t, func(b *bench) {
 		b.l.add(100)
 		giant := b.l.addOp(op.Op{Kind: op.Task, Entity: "G", Action: op.Insert})

@@ -19,7 +19,7 @@ func stand(version int64, print string) wire.Seen {
 // TestRestoredServer: whether a push or a pull finds it out, nothing is taken
 // from the restored server before the device has begun again; then, in the same
 // round, everything is heard and what waits is sent.
-func TestRestoredServer(t *testing.T) {
+func TestF38RestoredServer(t *testing.T) {
 	for name, pending := range map[string]int{"found by a push": 2, "found by a pull": 0} {
 		t.Run(name, func(t *testing.T) {
 			inBench(t, func(b *bench) {

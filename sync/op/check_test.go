@@ -196,7 +196,7 @@ func TestCheckIsStable(t *testing.T) {
 	}
 }
 
-func TestClean(t *testing.T) {
+func TestF83F84Clean(t *testing.T) {
 	tests := []struct {
 		in, line, long string
 	}{

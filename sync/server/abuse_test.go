@@ -213,10 +213,10 @@ func (c *chances) take(which int) {
 	c.which = which
 }
 
-// TestI40CrewsAreIsolated (G15): what North is told is the same, byte for byte,
+// TestI40F89CrewsAreIsolated (G15): what North is told is the same, byte for byte,
 // whether South exists or not: its users, its records under ids that North tries
 // too, its conflicts, its revocations.
-func TestI40CrewsAreIsolated(t *testing.T) {
+func TestI40F89CrewsAreIsolated(t *testing.T) {
 	alone, beside := newTwin(t, false), newTwin(t, true)
 	for _, w := range []*twin{alone, beside} {
 		w.play()
@@ -397,4 +397,14 @@ func (l *lockedWriter) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.w.Write(p)
+}
+
+// TestF88EditOfAnUnknownTask: refused for good, in words, and nothing else with it.
+func TestF88EditOfAnUnknownTask(t *testing.T) {
+	r := newRig(t)
+	ann := r.Enrol("ann")
+	results := ann.Push(ann.Set(fixedID(1), 0, op.Fields{"title": "x", op.UpdatedAt: storetest.Start}), ann.NewTask(fixedID(2), "y"))
+	if len(results) != 2 || results[0].Outcome != op.Rejected || results[0].Code != op.CodeNotFound || results[0].Message == "" || results[1].Outcome != op.Applied {
+		t.Errorf("%+v", results)
+	}
 }

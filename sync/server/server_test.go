@@ -164,7 +164,7 @@ func TestIdentityStays(t *testing.T) {
 
 // TestTwoProcesses: the office edits the file of a running server, and devices
 // hear of it; both give versions of one crew, and none is given twice.
-func TestTwoProcesses(t *testing.T) {
+func TestF51TwoProcesses(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "d.db")
 	serving, admin := storetest.NewRig(t, openStore(t, path)), storetest.NewRig(t, openStore(t, path))
 	admin.User("ann", op.Technician, "North") // made beside the running server

@@ -375,7 +375,7 @@ func TestProgramWaitsLongerOverSSH(t *testing.T) {
 	}
 }
 
-func TestProgramLeavesOnSignals(t *testing.T) {
+func TestF78ProgramLeavesOnSignals(t *testing.T) {
 	for sig, why := range map[syscall.Signal]error{
 		syscall.SIGHUP: terminal.ErrHangup, syscall.SIGTERM: terminal.ErrTerminated, syscall.SIGINT: terminal.ErrInterrupted,
 	} {
