@@ -97,6 +97,9 @@ func (db *DB) act(ctx context.Context, do func(*action) error) (Saved, error) {
 		saved = a.saved
 		return a.remember()
 	})
+	if errors.Is(err, sqlite.ErrUnsure) {
+		err = db.lookAgain(ctx, saved, err)
+	}
 	if errors.Is(err, sqlite.ErrGone) {
 		err = &Error{Message: "nothing was saved: " + sqlite.ErrGone.Error(), Hint: Cure(err, db.Path()), Cause: err}
 	}

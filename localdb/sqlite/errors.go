@@ -20,6 +20,7 @@ var (
 	ErrDamaged   = errors.New("the database file is damaged")
 	ErrGone      = errors.New("the database file was moved or deleted while the program ran")
 	ErrClosed    = errors.New("the database is closed")
+	ErrUnsure    = errors.New("the disk did not confirm that it keeps this") // of a commit: it may be there all the same
 )
 
 func isBusy(err error) bool {

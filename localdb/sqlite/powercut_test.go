@@ -8,11 +8,13 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/uuid"
 
 	"example.com/punchlist/localdb"
+	"example.com/punchlist/localdb/sqlite"
 	"example.com/punchlist/sync/op"
 	"example.com/punchlist/sync/wire"
 )
@@ -97,7 +99,7 @@ func (l *laptop) act(ctx context.Context) error {
 	if err != nil {
 		l.failed[len(l.actions)] = n
 		l.actions = append(l.actions, nil)
-		return err
+		return errors.Join(err, l.lied(ctx, err))
 	}
 	l.actions = append(l.actions, saved.OpIDs)
 	l.acked = len(l.actions)
@@ -108,6 +110,29 @@ func (l *laptop) act(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// errLied: what a failed action says of itself is not so.
+var errLied = errors.New("the error lies")
+
+// lied holds what a commit that failed says of itself against what is there.
+func (l *laptop) lied(ctx context.Context, failed error) error {
+	if !errors.Is(failed, sqlite.ErrUnsure) {
+		return nil
+	}
+	queue, err := l.db.Queue(ctx, 0, 0)
+	if err != nil {
+		return nil // nobody can tell, and it has not to be told
+	}
+	there := slices.ContainsFunc(queue, func(q localdb.QueueRow) bool {
+		text := q.Op.Fields.Text("description") + q.Op.Fields.Text("body")
+		return strings.HasPrefix(text, fmt.Sprint(len(l.actions)-1, "."))
+	})
+	says := strings.HasPrefix(failed.Error(), "it is in the file")
+	if unknown := strings.HasPrefix(failed.Error(), "it cannot be told"); unknown || there == says {
+		return nil
+	}
+	return fmt.Errorf("%w: there %v: %v", errLied, there, failed)
 }
 
 // send is a round: the server takes all that it is given.

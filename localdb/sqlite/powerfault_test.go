@@ -58,7 +58,9 @@ func (l *laptop) throughFault(p *power, kind int) (reached int, wrong error) {
 	var err error
 	if l.db, err = localdb.Open(ctx, l.path, l.options()); err == nil {
 		for range 10 {
-			_ = l.act(ctx) // it may fail; it must not lie
+			if err := l.act(ctx); errors.Is(err, errLied) { // it may fail; it must not lie
+				wrong = err
+			}
 			if l.rng.IntN(4) == 0 {
 				_ = l.send(ctx)
 			}
@@ -66,6 +68,9 @@ func (l *laptop) throughFault(p *power, kind int) (reached int, wrong error) {
 	}
 	reached = p.count(kind)
 	p.fault(failNone, 0, false)
+	if wrong != nil {
+		return reached, errors.Join(wrong, l.db.Close())
+	}
 	if err != nil {
 		if l.db, err = localdb.Open(ctx, l.path, l.options()); err != nil {
 			return reached, fmt.Errorf("open when the disk is well again: %w", err)

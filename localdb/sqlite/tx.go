@@ -56,7 +56,8 @@ func (t *Tx) Scan(dest []any, query string, args ...any) error {
 // otherwise nothing of it stays. It waits its turn behind other writers of this
 // process and, up to three minutes, of others ([ErrLocked] after that): SQLite's
 // own wait sleeps in C, where neither a context nor a test's clock reaches it.
-// Once begun the transaction is not interrupted by ctx.
+// Once begun the transaction is not interrupted by ctx. After [ErrUnsure] only a
+// look can tell whether something of it stays.
 func (db *DB) Write(ctx context.Context, fn func(*Tx) error) (err error) {
 	if db.readOnly {
 		return ErrReadOnly
@@ -105,7 +106,7 @@ func (db *DB) Write(ctx context.Context, fn func(*Tx) error) (err error) {
 		_ = w.c.Raw(func(any) error { return driver.ErrBadConn }) // not back to the pool
 		w.closeAll()
 		w, done = nil, true
-		return fold(db.path, fmt.Errorf("commit: %w", err))
+		return fmt.Errorf("%w: commit: %w", ErrUnsure, fold(db.path, err))
 	}
 	done = true
 	db.notify()
