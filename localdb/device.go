@@ -63,6 +63,9 @@ func (db *DB) Enrol(ctx context.Context, d Device) error {
 		return err
 	}
 	return db.sql.Write(ctx, func(tx *sqlite.Tx) error {
+		if err := foreign(tx, d.ServerID); err != nil {
+			return err
+		}
 		// Another server has another history, another device another queue.
 		if _, err := tx.Exec("DELETE FROM seen WHERE (SELECT server_id FROM device) <> ?", d.ServerID); err != nil {
 			return err
@@ -75,6 +78,25 @@ func (db *DB) Enrol(ctx context.Context, d Device) error {
 			d.ID, d.User, d.Name, d.Role, string(crews), d.ServerURL, d.ServerID, d.ServerKey, d.EnrolledAt, d.ServerID)
 		return err
 	})
+}
+
+// foreign takes what another server than this one told out of all comparing: it
+// stays to be read and exported, and nothing of it goes because this server does
+// not hold it. Versions of there mean nothing here.
+func foreign(tx *sqlite.Tx, serverID string) error {
+	const elsewhere = " AND (SELECT server_id FROM device) NOT IN ('', ?)"
+	statements := []string{"UPDATE server_records SET version = -1, state = json_set(state, '$.version', -1) WHERE version > 0" + elsewhere,
+		"UPDATE sync_queue SET base = 0 WHERE base > 0" + elsewhere,
+		"DELETE FROM unheard WHERE true" + elsewhere, "UPDATE device SET rebasing = 0, anew = 0 WHERE true" + elsewhere}
+	for _, kind := range op.Kinds {
+		statements = append(statements, "UPDATE "+tables[kind].name+" SET version = -1 WHERE version > 0"+elsewhere)
+	}
+	for _, statement := range statements {
+		if _, err := tx.Exec(statement, serverID); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (db *DB) tokenFile() string { return db.Path() + ".token" }

@@ -386,3 +386,36 @@ func TestNoteDiffers(t *testing.T) {
 		}
 	}
 }
+
+// TestAnotherServer: what was told by the server before is not that of the new one,
+// and stays.
+func TestAnotherServer(t *testing.T) {
+	f := newFixture(t)
+	join := func(server string) {
+		f.must(f.Enrol(f.ctx, localdb.Device{ID: "d", User: "ann", Token: "t", Role: op.Technician, Crews: []string{"north"}, ServerURL: "http://127.0.0.1:1", ServerID: server}))
+	}
+	join("first")
+	o, task := f.everyKind()
+	f.change(task, op.Fields{"asset": "mine"})
+	join("first")
+	if !f.compare(o) || f.batch()[0].Base != 2 {
+		t.Error("enrolled again with the same server, and something differs")
+	}
+	f.must(f.Anew(f.ctx, "")) // the first server's base was being taken
+	join("second")
+	fresh := change(state(f.id(), 1))
+	o = newOffice(fresh)
+	f.must(second(f.ApplyChanges(f.ctx, o.page(fresh))))
+	if !f.compare(o) {
+		t.Error("what the first server told is compared with the second")
+	}
+	if _, mended := f.mend(o); mended != 0 || !f.has(task) || !f.has(fresh.EntityID) || f.batch()[0].Base != 0 {
+		t.Errorf("%d records mended, the task is there: %v, base %d", mended, f.has(task), f.batch()[0].Base)
+	}
+	told := change(state(task, 2, "title", "the second knows it too"))
+	o.hold(told)
+	f.must(second(f.ApplyChanges(f.ctx, o.page(told))))
+	if !f.compare(o) || f.field(task, "asset") != "mine" || f.field(task, "title") != "the second knows it too" {
+		t.Error("what both servers hold is not taken from the second")
+	}
+}

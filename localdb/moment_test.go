@@ -1,6 +1,7 @@
 package localdb_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -176,5 +177,29 @@ func TestTheTimeOfASentOpStays(t *testing.T) {
 	}
 	if d := time.UnixMilli(again[1].Time()).Sub(start.Add(2 * time.Hour)); d.Abs() > time.Second {
 		t.Errorf("a new one is off by %v", d)
+	}
+}
+
+// TestAnOpOfAnOlderBoot goes out with the offset that was learned in its own boot,
+// whatever the clocks of the boots since say.
+func TestAnOpOfAnOlderBoot(t *testing.T) {
+	f := newFixture(t)
+	server := start.UnixMilli()
+	meet := func(now int64) {
+		before := f.read
+		f.pass(20 * time.Millisecond)
+		f.must(f.LearnOffset(f.ctx, now, before, f.read))
+	}
+	f.read = op.Reading{Wall: 1, Boot: 1000, BootID: "boot-1"}
+	meet(server)
+	f.pass(time.Hour)
+	f.add("made in the first boot")
+	made := server + time.Hour.Milliseconds() + 10
+	for i, wall := range []int64{time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC).UnixMilli(), 0} {
+		f.read = op.Reading{Wall: wall, Boot: 500, BootID: fmt.Sprint("boot-", i+2)}
+		meet(server + int64(i+1)*24*time.Hour.Milliseconds())
+		if ops := f.batch(); len(ops) != 1 || ops[0].Time() != made || ops[0].TimeUncertain {
+			t.Errorf("in boot %d it goes out as %+v; made at %d", i+2, ops, made)
+		}
 	}
 }
