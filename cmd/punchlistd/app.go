@@ -57,7 +57,7 @@ The first steps:
 	root.PersistentFlags().StringVar(&a.dbPath, "db", "", "the database: a file, or postgres://… (default $PUNCHLISTD_DB, else "+defaultDB+")")
 	root.SetFlagErrorFunc(cli.FlagError)
 	root.AddCommand(a.serveCmd(), a.userCmd(), a.inviteCmd(), a.deviceCmd(), a.taskCmd(), a.importCmd(), a.exportCmd(), a.stateCmd(), a.auditCmd(), a.caCmd())
-	root.AddCommand(a.reportCmd())
+	root.AddCommand(a.reportCmd(), a.templateCmd(), a.recurCmd())
 	root.AddCommand(a.ManCmd(built), a.VersionCmd(built, sqlitestore.Schema()))
 	return root
 }

@@ -53,6 +53,8 @@ type PlanOptions struct {
 	Prune    bool
 	PruneRef string
 	Role     op.Role // whose import it is; "" may all
+	// Templates are the checklists of new tasks that bring none, by task type.
+	Templates map[string][]op.Fields
 }
 
 // Tally counts the records of a kind.

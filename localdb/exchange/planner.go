@@ -303,6 +303,9 @@ func (p *planner) planTasks(ctx context.Context, portion []match) error {
 			continue
 		}
 		out.task = p.change(op.Task, m.id, m.have, fields)
+		if m.have == nil && len(m.entry.items) == 0 {
+			out.items = itemsOf(p.options.Templates[fields.Text("type")])
+		}
 		p.countChildren(&out)
 		p.plan.tasks = append(p.plan.tasks, out)
 		for kind, n := range c.unchanged[m.id] {

@@ -17,7 +17,8 @@ type Edited struct {
 	Overrode []wire.Conflict // what a device wrote between the look and the edit, and lost
 }
 
-// AddTask makes a task in the author's first crew; it is PENDING.
+// AddTask makes a task in the author's first crew; it is PENDING, and has the
+// checklist that its type's template says.
 func (s *Server) AddTask(ctx context.Context, by Author, fields op.Fields) (Edited, error) {
 	f := fields.Clone()
 	if f["status"] == nil {
@@ -37,7 +38,11 @@ func (s *Server) AddTask(ctx context.Context, by Author, fields op.Fields) (Edit
 	if err != nil {
 		return Edited{}, err
 	}
-	return s.edit(ctx, by, id, []op.Op{{Kind: op.Task, Entity: id, Action: op.Insert, Fields: f}})
+	items, err := s.TemplateOf(ctx, by.Crews[0], f.Text("type"))
+	if err != nil {
+		return Edited{}, err
+	}
+	return s.edit(ctx, by, id, append([]op.Op{{Kind: op.Task, Entity: id, Action: op.Insert, Fields: f}}, checklist(id, items)...))
 }
 
 // SetTask changes fields of a task. A change of status is checked as any

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 )
 
@@ -34,7 +35,10 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	tended := make(chan struct{})
 	go func() {
 		defer close(tended)
+		var recurring sync.WaitGroup
+		recurring.Go(func() { s.recurOn(tending) })
 		s.tendOn(tending)
+		recurring.Wait()
 	}()
 	defer func() { still(); <-tended }()
 	stopped := make(chan error, 1)
