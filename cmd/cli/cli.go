@@ -11,10 +11,12 @@
 package cli
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -92,7 +94,7 @@ func Hint(err error) string {
 }
 
 // Plain takes out whatever could steer a terminal.
-func Plain(s string) string { return op.Clean(s, true) }
+func Plain(s string) string { return strings.ReplaceAll(op.Clean(s, true), "\t", "    ") }
 
 // Count is "1 change" or "3 changes".
 func Count(n int, one string) string {
@@ -122,10 +124,29 @@ func (a *App) Note(format string, args ...any) {
 
 // PrintJSON writes one value for programs.
 func (a *App) PrintJSON(v any) error {
-	enc := json.NewEncoder(a.Out)
+	var text bytes.Buffer
+	enc := json.NewEncoder(&text)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
-	return enc.Encode(v)
+	if err := enc.Encode(v); err != nil {
+		return err
+	}
+	_, err := io.WriteString(a.Out, escaped(text.String()))
+	return err
+}
+
+// escaped writes what a terminal could take for a control in JSON's own way: to
+// programs it is the same.
+func escaped(text string) string {
+	var b strings.Builder
+	for _, r := range text {
+		if r >= 0x7f && op.Clean(string(r), true) == "" {
+			fmt.Fprintf(&b, `\u%04x`, r)
+			continue
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
 }
 
 // JSONFlag gives a command the flag --json.

@@ -112,7 +112,7 @@ func One(ctx context.Context, db *localdb.DB, id string) (Task, error) {
 	if err != nil {
 		return Task{}, err
 	}
-	t := Task{ID: id, Version: v.Version, Sync: string(v.Sync), Fields: v.Fields, Checklist: recordsOf(v.Checklist), Notes: recordsOf(v.Notes), Time: recordsOf(v.Time)}
+	t := Task{ID: id, Version: v.Version, Sync: string(v.Sync), Fields: textOnly(op.Task, v.Fields), Checklist: recordsOf(v.Checklist), Notes: recordsOf(v.Notes), Time: recordsOf(v.Time)}
 	if v.Site != nil {
 		s := recordOf(*v.Site)
 		t.Site = &s
@@ -132,7 +132,7 @@ func storedTask(ctx context.Context, db *localdb.DB, row localdb.TaskRow, deep b
 	if err != nil {
 		return t, err
 	}
-	t.Version, t.Fields = rec.Version, rec.Fields
+	t.Version, t.Fields = rec.Version, textOnly(op.Task, rec.Fields)
 	t.Site, err = storedSite(ctx, db, rec.Fields.Text("site_id"), sites)
 	return t, err
 }
@@ -163,4 +163,18 @@ func recordsOf(list []localdb.Record) []Record {
 	return out
 }
 
-func recordOf(r localdb.Record) Record { return Record{ID: r.ID, Deleted: r.Deleted, Fields: r.Fields} }
+func recordOf(r localdb.Record) Record {
+	return Record{ID: r.ID, Deleted: r.Deleted, Fields: textOnly(r.Kind, r.Fields)}
+}
+
+// textOnly takes out of a record whatever could steer a terminal that shows an
+// export: what came into the file is clean, what others wrote into it may not be.
+func textOnly(kind op.Kind, fields op.Fields) op.Fields {
+	for name, v := range fields {
+		if s, ok := v.(string); ok {
+			f, _ := op.FieldOf(kind, name)
+			fields[name] = op.Clean(s, f.Type == op.Long)
+		}
+	}
+	return fields
+}

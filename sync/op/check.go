@@ -270,6 +270,11 @@ func Clean(s string, long bool) string {
 				return r
 			}
 			return ' '
+		case r == 0x2028 || r == 0x2029: // Unicode's own line breaks, which end a run of right-to-left text too
+			if long {
+				return '\n'
+			}
+			return ' '
 		case unicode.IsControl(r) || isBidiControl(r):
 			return -1
 		}

@@ -209,6 +209,7 @@ func TestF83F84Clean(t *testing.T) {
 		{"bad\xffbyte", "bad\ufffdbyte", "bad\ufffdbyte"},
 		{"e\u0301", "\u00e9", "\u00e9"},
 		{"del\x7f", "del", "del"},
+		{"one\u2028two\u2029three", "one two three", "one\ntwo\nthree"},
 		{"ไทย العربية 日本", "ไทย العربية 日本", "ไทย العربية 日本"},
 	}
 	for _, tt := range tests {
