@@ -11,7 +11,9 @@ type Options struct {
 	Clock    op.Clock      // the machine's clocks
 	NewID    func() string // a fresh UUID, version 7
 	ReadOnly bool          // open for looking only
-	Ballast  bool          // keep 4 MiB beside the database for the day when the disk is full
+	// Trace, where it is set, hears each statement of an action and its values: for measuring.
+	Trace   func(query string, args []any)
+	Ballast bool // keep 4 MiB beside the database for the day when the disk is full
 }
 
 // Change is one change that a person makes to one record.

@@ -85,7 +85,7 @@ func (db *DB) lookFirst(ctx context.Context, look func(*Tx) error) error {
 		return err
 	}
 	defer func() { db.writer <- w }()
-	return db.retry(ctx, func() error { return look(&Tx{ctx, w}) })
+	return db.retry(ctx, func() error { return look(&Tx{ctx: ctx, c: w}) })
 }
 
 type migration struct {

@@ -58,6 +58,8 @@ type Options struct {
 	// Connected is called outside of any transaction with each new connection that
 	// writes, before its first transaction on the newest schema: for TEMP tables and triggers.
 	Connected func(*Tx) error
+	// Trace, where it is set, hears each statement and its values: for measuring.
+	Trace func(query string, args []any)
 	// Before is called at the end of each write transaction, before it is committed.
 	Before func(*Tx) error
 }
@@ -73,6 +75,7 @@ type DB struct {
 	file     os.FileInfo // what path named when it was opened
 	// connected and before are those of the Options, once the schema is the newest.
 	connected, before func(*Tx) error
+	trace             func(query string, args []any)
 	// writer holds the one writer connection while nobody writes, readers those
 	// that nobody reads with; nil stands for one that is not open yet.
 	writer, readers chan *conn
@@ -112,7 +115,7 @@ func Open(ctx context.Context, path string, o Options) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	db := &DB{path: path, dir: filepath.Dir(path), readOnly: o.ReadOnly, ballast: o.Ballast && !o.ReadOnly, writer: make(chan *conn, 1), readers: make(chan *conn, readers), listeners: map[chan struct{}]bool{}}
+	db := &DB{path: path, dir: filepath.Dir(path), readOnly: o.ReadOnly, ballast: o.Ballast && !o.ReadOnly, writer: make(chan *conn, 1), readers: make(chan *conn, readers), listeners: map[chan struct{}]bool{}, trace: o.Trace}
 	if db.file, err = os.Stat(path); err != nil {
 		return nil, err
 	}

@@ -13,12 +13,16 @@ import (
 
 // Tx is one transaction. It must not be kept beyond the function it was given to.
 type Tx struct {
-	ctx context.Context
-	c   *conn
+	ctx   context.Context
+	c     *conn
+	trace func(query string, args []any)
 }
 
 // Exec runs one statement; it is prepared once per connection.
 func (t *Tx) Exec(query string, args ...any) (sql.Result, error) {
+	if t.trace != nil {
+		t.trace(query, args)
+	}
 	s, err := t.c.stmt(t.ctx, query)
 	if err != nil {
 		return nil, fmt.Errorf("%w in %q", err, query)
@@ -29,6 +33,9 @@ func (t *Tx) Exec(query string, args ...any) (sql.Result, error) {
 // Query runs one query; the caller closes the rows before its next statement
 // that writes.
 func (t *Tx) Query(query string, args ...any) (*sql.Rows, error) {
+	if t.trace != nil {
+		t.trace(query, args)
+	}
 	s, err := t.c.stmt(t.ctx, query)
 	if err != nil {
 		return nil, fmt.Errorf("%w in %q", err, query)
@@ -86,7 +93,7 @@ func (db *DB) Write(ctx context.Context, fn func(*Tx) error) (err error) {
 			_ = run(w, "ROLLBACK")
 		}
 	}()
-	t := &Tx{context.WithoutCancel(ctx), w}
+	t := &Tx{context.WithoutCancel(ctx), w, db.trace}
 	if err := fn(t); err != nil {
 		return fold(db.path, err)
 	}
@@ -118,7 +125,7 @@ func (db *DB) greet(w *conn) error {
 	if w.greeted || db.connected == nil {
 		return nil
 	}
-	err := db.retry(context.Background(), func() error { return db.connected(&Tx{context.Background(), w}) })
+	err := db.retry(context.Background(), func() error { return db.connected(&Tx{context.Background(), w, db.trace}) })
 	w.greeted = err == nil
 	return err
 }
@@ -192,7 +199,7 @@ func (db *DB) Read(ctx context.Context, fn func(*Tx) error) error {
 	// recovered by another process: that one is waited for too.
 	// Scan, not run: a SELECT that is not read to its end would keep the snapshot
 	// open beyond the ROLLBACK, and this connection would never see news again.
-	t, first := &Tx{ctx, r}, 0
+	t, first := &Tx{ctx: ctx, c: r}, 0
 	if err := db.retry(ctx, func() error { return t.Scan([]any{&first}, "SELECT count(*) FROM sqlite_schema") }); err != nil {
 		return fold(db.path, err)
 	}

@@ -44,7 +44,7 @@ func (db *DB) watch(ctx context.Context, ch chan struct{}, every time.Duration) 
 		}
 		if c != nil {
 			var v int64
-			t := Tx{context.Background(), c}
+			t := Tx{ctx: context.Background(), c: c}
 			if err := t.Scan([]any{&v}, "PRAGMA data_version"); err == nil {
 				if last >= 0 && v != last {
 					poke(ch)
