@@ -60,6 +60,7 @@ type world struct {
 	server  *exec.Cmd
 
 	terminals int
+	editor    string // $EDITOR on the terminals, as a shell command
 }
 
 func newWorld(t *testing.T) *world {
@@ -99,7 +100,7 @@ func (w *world) try(name string, args ...string) (stdout, stderr string, code in
 func (w *world) command(ctx context.Context, name string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, filepath.Join(w.bin, name), args...)
 	cmd.Dir = w.dir
-	cmd.Env = append(os.Environ(), "HOME="+w.dir, "XDG_DATA_HOME="+w.dir, "XDG_STATE_HOME="+filepath.Join(w.dir, "state"), "PUNCHLIST_DB=", "TZ=UTC")
+	cmd.Env = append(os.Environ(), "HOME="+w.dir, "XDG_DATA_HOME="+w.dir, "XDG_STATE_HOME="+filepath.Join(w.dir, "state"), "XDG_CONFIG_HOME="+filepath.Join(w.dir, "config"), "EDITOR=", "VISUAL=", "PUNCHLIST_DB=", "TZ=UTC")
 	return cmd
 }
 

@@ -29,7 +29,7 @@ func (w *world) terminal(cols, rows int, args ...string) *terminal {
 	}
 	w.terminals++ // each has a tmux server of its own: the last one may be ending still
 	term := &terminal{w: w, socket: filepath.Join(w.dir, fmt.Sprint("tmux", w.terminals))}
-	line := fmt.Sprintf("env -u NO_COLOR LANG=C.UTF-8 LC_ALL=C.UTF-8 %s %s", filepath.Join(w.bin, "punchlist"), strings.Join(args, " "))
+	line := fmt.Sprintf("env -u NO_COLOR LANG=C.UTF-8 LC_ALL=C.UTF-8 EDITOR='%s' %s %s", w.editor, filepath.Join(w.bin, "punchlist"), strings.Join(args, " "))
 	term.tmux("-f", "/dev/null", "new-session", "-d", "-s", "s", "-x", fmt.Sprint(cols), "-y", fmt.Sprint(rows), line)
 	w.t.Cleanup(func() { _ = exec.Command("tmux", "-S", term.socket, "kill-server").Run() })
 	return term

@@ -183,6 +183,8 @@ func (a *App) handle(msg tea.Msg) tea.Cmd {
 		return a.saveDraft(msg.of)
 	case outsideMsg:
 		return a.outsideWent(msg)
+	case editMsg:
+		return a.edit(msg)
 	case insideMsg:
 		return a.cameInside(msg)
 	case editedMsg:

@@ -27,6 +27,7 @@ type keeper struct {
 	form  string
 	typed map[string]string // as it was last seen
 	gen   int               // counts what was typed; see draftMsg
+	away  map[string]string // where a text lies that is in the editor; see editor.go
 	file  *draftFile
 }
 
@@ -92,7 +93,7 @@ func (a *App) keepDraft(s screen) tea.Cmd {
 	if maps.Equal(texts, k.typed) {
 		return nil
 	}
-	k.typed = texts
+	k.typed, k.away = texts, nil
 	k.gen++
 	gen := k.gen
 	return tea.Tick(a.o.Draft, func(time.Time) tea.Msg { return draftMsg{of: d, gen: gen} })
@@ -101,7 +102,7 @@ func (a *App) keepDraft(s screen) tea.Cmd {
 // saveDraft writes a draft, unless its form has been saved meanwhile.
 func (a *App) saveDraft(d drafter) tea.Cmd {
 	db, k := a.o.DB, d.keeper()
-	form, file, texts := k.form, k.file, k.typed
+	form, file, texts := k.form, k.file, k.draft()
 	return a.run(func(ctx context.Context) tea.Msg {
 		file.mu.Lock()
 		defer file.mu.Unlock()
@@ -113,6 +114,16 @@ func (a *App) saveDraft(d drafter) tea.Cmd {
 		}
 		return nil
 	})
+}
+
+// draft is what is kept: the texts, and where the one in the editor lies.
+func (k *keeper) draft() map[string]string {
+	out := maps.Clone(k.typed)
+	if len(k.away) > 0 && out == nil {
+		out = map[string]string{}
+	}
+	maps.Copy(out, k.away)
+	return out
 }
 
 // drop forgets a draft for good.

@@ -45,9 +45,13 @@ const (
 // Messages on the way to the editor and back.
 type (
 	outsideMsg struct { // the text lies in the file
+		of          outsider
+		path, field string
+		err         error
+	}
+	editMsg struct { // the draft knows of it
 		of   outsider
 		path string
-		err  error
 	}
 	insideMsg struct { // the editor has ended
 		of   outsider
@@ -77,20 +81,10 @@ func (a *App) openEditor(s screen) tea.Cmd {
 		a.say("No editor is set: start with EDITOR=nano punchlist, or write here.")
 		return nil
 	}
-	db, dir, k, texts := a.o.DB, a.o.Editor.Dir, of.keeper(), of.texts()
-	k.gen++ // a draft that is on its way would forget the file
-	return a.gated(a.run(func(ctx context.Context) tea.Msg {
+	dir := a.o.Editor.Dir
+	return a.gated(a.run(func(context.Context) tea.Msg {
 		path, err := writeOutside(dir, text)
-		if err != nil {
-			return outsideMsg{of: of, err: err}
-		}
-		kept := map[string]string{draftFileText: path, draftFileField: field}
-		for name, t := range texts {
-			kept[name] = t
-		}
-		k.file.mu.Lock()
-		defer k.file.mu.Unlock()
-		return outsideMsg{of: of, path: path, err: db.SaveDraft(a.jobs.lasting, k.form, kept)}
+		return outsideMsg{of: of, path: path, field: field, err: err}
 	}))
 }
 
@@ -106,18 +100,33 @@ func writeOutside(dir, text string) (string, error) {
 	return f.Name(), errors.Join(err, f.Close())
 }
 
-// outsideWent runs the editor.
+// outsideWent keeps in the draft where the text is.
 func (a *App) outsideWent(msg outsideMsg) tea.Cmd {
 	if msg.err != nil {
 		a.say("The editor was not opened: " + explain(msg.err))
 		return nil
 	}
+	k := msg.of.keeper()
+	k.typed, k.away = msg.of.texts(), map[string]string{draftFileText: msg.path, draftFileField: msg.field}
+	k.gen++ // a draft that is on its way would forget the file
+	save := a.saveDraft(msg.of)
+	return a.gated(func() tea.Msg {
+		if failed, bad := save().(keptMsg); bad {
+			return failed
+		}
+		return editMsg{of: msg.of, path: msg.path}
+	})
+}
+
+// edit runs the editor.
+func (a *App) edit(msg editMsg) tea.Cmd {
 	run := a.o.Editor.Run
 	if run == nil {
 		run = terminal.Exec
 	}
 	cmd := exec.Command("sh", "-c", a.o.Editor.Command+` "$1"`, "sh", msg.path)
-	return a.gated(run(cmd, func(err error) tea.Msg { return insideMsg{of: msg.of, path: msg.path, err: err} }))
+	a.gate++ // not gated: the order to the terminal layer must not be wrapped, only what comes back
+	return run(cmd, func(err error) tea.Msg { return gatedMsg{insideMsg{of: msg.of, path: msg.path, err: err}} })
 }
 
 // cameInside reads what the editor saved.
@@ -153,7 +162,7 @@ func (a *App) edited(msg editedMsg) tea.Cmd {
 	field, before, _ := msg.of.outside()
 	msg.of.takeOutside(field, msg.text)
 	k := msg.of.keeper()
-	k.typed = msg.of.texts()
+	k.typed, k.away = msg.of.texts(), nil
 	k.gen++
 	if _, after, _ := msg.of.outside(); after == before {
 		a.say("The text is as it was.")
