@@ -385,7 +385,7 @@ func (a *App) press(k tea.KeyMsg) tea.Cmd {
 	switch {
 	case key.Matches(k, a.keys.Leave):
 		return a.leave()
-	case modal && k.Type == tea.KeyRunes: // a letter is a letter, whatever config.toml makes of it
+	case modal && !aside(k): // a letter is a letter, whatever config.toml makes of it
 		return tea.Batch(top.update(a, k), a.keepDraft(top))
 	case key.Matches(k, a.keys.Suspend):
 		return tea.Suspend

@@ -11,7 +11,8 @@ import (
 	tea "github.com/charmbracelet/bubbletea"
 )
 
-// All input and output of the screens is in this file.
+// All input and output of the screens is in this file, but for what drafts
+// (draft.go) and the person's editor (editor.go) need.
 
 // jobs counts the commands that use the database, so that nobody closes it
 // under them: Bubble Tea does not wait for commands at the end.

@@ -192,14 +192,14 @@ func TestRefusedChangesAreAllTriedAgain(t *testing.T) {
 func TestOtherKeysForCommands(t *testing.T) {
 	s := newStory(t)
 	s.day()
-	s.o.Keys = map[string][]string{"status": {"f8", "b"}, "delete": {}, "queue": {"Z"}, "offline": {"w"}}
+	s.o.Keys = map[string][]string{"status": {"f8", "b"}, "delete": {}, "queue": {"Z"}, "offline": {"w"}, "suspend": {"space"}, "mark": {"x"}}
 	if faults := tui.CheckKeys(s.o.Keys); len(faults) > 0 {
 		t.Fatal(faults)
 	}
 	s.open(80, 24).online().sees("f8/b status").keys("jj", "s").sees("s does nothing here").keys("f8").sees("2 on hold").keys("esc", "b").sees("2 on hold").keys("esc")
 	s.keys("D").sees("D does nothing here").keys(":", "delete", "enter").sees("delete has no key").keys("esc")
 	s.keys("?").sees("f8/b").seesNot("delete").keys("ctrl+d", "ctrl+d").sees("Z  ").keys("esc", "Z").sees("Nothing waits").keys("esc")
-	s.keys("n", "w was typed").sees("w was typed").keys("enter").sees("Note added").keys("w").sees("WORKING OFFLINE")
+	s.keys("n", "w was", " ", "typed").sees("w was typed").keys("enter").sees("Note added").keys("w").sees("WORKING OFFLINE")
 	if s.offline[0] != true {
 		t.Error("it does not work offline")
 	}

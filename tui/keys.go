@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"strings"
 	"unicode"
 
 	"github.com/charmbracelet/bubbles/key"
@@ -189,6 +190,12 @@ func (k *keyMap) commands() []command {
 		{"top", anywhere, &k.Top, "to the first"},
 		{"bottom", anywhere, &k.Bottom, "to the last"},
 	}
+}
+
+// aside tells whether a key can be a command's while text is typed.
+func aside(k tea.KeyMsg) bool {
+	name := k.String()
+	return strings.HasPrefix(name, "ctrl+") || len(name) > 1 && name[0] == 'f' && unicode.IsDigit(rune(name[1]))
 }
 
 // pressOf is the key message of a key's name, as bindings are written; false when

@@ -143,3 +143,51 @@ func TestDoneWithATask(t *testing.T) {
 		t.Error("the cursor followed a task that is done with")
 	}
 }
+
+// TestASupersededSearchIsGivenUp: of the keys of a word only the last one's page
+// is read to its end.
+func TestASupersededSearchIsGivenUp(t *testing.T) {
+	s := newStory(t)
+	s.many(300)
+	s.open(80, 24).online().keys("/")
+	var cmds []tea.Cmd
+	for _, r := range "task 29" {
+		_, cmd := s.app.Update(tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune{r}})
+		cmds = append(cmds, cmd)
+	}
+	var msgs []tea.Msg
+	var collect func(tea.Cmd)
+	collect = func(cmd tea.Cmd) {
+		if cmd == nil {
+			return
+		}
+		msg := cmd()
+		if batch, ok := msg.(tea.BatchMsg); ok {
+			for _, c := range batch {
+				collect(c)
+			}
+			return
+		}
+		msgs = append(msgs, msg)
+	}
+	for _, cmd := range cmds {
+		collect(cmd)
+	}
+	given, whole := 0, 0
+	for _, msg := range msgs {
+		switch text := fmt.Sprintf("%T %+v", msg, msg); {
+		case !strings.HasPrefix(text, "tui.pageMsg"):
+		case strings.Contains(text, "Rows:[]"):
+			given++
+		default:
+			whole++
+		}
+	}
+	if given == 0 || whole != 1 {
+		t.Errorf("%d pages given up and %d read, of %d keys", given, whole, len(cmds))
+	}
+	for _, msg := range msgs {
+		s.send(msg)
+	}
+	s.sees("Tasks matching: task 29", "Task 29").seesNot("Task 31 ", "context canceled")
+}

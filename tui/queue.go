@@ -177,8 +177,12 @@ func (s *queueScreen) askDiscard(a *App, row localdb.QueueRow) tea.Cmd {
 		"Discard this change to " + a.text(row.TaskNumber) + " " + a.cut(a.text(row.TaskTitle), 40) + "?",
 		a.text(row.Sentence) + ", " + a.clock(row.Op.CreatedAt) + ". It was never sent and will be gone.",
 	}}
+	what := a.text(row.TaskNumber)
+	if what == "" { // a site's
+		what = "it"
+	}
 	q.then = func() tea.Cmd {
-		return a.write(writing{from: s, said: "Discarded: " + a.text(row.TaskNumber) + " is as it was before.", plain: true, work: func(ctx context.Context, db *localdb.DB) (string, error) {
+		return a.write(writing{from: s, said: "Discarded: " + what + " is as it was before.", plain: true, work: func(ctx context.Context, db *localdb.DB) (string, error) {
 			return "", db.DiscardOp(ctx, row.Op.ID)
 		}})
 	}
