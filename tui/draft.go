@@ -60,8 +60,8 @@ type keptMsg struct{ err error }
 // findDraft looks whether a text waits for the form that is being opened.
 func (a *App) findDraft(k *keeper) tea.Cmd {
 	db, form := a.o.DB, k.form
-	return a.gated(a.run(func(ctx context.Context) tea.Msg {
-		ctx = a.jobs.lasting
+	return a.gated(a.run(func(context.Context) tea.Msg {
+		ctx := a.jobs.lasting
 		d, found, err := db.FindDraft(ctx, form)
 		if found && err == nil {
 			d, found = foundOutside(ctx, db, form, d)

@@ -71,8 +71,8 @@ func (s *exportScreen) write(a *App) tea.Cmd {
 		a.say("A file needs a name; esc goes back.")
 		return nil
 	}
-	return a.gated(a.run(func(ctx context.Context) tea.Msg {
-		n, err := export(context.WithoutCancel(ctx), file)
+	return a.gated(a.run(func(context.Context) tea.Msg {
+		n, err := export(a.jobs.lasting, file)
 		return exportedMsg{from: s, file: file, n: n, err: err}
 	}))
 }
