@@ -30,6 +30,8 @@ type app struct {
 	dbPath string // --db
 	crew   string // --crew of the office's commands
 	by     string // --by of the office's commands
+
+	metrics *metrics // serve --metrics; nil: nothing is measured
 }
 
 func (a *app) command() *cobra.Command {
@@ -81,7 +83,11 @@ func (a *app) with(cmd *cobra.Command, do func(ctx context.Context, srv *server.
 	if err != nil {
 		return err
 	}
-	srv, err := server.New(ctx, store, server.Options{Now: time.Now, Rand: rand.Reader, Log: a.logger(), Lanes: a.database().lanes()})
+	o := server.Options{Now: time.Now, Rand: rand.Reader, Log: a.logger(), Lanes: a.database().lanes()}
+	if a.metrics != nil {
+		store, o.Meter = timed{store, a.metrics}, a.metrics
+	}
+	srv, err := server.New(ctx, store, o)
 	if err == nil {
 		err = do(ctx, srv, store)
 	}

@@ -202,14 +202,14 @@ func TestMistakes(t *testing.T) {
 }
 
 // served starts a server and returns its address and how to stop it.
-func (p *program) served() (base string, stop func() error) {
+func (p *program) served(flags ...string) (base string, stop func() error) {
 	p.Helper()
 	ctx, cancel := context.WithCancel(p.Context())
 	r, w := io.Pipe()
 	ended := make(chan error, 1)
 	var errs bytes.Buffer
 	go func() {
-		err := run(ctx, []string{"serve", "--listen", "127.0.0.1:0", "--db", p.db}, cli.Streams{In: strings.NewReader(""), Out: w, Err: &errs})
+		err := run(ctx, append([]string{"serve", "--listen", "127.0.0.1:0", "--db", p.db}, flags...), cli.Streams{In: strings.NewReader(""), Out: w, Err: &errs})
 		w.CloseWithError(io.EOF)
 		ended <- err
 	}()

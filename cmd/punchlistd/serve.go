@@ -29,6 +29,7 @@ const urlSetting = "url"
 type serving struct {
 	listen, cert, key, url string
 	auto                   bool
+	metrics                string
 }
 
 func (a *app) serveCmd() *cobra.Command {
@@ -43,7 +44,17 @@ certificate; or put a proxy that speaks TLS in front and say with --url how
 devices reach it.`,
 		Example: "  punchlistd serve\n  punchlistd serve --listen :8443 --tls-auto\n  punchlistd serve --listen :8443 --tls-cert sync.pem --tls-key sync.key --url https://sync.example:8443", Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if o.metrics != "" {
+				a.metrics = newMetrics()
+			}
 			return a.with(cmd, func(ctx context.Context, srv *server.Server, store server.Store) error {
+				if a.metrics != nil {
+					stop, err := a.metrics.serve(o.metrics, srv)
+					if err != nil {
+						return err
+					}
+					defer func() { _ = stop() }()
+				}
 				release, err := a.database().lockServing()
 				if err != nil {
 					return err
@@ -56,6 +67,7 @@ devices reach it.`,
 	f.StringVar(&o.cert, "tls-cert", "", "file of the certificate, with its chain (PEM)")
 	f.StringVar(&o.key, "tls-key", "", "file of its key (PEM)")
 	f.BoolVar(&o.auto, "tls-auto", false, "serve TLS with certificates of the server's own making")
+	f.StringVar(&o.metrics, "metrics", "", "address on which GET /metrics tells Prometheus how the server does, in plain HTTP (default: none)")
 	f.StringVar(&o.url, "url", "", "the address by which devices reach the server (default: made from --listen)")
 	return cmd
 }

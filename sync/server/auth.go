@@ -99,6 +99,7 @@ func (s *Server) report(r *http.Request, device string) error {
 	if since, err := parseCursor(r.URL.Query().Get("since")); err == nil && len(since.at) > 0 && r.URL.Path == wire.PathChanges {
 		report.Cursor = since.String() // it asks with what it has stored
 	}
+	s.meter.Reported(report)
 	return s.store.Touch(context.WithoutCancel(r.Context()), device, report)
 }
 

@@ -47,7 +47,7 @@ func (s *Server) Handler() http.Handler {
 		panic(err) // the options are constants
 	}
 	packed := compress(mux)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return s.metered(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.identified(w.Header())
 		defer s.survive(w, r)
 		if r.URL.Path == wire.PathEvents { // a stream is not packed: it would be held back, and need memory
@@ -55,7 +55,7 @@ func (s *Server) Handler() http.Handler {
 			return
 		}
 		packed.ServeHTTP(w, r)
-	})
+	}))
 }
 
 // only lets the endpoint's own method through.

@@ -26,12 +26,13 @@ const maxGather = 4000
 // lanes gather what devices write.
 type lanes struct {
 	store Records
+	meter Meter
 	seed  maphash.Seed
 	all   []lane
 }
 
-func newLanes(store Records, n int) *lanes {
-	return &lanes{store, maphash.MakeSeed(), make([]lane, max(n, 1))}
+func newLanes(store Records, n int, meter Meter) *lanes {
+	return &lanes{store, meter, maphash.MakeSeed(), make([]lane, max(n, 1))}
 }
 
 type lane struct {
@@ -164,6 +165,7 @@ func (l *lane) handOver() {
 // may lie in a single batch, each is tried by itself.
 func (l *lanes) flush(ctx context.Context, group []*entry) {
 	ctx = context.WithoutCancel(ctx) // the one who writes may go, those it writes for stay
+	l.meter.Gathered(len(group))
 	err := l.store.Write(ctx, stepsOf(group))
 	if err != nil && len(group) > 1 && !errors.Is(err, ErrBusy) {
 		for _, e := range group {

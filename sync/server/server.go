@@ -40,6 +40,7 @@ type Options struct {
 	// Lanes is how many writes may run beside each other: more than one only
 	// where the store locks by the crew.
 	Lanes int
+	Meter Meter // nil: nobody listens
 }
 
 // Server is the sync server over one store. It is safe for concurrent use. It
@@ -57,6 +58,7 @@ type Server struct {
 
 	unpacking chan struct{} // held by the request that unpacks a large body
 	lanes     *lanes        // what is being written
+	meter     Meter
 
 	reading chan struct{} // holds a token while nobody reads a crew's records through
 
@@ -73,7 +75,11 @@ func New(ctx context.Context, store Store, o Options) (*Server, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{store: store, now: o.Now, rand: o.Rand, log: o.Log, tries: newTries(), reports: newReports(), hub: newHub(store), unpacking: make(chan struct{}, 1), lanes: newLanes(store, o.Lanes),
+	if o.Meter == nil {
+		o.Meter = silent{}
+	}
+	s := &Server{store: store, now: o.Now, rand: o.Rand, log: o.Log, tries: newTries(), reports: newReports(), hub: newHub(store),
+		unpacking: make(chan struct{}, 1), lanes: newLanes(store, o.Lanes, o.Meter), meter: o.Meter,
 		reading: make(chan struct{}, 1)}
 	s.reading <- struct{}{}
 	if err := s.identify(ctx); err != nil {
@@ -163,6 +169,7 @@ func (s *Server) apply(ctx context.Context, by Author, seen wire.Seen, ops []inc
 	if err := s.lanes.write(ctx, step, len(ops)); err != nil {
 		return nil, nil, fmt.Errorf("apply %d changes: %w", len(ops), err)
 	}
+	s.decided(ops, results)
 	for i := range results {
 		results[i].OpID = ops[i].raw
 	}

@@ -84,7 +84,7 @@ func transient(err error) bool {
 var errLost = errors.New("the connection to the database was lost")
 
 // tries is how often a transaction that met another one is made.
-const tries = 8
+const tries = 16
 
 // again makes a transaction anew when it met another one: the database undid it
 // whole, and says so. What became of one whose connection was lost nobody knows:
@@ -103,7 +103,7 @@ func (s *Store) again(ctx context.Context, do func() error) error {
 			timer.Stop()
 			return ctx.Err()
 		}
-		pause *= 2
+		pause = min(2*pause, 100*time.Millisecond)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"example.com/punchlist/sync/op"
 	"example.com/punchlist/sync/server"
 )
 
@@ -30,21 +31,22 @@ func scanRow(rows pgx.Rows) (r server.Row, err error) {
 }
 
 // queryFor are the needs of several steps, as lists that the database takes whole.
+// Each query names its table's key with all that is constant in it and one list:
+// such a query finds its rows by the key however little is known of the table,
+// where a join would be planned as if a new table were empty for ever.
 type queryFor struct {
-	crews        []string
-	kinds, ids   []string // records
-	tasks, refs  []string
-	users        []string // beside ops
-	ops          [][]byte
-	owners       []string // beside devices and seqs
-	devices      [][]byte
-	seqs         []int64
-	markCrews    []string
-	markVersions []int64
+	crews       []string
+	records     map[op.Kind][]string
+	tasks, refs []string
+	ops         map[string][][]byte // by user
+	seqs        map[placeOwner][]int64
+	marks       map[string][]int64 // by crew
 }
 
+type placeOwner struct{ user, device string }
+
 func union(asks []server.Needs) *queryFor {
-	q := &queryFor{}
+	q := &queryFor{records: map[op.Kind][]string{}, ops: map[string][][]byte{}, seqs: map[placeOwner][]int64{}, marks: map[string][]int64{}}
 	crews, records, tasks, refs, marks := map[string]bool{}, map[server.Ref]bool{}, map[string]bool{}, map[string]bool{}, map[server.Mark]bool{}
 	for _, n := range asks {
 		add(crews, n.Crews)
@@ -53,18 +55,19 @@ func union(asks []server.Needs) *queryFor {
 		add(refs, n.Refs)
 		add(marks, n.Marks)
 		for _, id := range n.OpIDs {
-			q.users, q.ops = append(q.users, n.User), append(q.ops, packID(id))
+			q.ops[n.User] = append(q.ops[n.User], packID(id))
 		}
-		for _, seq := range n.Seqs {
-			q.owners, q.devices, q.seqs = append(q.owners, n.User), append(q.devices, packID(n.Device)), append(q.seqs, seq)
+		if owner := (placeOwner{n.User, n.Device}); len(n.Seqs) > 0 {
+			q.seqs[owner] = append(q.seqs[owner], n.Seqs...)
 		}
 	}
 	q.crews, q.tasks, q.refs = slices.Sorted(maps.Keys(crews)), slices.Sorted(maps.Keys(tasks)), slices.Sorted(maps.Keys(refs))
 	for ref := range records {
-		q.kinds, q.ids = append(q.kinds, string(ref.Kind)), append(q.ids, ref.ID)
+		q.records[ref.Kind] = append(q.records[ref.Kind], ref.ID)
 	}
 	for m := range marks {
-		q.markCrews, q.markVersions = append(q.markCrews, plainText(m.Crew)), append(q.markVersions, m.Version)
+		crew := plainText(m.Crew)
+		q.marks[crew] = append(q.marks[crew], m.Version)
 	}
 	return q
 }
@@ -78,34 +81,31 @@ func add[T comparable](set map[T]bool, list []T) {
 // loader takes what the queries find.
 type loader struct{ row, outcome, seq, mark, forgotten func(pgx.Rows) error }
 
-// queue queues one query for each sort of need that there is.
-func (q *queryFor) queue(queue func(string, ...any) *pgx.QueuedQuery, to loader) {
-	if len(q.markCrews) > 0 {
-		queue(`SELECT c.crew, c.version, c.fingerprint FROM unnest($1::text[], $2::bigint[]) AS w (crew, version)
-			JOIN chain AS c ON c.crew = w.crew AND c.version = w.version`, q.markCrews, q.markVersions).Query(each(to.mark))
+// homeOf is the home of the user that a query's first parameter names.
+const homeOf = `coalesce((SELECT u.home FROM users AS u WHERE u.name = $1), '')`
+
+// queue queues the queries for all that is needed.
+func (q *queryFor) queue(queue queuer, to loader) {
+	for crew, versions := range q.marks {
+		queue(`SELECT crew, version, fingerprint FROM chain WHERE crew = $1 AND version = ANY($2::bigint[])`, crew, versions).Query(each(to.mark))
 	}
-	if len(q.ops) > 0 {
-		queue(`SELECT `+outcomeColumns+` FROM unnest($1::text[], $2::bytea[]) AS w (author, op_id) LEFT JOIN users AS u ON u.name = w.author
-			JOIN outcomes AS o ON o.home = coalesce(u.home, '') AND o.author = w.author AND o.op_id = w.op_id`, q.users, q.ops).Query(each(to.outcome))
+	for user, ids := range q.ops {
+		queue(`SELECT `+outcomeColumns+` FROM outcomes AS o WHERE o.home = `+homeOf+` AND o.author = $1 AND o.op_id = ANY($2::bytea[])`, user, ids).Query(each(to.outcome))
 	}
-	if len(q.seqs) > 0 {
-		queue(`SELECT o.device, o.seq, o.op_id FROM unnest($1::text[], $2::bytea[], $3::bigint[]) AS w (author, device, seq) LEFT JOIN users AS u ON u.name = w.author
-			JOIN outcomes AS o ON o.home = coalesce(u.home, '') AND o.device = w.device AND o.seq = w.seq AND o.seq > 0`, q.owners, q.devices, q.seqs).Query(each(to.seq))
+	for owner, seqs := range q.seqs {
+		queue(`SELECT o.device, o.seq, o.op_id FROM outcomes AS o WHERE o.home = `+homeOf+` AND o.device = $2 AND o.seq = ANY($3::bigint[]) AND o.seq > 0`,
+			owner.user, packID(owner.device), seqs).Query(each(to.seq))
 	}
-	for _, crew := range q.crews { // a crew a query: its rows are in one place, wherever that is
-		if len(q.ids) > 0 {
-			queue(`SELECT `+columns+` FROM unnest($1::text[], $2::text[]) AS w (kind, id)
-				JOIN records AS r ON r.crew = $3 AND r.kind = w.kind AND r.id = w.id WHERE NOT r.gone`, q.kinds, q.ids, crew).Query(each(to.row))
-			queue(`SELECT f.crew, f.kind, f.id FROM unnest($1::text[], $2::text[]) AS w (kind, id)
-				JOIN forgotten AS f ON f.crew = $3 AND f.kind = w.kind AND f.id = w.id`, q.kinds, q.ids, crew).Query(each(to.forgotten))
+	for _, crew := range q.crews {
+		for kind, ids := range q.records {
+			queue(`SELECT `+columns+` FROM records AS r WHERE r.crew = $1 AND r.kind = $2 AND r.id = ANY($3::text[]) AND NOT r.gone`, crew, string(kind), ids).Query(each(to.row))
+			queue(`SELECT crew, kind, id FROM forgotten WHERE crew = $1 AND kind = $2 AND id = ANY($3::text[])`, crew, string(kind), ids).Query(each(to.forgotten))
 		}
 		if len(q.tasks) > 0 {
-			queue(`SELECT `+columns+` FROM unnest($1::text[]) AS w (task_id)
-				JOIN records AS r ON r.crew = $2 AND r.task_id = w.task_id AND r.task_id <> '' WHERE NOT r.gone`, q.tasks, crew).Query(each(to.row))
+			queue(`SELECT `+columns+` FROM records AS r WHERE r.crew = $1 AND r.task_id = ANY($2::text[]) AND r.task_id <> '' AND NOT r.gone`, crew, q.tasks).Query(each(to.row))
 		}
 		if len(q.refs) > 0 {
-			queue(`SELECT `+columns+` FROM unnest($1::text[]) AS w (ref)
-				JOIN records AS r ON r.crew = $2 AND r.ref = w.ref AND r.ref <> '' WHERE NOT r.gone`, q.refs, crew).Query(each(to.row))
+			queue(`SELECT `+columns+` FROM records AS r WHERE r.crew = $1 AND r.ref = ANY($2::text[]) AND r.ref <> '' AND NOT r.gone`, crew, q.refs).Query(each(to.row))
 		}
 	}
 }

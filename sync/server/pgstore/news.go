@@ -93,7 +93,7 @@ func (s *Store) Standing(ctx context.Context, devices []string) (map[string][]st
 		err := rows.Scan(&device, &crews)
 		out[device] = crews
 		return err
-	}, `SELECT d.id, `+crewsOfUser+` FROM unnest($1::text[]) AS w (id) JOIN devices AS d ON d.id = w.id
-		JOIN users AS u ON u.name = d.author WHERE d.revoked_at = 0 AND u.disabled_at = 0`, devices)
+	}, `SELECT d.id, `+crewsOfUser+` FROM devices AS d JOIN users AS u ON u.name = d.author
+		WHERE d.id = ANY($1::text[]) AND d.revoked_at = 0 AND u.disabled_at = 0`, devices)
 	return out, err
 }

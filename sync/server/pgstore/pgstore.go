@@ -183,9 +183,9 @@ func (s *Store) write(ctx context.Context, do func(context.Context, pgx.Tx) erro
 func (s *Store) try(ctx context.Context, do func(context.Context, *pgx.Conn) error) error {
 	ctx, cancel := context.WithTimeout(ctx, roundTime)
 	defer cancel()
-	c, err := s.pool.Acquire(ctx)
+	c, err := s.acquire(ctx)
 	if err != nil {
-		return fold(err)
+		return err
 	}
 	defer c.Release()
 	return fold(do(ctx, c.Conn()))

@@ -28,6 +28,11 @@ func TestMain(m *testing.M) {
 			code = 1
 		}
 	}
+	if benchStarted.Load() {
+		if p, err := benchCluster(); err == nil {
+			_ = p.Remove()
+		}
+	}
 	if code == 0 {
 		err := goleak.Find(goleak.IgnoreTopFunction("net/http.(*persistConn).readLoop"), goleak.IgnoreTopFunction("net/http.(*persistConn).writeLoop"))
 		if err != nil {

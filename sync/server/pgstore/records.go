@@ -3,6 +3,7 @@ package pgstore
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"time"
 
@@ -23,7 +24,13 @@ const (
 //
 //	BEGIN, lock crews, read ──► decide, decide, … ──► write, COMMIT
 func (s *Store) Write(ctx context.Context, steps iter.Seq[server.Step]) error {
-	err := s.again(ctx, func() error { return s.transact(ctx, steps) })
+	do := func() error { return s.transact(ctx, steps) }
+	err := s.again(ctx, do)
+	if codeOf(err) == codeUnique {
+		// The same op came by way of another server while its user changed crews, so
+		// that the two locked different ones: now its outcome is known.
+		err = s.again(ctx, do)
+	}
 	if err == nil {
 		s.notify()
 	}
@@ -60,6 +67,9 @@ func (s *Store) transact(ctx context.Context, steps iter.Seq[server.Step]) error
 func (s *Store) acquire(ctx context.Context) (*pgxpool.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, roundTime)
 	defer cancel()
+	if s.closing.Err() != nil {
+		return nil, fmt.Errorf("%w: the store is closed", server.ErrBusy)
+	}
 	c, err := s.pool.Acquire(ctx)
 	return c, fold(err)
 }
@@ -180,6 +190,7 @@ func (t *transaction) load(ctx context.Context, seen *view, asks ...server.Needs
 		t.queue(`SELECT `+crewColumns+` FROM crews WHERE name = $1`+lock, crew).Query(each(seen.addCrew))
 	}
 	q.queue(t.queue, seen.loader())
+	seen.asked(q)
 	if err := t.send(ctx); err != nil {
 		return err
 	}

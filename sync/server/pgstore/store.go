@@ -73,22 +73,19 @@ func (t *transaction) storeRows(v *view) {
 		crews, kinds, ids, versions, deleted, gone, tasks, refs, numbers, fields, registers, ats)
 }
 
-// letGo frees the refs that tasks give up. Which ones held another ref is known
-// where they were read; the others are looked at.
+// letGo frees the refs that tasks give up, before others take them. Which ones
+// hold another ref is known where they were read; the others are freed unseen,
+// and take theirs again.
 func (t *transaction) letGo(list []server.Row, held map[rowKey]string) {
-	var crews, ids, refs []string
+	ids := map[string][]string{} // by crew
 	for _, r := range list {
-		ref, known := held[keyOf(r)]
-		if r.Kind != op.Task || known && (ref == "" || ref == r.Ref) || !known && r.Ref == "" && r.Version == 0 {
-			continue
+		if ref, known := held[keyOf(r)]; r.Kind == op.Task && (!known || ref != "" && ref != r.Ref) {
+			ids[r.Crew] = append(ids[r.Crew], r.ID)
 		}
-		crews, ids, refs = append(crews, r.Crew), append(ids, r.ID), append(refs, r.Ref)
 	}
-	if len(ids) == 0 {
-		return
+	for crew, list := range ids {
+		t.queue(`UPDATE records SET ref = '' WHERE crew = $1 AND kind = 'task' AND id = ANY($2::text[]) AND ref <> ''`, crew, list)
 	}
-	t.queue(`UPDATE records AS r SET ref = '' FROM unnest($1::text[], $2::text[], $3::text[]) AS w (crew, id, ref)
-		WHERE r.crew = w.crew AND r.kind = 'task' AND r.id = w.id AND r.ref <> '' AND r.ref <> w.ref`, crews, ids, refs)
 }
 
 func (t *transaction) storeOutcomes(list []server.Outcome) {
@@ -106,7 +103,7 @@ func (t *transaction) storeOutcomes(list []server.Outcome) {
 		crews[i], kinds[i], results[i] = o.Crew, plainText(string(o.Kind)), packResult(o.Result, o.Version, stamp)
 	}
 	t.queue(`INSERT INTO outcomes (home, author, op_id, device, entity, seq, version, at, stamp, state, crew, kind, result)
-		SELECT coalesce(u.home, ''), w.author, w.op_id, w.device, w.entity, w.seq, w.version, w.at, w.stamp, w.state, w.crew, w.kind, w.result
+		SELECT coalesce((SELECT u.home FROM users AS u WHERE u.name = w.author), ''), w.author, w.op_id, w.device, w.entity, w.seq, w.version, w.at, w.stamp, w.state, w.crew, w.kind, w.result
 		FROM unnest($1::text[], $2::bytea[], $3::bytea[], $4::bytea[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::boolean[], $10::text[], $11::text[], $12::text[])
 			AS w (author, op_id, device, entity, seq, version, at, stamp, state, crew, kind, result) LEFT JOIN users AS u ON u.name = w.author`,
 		users, ops, devices, entities, seqs, versions, ats, stamps, states, crews, kinds, results)

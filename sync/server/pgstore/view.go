@@ -66,6 +66,19 @@ func (v *view) addCrew(rows pgx.Rows) error {
 	return err
 }
 
+// asked notes what is read now: a row that is not found holds no ref.
+func (v *view) asked(q *queryFor) {
+	for _, crew := range q.crews {
+		for kind, ids := range q.records {
+			for _, id := range ids {
+				if k := (rowKey{crew, kind, id}); v.refs[k] == "" {
+					v.refs[k] = ""
+				}
+			}
+		}
+	}
+}
+
 // loader takes what was read; what a step decided meanwhile stands over it.
 func (v *view) loader() loader {
 	return loader{

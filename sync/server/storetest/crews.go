@@ -9,6 +9,7 @@ import (
 
 	"example.com/punchlist/sync/op"
 	"example.com/punchlist/sync/server"
+	"example.com/punchlist/sync/wire"
 )
 
 func testCrewsAreApart(t *testing.T, r *Rig) {
@@ -176,11 +177,14 @@ func testPaging(t *testing.T, r *Rig) {
 
 // testCursorConcurrentWriters: whoever follows by cursor while others write
 // hears of every version in order, and of each record's last one.
+// testCursorConcurrentWriters: several servers on one store, writers that work
+// for two crews in turn, and a reader that goes from server to server: it hears
+// of every change, once, and versions only grow.
 func testCursorConcurrentWriters(t *testing.T, r *Rig) {
 	r.User("ann", op.Dispatcher, "north", "south")
-	const writers, batches, size = 4, 6, 5
+	servers := []*Rig{r, NewRig(t, r.Store), NewRig(t, r.Store)}
+	const writers, batches, size = 9, 4, 5
 	var wait sync.WaitGroup
-	inserted := make([][]string, writers)
 	for w := range writers {
 		d := r.Enrol("ann")
 		wait.Go(func() {
@@ -190,9 +194,8 @@ func testCursorConcurrentWriters(t *testing.T, r *Rig) {
 					insert := d.NewTask(NewID(), "x")
 					insert.Fields["crew"] = []string{"north", "south"}[(w+b)%2]
 					ops = append(ops, insert)
-					inserted[w] = append(inserted[w], insert.Entity)
 				}
-				if _, err := d.TryPush(ops...); err != nil {
+				if _, err := d.At(servers[w%len(servers)]).TryPush(ops...); err != nil {
 					t.Error(err)
 				}
 			}
@@ -201,8 +204,9 @@ func testCursorConcurrentWriters(t *testing.T, r *Rig) {
 	follower := r.Enrol("ann")
 	done := make(chan struct{})
 	go func() { wait.Wait(); close(done) }()
-	heard, last := map[string]bool{}, map[string]int64{}
-	for over := false; ; {
+	heard, last := map[string]int{}, map[string]int64{}
+	for over, n := false, 0; ; n++ {
+		follower = follower.At(servers[n%len(servers)])
 		page, err := follower.TryPage(7)
 		if err != nil {
 			t.Fatal(err)
@@ -211,7 +215,8 @@ func testCursorConcurrentWriters(t *testing.T, r *Rig) {
 			if c.Version <= last[c.Crew] {
 				t.Errorf("%s: version %d after %d", c.Crew, c.Version, last[c.Crew])
 			}
-			heard[c.EntityID], last[c.Crew] = true, c.Version
+			heard[c.EntityID]++
+			last[c.Crew] = c.Version
 		}
 		if over && !page.More {
 			break
@@ -222,8 +227,52 @@ func testCursorConcurrentWriters(t *testing.T, r *Rig) {
 		default:
 		}
 	}
-	if len(heard) != writers*batches*size {
-		t.Errorf("heard of %d records; %d were made", len(heard), writers*batches*size)
+	if len(heard) != writers*batches*size || last["north"]+last["south"] != writers*batches*size {
+		t.Errorf("heard of %d records, up to %v; %d were made", len(heard), last, writers*batches*size)
+	}
+	for id, n := range heard {
+		if n != 1 {
+			t.Errorf("heard %d times of %s", n, id)
+		}
+	}
+}
+
+// testOnceOnlyAcrossServers: the same batch reaches two servers at once.
+func testOnceOnlyAcrossServers(t *testing.T, r *Rig) {
+	r.User("ann", op.Technician, "north")
+	ann, other := r.Enrol("ann"), NewRig(t, r.Store)
+	if other.Server.ID() != r.Server.ID() {
+		t.Fatal("two servers on one store go by two names")
+	}
+	for range 5 {
+		ops := []op.Op{ann.NewTask(NewID(), "Boiler"), ann.NewTask(NewID(), "Fan")}
+		var wait sync.WaitGroup
+		var results [4][]wire.Result
+		for i := range results {
+			d := ann.At([]*Rig{r, other}[i%2])
+			wait.Go(func() {
+				var err error
+				if results[i], err = d.TryPush(ops...); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wait.Wait()
+		first := 0
+		for _, res := range results {
+			if len(res) != 2 || res[0].Outcome != op.Applied || res[1].Outcome != op.Applied || res[0].Version != results[0][0].Version {
+				t.Fatalf("%+v", results)
+			}
+			if !res[0].Duplicate {
+				first++
+			}
+		}
+		if first != 1 {
+			t.Fatalf("a batch took effect %d times", first)
+		}
+	}
+	if got := ann.Pull(); len(got.Changes) != 10 || got.Seen["north"].Version != 10 {
+		t.Errorf("%d records at version %d", len(got.Changes), got.Seen["north"].Version)
 	}
 }
 

@@ -39,7 +39,7 @@ func NewRig(t testing.TB, store server.Store) *Rig {
 	t.Helper()
 	r := &Rig{T: t, Store: store}
 	r.Now.Store(Start)
-	srv, err := server.New(t.Context(), store, server.Options{Now: r.Time, Rand: rand.Reader})
+	srv, err := server.New(t.Context(), store, server.Options{Now: r.Time, Rand: rand.Reader, Lanes: 4})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,6 +82,13 @@ func (r *Rig) Enrol(user string) *Device {
 		r.T.Fatalf("enrolment of %s: status %d", user, status)
 	}
 	return &Device{Rig: r, ID: e.DeviceID, User: e.User, Token: e.Token}
+}
+
+// At is the device as it talks to another server on the same store.
+func (d *Device) At(r *Rig) *Device {
+	there := *d
+	there.Rig = r
+	return &there
 }
 
 // Code makes an invite and returns its code.

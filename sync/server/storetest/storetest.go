@@ -60,6 +60,7 @@ func Run(t *testing.T, open func(testing.TB) server.Store) {
 		"DeleteAgainstEdit":       testDeleteAgainstEdit,
 		"Paging":                  testPaging,
 		"CursorConcurrentWriters": testCursorConcurrentWriters,
+		"OnceOnlyAcrossServers":   testOnceOnlyAcrossServers,
 		"NewCrewFromTheStart":     testNewCrewFromTheStart,
 		"Seen":                    testSeen,
 		"SeenOfOtherCrews":        testSeenOfOtherCrews,
