@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"time"
 
 	"example.com/punchlist/sync/op"
 )
@@ -45,15 +46,19 @@ type Leaf struct {
 	Records []Change `json:"records"`
 }
 
+// readThrough is how long the server may take to read a crew's records through.
+const readThrough = 45 * time.Second
+
 // Digest asks what a crew's records come to. With check the server reads its
 // records through first, so that damage there is seen too.
 func (c *Client) Digest(ctx context.Context, crew string, check bool) (Digest, error) {
-	q := url.Values{"crew": {crew}}
-	if check {
-		q.Set("check", "1")
-	}
 	var out Digest
-	if _, err := c.exchange(ctx, call{method: http.MethodGet, path: PathDigest, query: q, out: &out}); err != nil {
+	k := call{method: http.MethodGet, path: PathDigest, query: url.Values{"crew": {crew}}, out: &out}
+	if check {
+		k.query.Set("check", "1")
+		k.patience = readThrough
+	}
+	if _, err := c.exchange(ctx, k); err != nil {
 		return Digest{}, err
 	}
 	if out.Crew != crew || len(out.Leaves) != op.Leaves {
