@@ -81,6 +81,9 @@ func load(t *testing.T, fixture string) string {
 		t.Fatalf("%v: run this test with FIXTURES=1 before you add a migration", err)
 	}
 	path := filepath.Join(scratch(t), "x.db")
+	if err := os.WriteFile(path, nil, 0o600); err != nil { // SQLite would let others read it
+		t.Fatal(err)
+	}
 	raw, err := sql.Open("sqlite3", "file:"+path)
 	if err != nil {
 		t.Fatal(err)
