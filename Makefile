@@ -14,7 +14,7 @@ export CGO_ENABLED := 1
 export PATH := $(PATH):/usr/local/go/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check build bench race sim torture fuzz golden lint tools deps
+.PHONY: help demo test check build bench race sim replay torture fuzz golden lint tools deps
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
