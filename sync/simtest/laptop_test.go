@@ -51,6 +51,7 @@ type laptop struct {
 // run is the program while it runs once.
 type run struct {
 	lap    *laptop
+	no     int // of the laptop's programs
 	db     *localdb.DB
 	eng    *engine.Engine
 	path   string
@@ -110,8 +111,9 @@ func (l *laptop) program() (*run, error) {
 	}
 	l.mu.Lock()
 	l.starts++
-	chance := l.w.chance(fmt.Sprintf("engine %s %d", l.name, l.starts)).float
+	r.no = l.starts
 	l.mu.Unlock()
+	chance := l.w.chance(fmt.Sprintf("engine %s %d", l.name, r.no)).float
 	o := engine.Options{Local: local, Pending: db.PendingOps, Learn: db.LearnOffset, Remote: r.way, Lock: db.TryLock, Rand: chance,
 		Wake: r.wake, Links: r.links, Clock: l.clock.read, Poll: 20 * time.Second}
 	p.mislead(&o)
@@ -210,14 +212,17 @@ func (l *laptop) linksChanged() {
 	l.mu.Lock()
 	both := []*run{l.run, l.side}
 	l.mu.Unlock()
-	for _, r := range both {
-		if r == nil {
-			continue
+	for i, r := range both {
+		if r != nil { // one after the other: at once they would race for the same file
+			time.AfterFunc(time.Duration(i)*3*time.Millisecond, r.tellLinks)
 		}
-		select {
-		case r.links <- struct{}{}:
-		default:
-		}
+	}
+}
+
+func (r *run) tellLinks() {
+	select {
+	case r.links <- struct{}{}:
+	default:
 	}
 }
 

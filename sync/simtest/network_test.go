@@ -130,21 +130,24 @@ type tried struct {
 	method string
 }
 
-// trip is one exchange under way. Push and pull travel side by side: each has a
-// source of chance of its own, so that it does not matter which draws first.
+// trip is one exchange under way. Push and pull travel side by side, and so do two
+// programs: each has a source of chance of its own, so that it does not matter
+// which draws first.
 type trip struct {
 	*link
 	dice *dice
 	left int64 // true time when it began
 }
 
-func (k *link) trip(path string) *trip {
+func (y *way) trip(path string) *trip {
+	k := y.link
+	name := fmt.Sprintf("link %s %s %d", k.lap.name, path, y.run.no)
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.lanes[path] == nil {
-		k.lanes[path] = k.w.chance("link " + k.lap.name + path)
+	if k.lanes[name] == nil {
+		k.lanes[name] = k.w.chance(name)
 	}
-	return &trip{link: k, dice: k.lanes[path]}
+	return &trip{link: k, dice: k.lanes[name]}
 }
 
 func (k *trip) draw() mishap {

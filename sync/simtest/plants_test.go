@@ -194,7 +194,11 @@ func cursorFirst(b *badLocal, ctx context.Context, page wire.Changes) (int, erro
 	if b.r.isDead() {
 		return 0, errKilled
 	}
-	return b.r.db.ApplyChanges(ctx, page)
+	n, err := b.r.db.ApplyChanges(ctx, page)
+	if err == nil {
+		b.r.lap.told(page.Seen[crew].Version, !page.More)
+	}
+	return n, err
 }
 
 func skipPending(b *badLocal, ctx context.Context, page wire.Changes) (int, error) {
