@@ -506,7 +506,7 @@ func (l *laptop) tookBack(r *run) {
 	l.mu.Unlock()
 	l.w.book.with(func() {
 		for _, f := range l.w.book.order {
-			if f.lap == l.n && !here[f.id] && !f.squashed && (f.outcome == "" || f.outcome == op.Rejected) && f.era <= era {
+			if f.lap == l.n && !here[f.id] && !f.squashed && (f.outcome == "" || f.outcome == op.Rejected) && (f.era <= era || f.former == op.Rejected) {
 				f.dropped = true
 			}
 		}

@@ -141,7 +141,7 @@ type trip struct {
 
 func (y *way) trip(path string) *trip {
 	k := y.link
-	name := fmt.Sprintf("link %s %s %d", k.lap.name, path, y.run.no)
+	name := fmt.Sprintf("link %s %s %d %t", k.lap.name, path, y.run.no, y.person)
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.lanes[name] == nil {
