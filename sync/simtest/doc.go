@@ -32,7 +32,9 @@
 // an edit is sent, beside the ten seconds; a laptop that was revoked and enrolled
 // again is a stranger to its former self, as the server sees it too; and whose
 // value an author had seen in what a restored server lost nobody can tell any
-// more, so there a conflict may be told that is none. Between waking and being
+// more, so there a conflict may be told that is none; and there an edit may lose to
+// its own laptop's older deletion without a word, where what had brought the record
+// back comes later. Between waking and being
 // told of it (I26) lie up to two seconds, which package reach has tests for.
 //
 // Not here: pokes and the long poll (the laptops ask every 20 seconds), a
