@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/google/uuid"
+
 	"example.com/punchlist/sync/op"
 	"example.com/punchlist/sync/server"
 	"example.com/punchlist/sync/wire"
@@ -366,13 +368,17 @@ func (b *book) conflict(row server.ConflictRow, now int64, fail failing) {
 	}
 }
 
-// sideDeed is whose value a side of a conflict is: the newest settled one.
+// sideDeed is whose value a side of a conflict is: that of the op which met the
+// other's, by whose id the conflict goes, or else the newest settled one.
 func (b *book) sideDeed(c op.Conflict, s op.Side) *deed {
 	token := tokenOf(c.Kind, c.Register, s.Values)
 	var out *deed
 	for _, d := range b.deeds[class{c.Entity, c.Register, token}] {
-		if d.op.outcome != "" && token != "" {
-			out = d
+		if d.op.outcome == "" || token == "" {
+			continue
+		}
+		if out = d; uuid.NewSHA1(uuid.NameSpaceOID, []byte(d.op.id+"/"+c.Register)).String() == c.ID {
+			break
 		}
 	}
 	return out

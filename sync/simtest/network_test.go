@@ -532,7 +532,7 @@ func (y *way) asked(r *http.Request) {
 	k.tries[key] = append(k.tries[key], now)
 	k.last[y.run] = now
 	n, nudged := since(k.tries[key], now-10*minute), since(k.nudges, now-10*minute)
-	if ended, ok := k.ended[key]; ok && since(k.nudges, ended) == 0 {
+	if ended, ok := k.ended[key]; ok && since(k.nudges, k.last[y.run]) == 0 {
 		k.pauses[key] = append(k.pauses[key], now-ended)
 	}
 	hasty := impatient(k.pauses[key])
