@@ -18,7 +18,7 @@
 // two programs on one file one sends, the other takes over, and nobody is told of
 // a lock), I12 and I13 (once, whole), I14 (order), I15 to I19 (everybody sees the
 // same, nothing skipped, hidden or turned back; the server's digest is that of its
-// records), I20 to I23 (fields, deletions, conflicts told to both sides with both
+// records, and nothing ever has to be put right on a laptop), I20 to I23 (fields, deletions, conflicts told to both sides with both
 // values and no false one), I24 and I25 (clocks and liars), I26 (a try within five
 // seconds of waking), I27 to I30 (poison, liveness, no tight loop), I32
 // (strangers), I35 (a restored server, grown past its old end or not, is found out
@@ -38,8 +38,8 @@
 // told of it (I26) lie up to two seconds, which package reach has tests for.
 //
 // Not here: pokes and the long poll (the laptops ask every 20 seconds), a
-// laptop's data at work on two machines at once (F79), a laptop's own digest,
-// tombstones that the server forgot, renewed tokens, power cuts (a crash keeps
+// laptop's data at work on two machines at once (F79), tombstones that the server
+// forgot, renewed tokens, power cuts (a crash keeps
 // every byte that was written), several crews, real sockets, and PostgreSQL.
 //
 // Beside the histories stands [TestReplayIncidents], which replays a recorded year
