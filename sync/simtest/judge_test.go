@@ -297,7 +297,7 @@ func (w *world) replacedSince(d *deed) bool {
 func (w *world) deleterSaw(d *deed) bool {
 	for _, f := range w.book.order {
 		if f.action == op.Delete && f.ref.ID == d.entity && f.outcome != "" && f.outcome != op.Rejected &&
-			(f.saw == nil || f.saw[d.register] == d.token || f.lap == d.op.lap && f.seq > d.op.seq) {
+			(f.saw == nil || w.book.blurred(f) || f.saw[d.register] == d.token || f.lap == d.op.lap && f.seq > d.op.seq) {
 			return true
 		}
 	}

@@ -89,15 +89,13 @@ type link struct {
 	sky    sky
 	quiet  map[*run]int64 // boot clock: the server asked a program for silence until then
 	tries  map[tried][]int64
-	last   map[*run]int64    // when each program tried last
-	ended  map[tried]int64   // when the last try failed
-	pauses map[tried][]int64 // between tries that failed, where nothing called for one
-	era    int               // of the server that gave the last answer to the engine
-	nudges []int64           // what may call for a try beside the engine's own timers
+	last   map[*run]int64 // when each program tried last
+	era    int            // of the server that gave the last answer to the engine
+	nudges []int64        // what may call for a try beside the engine's own timers
 }
 
 func newLink(w *world, l *laptop) *link {
-	return &link{w: w, lap: l, dice: w.chance("link " + l.name), lanes: map[string]*dice{}, sky: skies[0], quiet: map[*run]int64{}, tries: map[tried][]int64{}, last: map[*run]int64{}, ended: map[tried]int64{}, pauses: map[tried][]int64{}}
+	return &link{w: w, lap: l, dice: w.chance("link " + l.name), lanes: map[string]*dice{}, sky: skies[0], quiet: map[*run]int64{}, tries: map[tried][]int64{}, last: map[*run]int64{}}
 }
 
 // weather changes the sky now and then.
@@ -532,13 +530,10 @@ func (y *way) asked(r *http.Request) {
 	k.tries[key] = append(k.tries[key], now)
 	k.last[y.run] = now
 	n, nudged := since(k.tries[key], now-10*minute), since(k.nudges, now-10*minute)
-	if ended, ok := k.ended[key]; ok && since(k.nudges, k.last[y.run]) == 0 {
-		k.pauses[key] = append(k.pauses[key], now-ended)
-	}
-	hasty := impatient(k.pauses[key])
+	quick, called := since(k.tries[key], now-20*second), since(k.nudges, now-22*second)
 	k.mu.Unlock()
-	if hasty {
-		k.w.violated("I30", "%s tries %s again and again a second after it failed, and nothing calls for it", k.lap.name, key.method)
+	if quick > 10+3*called {
+		k.w.violated("I30", "%s made %d tries of %s in 20 seconds without any success, and %d reasons", k.lap.name, quick, key.method, called)
 	}
 	if early > 1500 {
 		k.w.violated("I30", "%s asked %s %d ms before the server's Retry-After had passed", k.lap.name, r.URL.Path, early)
@@ -557,19 +552,6 @@ func (k *link) asks(r *run, moment int64) bool {
 	return k.last[r] >= moment-2*second || k.quiet[r] > boot
 }
 
-// impatient tells whether the last ten pauses between tries that failed were all
-// about as short as any may be: by chance that does not happen.
-func impatient(pauses []int64) bool {
-	if len(pauses) < 10 {
-		return false
-	}
-	sum := int64(0)
-	for _, ms := range pauses[len(pauses)-10:] {
-		sum += ms
-	}
-	return sum < 12*second
-}
-
 func since(times []int64, from int64) int {
 	n := 0
 	for i := len(times) - 1; i >= 0 && times[i] >= from; i-- {
@@ -583,14 +565,11 @@ func (y *way) answered(r *http.Request, resp *http.Response) {
 	boot, key := k.lap.clock.look().Boot, tried{y.run, r.Method}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.ended[key] = time.Since(k.w.begun).Milliseconds()
 	if resp == nil {
 		return
 	}
 	if resp.StatusCode == http.StatusOK && resp.Header.Get(wire.HeaderServer) != "" {
 		delete(k.tries, key)
-		delete(k.pauses, key)
-		delete(k.ended, key)
 	}
 	if s, err := strconv.ParseInt(resp.Header.Get("Retry-After"), 10, 64); err == nil && resp.Header.Get(wire.HeaderServer) != "" {
 		k.quiet[y.run] = boot + min(s*second, 15*minute)
