@@ -190,7 +190,9 @@ func cursorFirst(b *badLocal, ctx context.Context, page wire.Changes) (int, erro
 	if _, err := b.r.db.ApplyChanges(ctx, first); err != nil {
 		return 0, err
 	}
-	b.r.point("before apply")
+	for _, where := range laptopPoints[2:] { // whoever is to be killed soon is killed here
+		b.r.point(where)
+	}
 	if b.r.isDead() {
 		return 0, errKilled
 	}
