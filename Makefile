@@ -14,7 +14,7 @@ export CGO_ENABLED := 1
 export PATH := $(PATH):/usr/local/go/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check build bench race sim replay torture fuzz golden lint tools deps
+.PHONY: help demo test check build deb reproduce bench race sim replay torture fuzz golden lint tools deps
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -31,6 +31,24 @@ check: lint test ## what must hold before a commit: format, vet, staticcheck, mo
 build: tools ## build bin/punchlist and bin/punchlistd
 	@echo "building (the first time takes a minute or two: SQLite is compiled too)"
 	@$(GO) build -buildvcs=false -trimpath $(TAGS) -ldflags "-X main.version=$(VERSION) -X main.built=$(BUILT)" -o bin/ ./cmd/punchlist ./cmd/punchlistd
+
+# NFPM makes Debian packages; it is run, not depended on, because its modules are many.
+NFPM    := github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.43.4
+OUT     := bin
+export DEB_ARCH    ?= $(shell $(GO) env GOARCH)
+export DEB_VERSION ?= $(or $(patsubst v%,%,$(shell git describe --tags --exact-match 2>/dev/null)),0.$(or $(BUILT),0).$(VERSION))
+
+deb: tools ## build the .deb packages of both programs into bin/
+	$(GO) build -buildvcs=false -trimpath $(TAGS) -ldflags "-s -w -buildid= -X main.version=$(VERSION) -X main.built=$(BUILT)" -o $(OUT)/ ./cmd/punchlist ./cmd/punchlistd
+	@set -e; for p in punchlist punchlistd; do \
+		share=$(OUT)/share/$$p; rm -rf $$share; mkdir -p $$share; \
+		$(OUT)/$$p man $$share/man; gzip -9n $$share/man/*.1; \
+		for shell in bash zsh fish; do $(OUT)/$$p completion $$shell >$$share/$$shell; done; \
+		OUT=$(OUT) SOURCE_DATE_EPOCH=$(or $(BUILT),0) $(GO) run $(NFPM) package --packager deb --config cmd/$$p/deb/nfpm.yaml --target $(OUT)/; \
+	done
+
+reproduce: tools ## build twice, from two folders with caches of their own, and compare
+	@.ci/reproduce "$(VERSION)" "$(BUILT)"
 
 bench: tools ## measure, each figure beside its reference
 	$(GO) test $(TAGS) -run '^$$' -bench . -benchmem -timeout 60m $(PACKAGES)

@@ -60,7 +60,7 @@ The first steps:
 	root.SetFlagErrorFunc(cli.FlagError)
 	root.AddCommand(a.serveCmd(), a.userCmd(), a.inviteCmd(), a.deviceCmd(), a.taskCmd(), a.importCmd(), a.exportCmd(), a.stateCmd(), a.auditCmd(), a.caCmd())
 	root.AddCommand(a.reportCmd(), a.templateCmd(), a.recurCmd())
-	root.AddCommand(a.ManCmd(built), a.VersionCmd(built, sqlitestore.Schema()))
+	root.AddCommand(a.backupCmd(), a.restoreCmd(), a.ManCmd(built), a.VersionCmd(built, sqlitestore.Schema()))
 	return root
 }
 
@@ -83,7 +83,7 @@ func (a *app) with(cmd *cobra.Command, do func(ctx context.Context, srv *server.
 	if err != nil {
 		return err
 	}
-	o := server.Options{Now: time.Now, Rand: rand.Reader, Log: a.logger(), Lanes: a.database().lanes()}
+	o := a.serverOptions()
 	if a.metrics != nil {
 		store, o.Meter = timed{store, a.metrics}, a.metrics
 	}
@@ -92,6 +92,10 @@ func (a *app) with(cmd *cobra.Command, do func(ctx context.Context, srv *server.
 		err = do(ctx, srv, store)
 	}
 	return errors.Join(err, store.Close())
+}
+
+func (a *app) serverOptions() server.Options {
+	return server.Options{Now: time.Now, Rand: rand.Reader, Log: a.logger(), Lanes: a.database().lanes()}
 }
 
 func (a *app) logger() *slog.Logger {

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"path"
@@ -37,8 +38,10 @@ func (db *DB) migrate(ctx context.Context, o Options) error {
 		return fmt.Errorf("%s: %w", db.path, ErrForeign)
 	case have > newest && !db.readOnly: // to look is safe: columns are added, never taken away
 		return fmt.Errorf("%s: %w (its schema is %d, this program knows %d)", db.path, ErrNewer, have, newest)
-	case have >= newest:
+	case have >= newest && db.readOnly, db.readOnly && o.AnySchema:
 		return nil
+	case have == newest:
+		return db.keepWAL(ctx)
 	case db.readOnly:
 		return fmt.Errorf("%s: %w: its schema %d must be brought to %d first", db.path, ErrReadOnly, have, newest)
 	}
@@ -62,6 +65,31 @@ func (db *DB) migrate(ctx context.Context, o Options) error {
 		}
 		return t.c.exec(fmt.Sprintf("PRAGMA application_id=%d; PRAGMA user_version=%d", o.AppID, newest))
 	})
+}
+
+// keepWAL turns the write-ahead log on in a file that has all tables but not
+// that: a copy which SQLite made.
+func (db *DB) keepWAL(ctx context.Context) error {
+	mode := ""
+	err := db.Read(ctx, func(t *Tx) error { return t.Scan([]any{&mode}, "PRAGMA journal_mode") })
+	if err != nil || mode == "wal" {
+		return err
+	}
+	return errors.Join(db.wal(ctx), syncDir(db.dir))
+}
+
+// CopyTo writes the file as it is at one moment into another, which must be
+// empty or not there. Others go on writing meanwhile. The copy is not synced.
+func (db *DB) CopyTo(ctx context.Context, path string) error {
+	w, err := db.takeWriter(ctx)
+	if err != nil {
+		return fold(db.path, err)
+	}
+	defer func() { db.writer <- w }()
+	return fold(path, db.retry(ctx, func() error {
+		_, err := w.c.ExecContext(ctx, "VACUUM INTO ?", path)
+		return err
+	}))
 }
 
 // wal turns the write-ahead log on; the file remembers it for ever.

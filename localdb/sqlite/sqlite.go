@@ -50,6 +50,8 @@ type Options struct {
 	AppID int32
 	// ReadOnly opens an existing file for looking; one of a newer program too.
 	ReadOnly bool
+	// AnySchema, with ReadOnly, opens one of an older program too, as it is.
+	AnySchema bool
 	// Ballast keeps a file of 4 MiB beside the database, to be let go when the disk
 	// is nearly full: what is under way can end then.
 	Ballast bool

@@ -1,0 +1,230 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"example.com/punchlist/cmd/cli"
+	"example.com/punchlist/sync/server"
+	"example.com/punchlist/sync/server/sqlitestore"
+)
+
+func (a *app) backupCmd() *cobra.Command {
+	return a.JSONFlag(&cobra.Command{Use: "backup FILE", Short: "Copy the whole database into a file, while the server serves",
+		Long: `Copy the whole database into a new file, while the server serves: one moment of it, whole.
+The file holds the server's key too: keep it as safe as the database.
+
+A PostgreSQL database is copied with PostgreSQL's own pg_dump; this prints the command.`,
+		Example: "  punchlistd backup punchlistd-monday.db", Args: cli.Args(1, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if d := a.database(); d.postgres() {
+				return postgresCopies(d, "copied", "pg_dump --format=custom --file="+word(args[0])+" "+word(d.String()))
+			}
+			return a.backup(cmd.Context(), args[0])
+		}})
+}
+
+// postgresCopies says how PostgreSQL does it. Its commands ask for the password.
+func postgresCopies(d database, what, command string) error {
+	return &server.Fault{Message: fmt.Sprintf("a PostgreSQL database is %s by PostgreSQL's own tools", what), Cure: command}
+}
+
+func (a *app) backup(ctx context.Context, to string) error {
+	from := string(a.database())
+	if _, err := os.Stat(from); err != nil {
+		return &server.Fault{Message: "there is no database at " + from, Cure: "name it with --db"}
+	}
+	if _, err := os.Lstat(to); err == nil {
+		return &server.Fault{Message: fmt.Sprintf("there is a file %q already", to), Cure: "name a new one"}
+	}
+	m := a.Meter(time.Second)
+	defer m.End()
+	m.Say("Writing the backup")
+	err := inPlace(to, func(temp string) error {
+		store, err := sqlitestore.Open(ctx, from)
+		if err != nil {
+			return openFault(err)
+		}
+		if err := errors.Join(store.CopyTo(ctx, temp), store.Close()); err != nil {
+			return err
+		}
+		m.Say("Checking the backup")
+		return sqlitestore.Check(ctx, temp)
+	})
+	m.End()
+	if err != nil {
+		return fmt.Errorf("back up: %w", err)
+	}
+	info, err := os.Stat(to)
+	if err != nil {
+		return err
+	}
+	if a.JSON {
+		return a.PrintJSON(map[string]any{"file": to, "bytes": info.Size(), "database": from})
+	}
+	a.Note("Wrote %s, %d KiB, and checked it. To put it back: punchlistd restore %s%s", to, (info.Size()+1023)>>10, word(to), a.dbFlag())
+	return nil
+}
+
+// inPlace lets a file (mode 0600) be written under another name, makes it safe
+// on the disk, and gives it its name: a half-written one never has it.
+func inPlace(path string, write func(temp string) error) error {
+	dir := filepath.Dir(path)
+	f, err := os.CreateTemp(dir, ".punchlistd-*")
+	if err != nil {
+		return err
+	}
+	temp := f.Name()
+	defer func() {
+		for _, tail := range []string{"", "-wal", "-shm", "-journal"} {
+			_ = os.Remove(temp + tail) // gone under that name once all went well
+		}
+	}()
+	if err := f.Close(); err != nil {
+		return err
+	}
+	if err := write(temp); err != nil {
+		return err
+	}
+	if err := syncPath(temp); err != nil {
+		return err
+	}
+	if err := os.Rename(temp, path); err != nil {
+		return err
+	}
+	return syncPath(dir)
+}
+
+func syncPath(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+func (a *app) restoreCmd() *cobra.Command {
+	return a.JSONFlag(&cobra.Command{Use: "restore FILE", Short: "Put a backup in the place of the database; the server must not run",
+		Long: `Put a backup in the place of the database. The server must not run. The database as it
+was is kept beside it. Laptops notice at their next contact, tell their people, and
+offer again what the backup lacks.
+
+A PostgreSQL database is put back with PostgreSQL's own pg_restore; this prints the command.`,
+		Example: "  punchlistd restore punchlistd-monday.db", Args: cli.Args(1, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			d := a.database()
+			if d.postgres() {
+				return postgresCopies(d, "put back", "stop every punchlistd, then pg_restore --clean --if-exists --single-transaction --dbname="+word(d.String())+" "+word(args[0]))
+			}
+			release, err := d.lockServing()
+			if err != nil {
+				return err
+			}
+			return errors.Join(a.restore(cmd.Context(), args[0], string(d)), release())
+		}})
+}
+
+func (a *app) restore(ctx context.Context, from, to string) error {
+	m := a.Meter(time.Second)
+	defer m.End()
+	m.Say("Checking the backup")
+	if err := sqlitestore.Check(ctx, from); err != nil {
+		return backupFault(from, err)
+	}
+	aside, err := setAside(ctx, to, time.Now())
+	if err != nil {
+		return fmt.Errorf("keep the database as it is: %w", err)
+	}
+	m.Say("Putting the backup in its place")
+	err = inPlace(to, func(temp string) error { return copyFile(from, temp) })
+	m.End()
+	if err != nil {
+		return fmt.Errorf("restore: %w", err)
+	}
+	err = a.reopened(ctx, to, func(srv *server.Server) error { return srv.Restored(ctx, filepath.Base(from)) })
+	if err != nil {
+		return err
+	}
+	if a.JSON {
+		return a.PrintJSON(map[string]any{"database": to, "from": from, "aside": aside})
+	}
+	if aside != "" {
+		a.Note("The database as it was is kept: %s", aside)
+	}
+	a.Note("Restored %s from %s. Laptops notice at their next contact, and offer again what it lacks.", to, from)
+	a.next("serve")
+	return nil
+}
+
+// backupFault adds the next step to what is wrong with a backup.
+func backupFault(path string, err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return &server.Fault{Message: "there is no file " + path, Cure: "name a file that punchlistd backup wrote"}
+	}
+	var known interface{ Hint() string }
+	if fault := openFault(err); errors.As(fault, &known) {
+		return &server.Fault{Message: "the backup cannot be used: " + err.Error(), Cure: "name a file that punchlistd backup wrote; the database was left as it is"}
+	}
+	return fmt.Errorf("the backup cannot be used (the database was left as it is): %w", err)
+}
+
+// setAside gives the database another name, with all that its log holds folded
+// into the file: a log must never meet another database.
+func setAside(ctx context.Context, path string, now time.Time) (string, error) {
+	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	aside := path + "." + now.Format("20060102-150405")
+	for n := 2; ; n++ {
+		if _, err := os.Lstat(aside); errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+		aside = fmt.Sprintf("%s.%s-%d", path, now.Format("20060102-150405"), n)
+	}
+	if store, err := sqlitestore.Open(ctx, path); err == nil { // a damaged one is kept as it is, with its log
+		if err := store.Close(); err != nil {
+			return "", err
+		}
+	}
+	for _, tail := range []string{"-wal", "-shm", "-journal", ""} {
+		if err := os.Rename(path+tail, aside+tail); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return "", err
+		}
+	}
+	return aside, nil
+}
+
+func copyFile(from, to string) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.OpenFile(to, os.O_WRONLY|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	return errors.Join(err, out.Close())
+}
+
+// reopened opens the database anew, brings it to the newest schema, and does one thing.
+func (a *app) reopened(ctx context.Context, path string, do func(*server.Server) error) error {
+	store, err := sqlitestore.Open(ctx, path)
+	if err != nil {
+		return openFault(err)
+	}
+	srv, err := server.New(ctx, store, a.serverOptions())
+	if err == nil {
+		err = do(srv)
+	}
+	return errors.Join(err, store.Close())
+}
