@@ -156,7 +156,13 @@ func (w *world) serve() {
 // serveWith is serve with more flags.
 func (w *world) serveWith(flags ...string) {
 	w.t.Helper()
-	w.server = w.command(context.WithoutCancel(w.t.Context()), "punchlistd", append([]string{"serve", "--db", "server.db", "--listen", w.address}, flags...)...)
+	w.serveOn("server.db", flags...)
+}
+
+// serveOn serves another database.
+func (w *world) serveOn(db string, flags ...string) {
+	w.t.Helper()
+	w.server = w.command(context.WithoutCancel(w.t.Context()), "punchlistd", append([]string{"serve", "--db", db, "--listen", w.address}, flags...)...)
 	out, err := w.server.StdoutPipe()
 	if err != nil {
 		w.t.Fatal(err)
