@@ -57,11 +57,8 @@ func (a *app) reset(ctx context.Context, yes bool) error {
 	if err := db.Close(); err != nil { // its log is folded into the file
 		return err
 	}
-	gone := []string{}
-	for _, name := range localdb.Files(path)[1:] { // the file itself last: without it nothing of the rest means anything
-		gone = append(gone, name)
-	}
-	for _, name := range append(gone, path) {
+	beside := localdb.Files(path)[1:]
+	for _, name := range append(beside, path) { // the file itself last: without it nothing of the rest means anything
 		if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("forget: %w", err)
 		}
