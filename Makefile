@@ -63,7 +63,7 @@ torture: deps ## power cuts, kills, damage, faults and abuse in the number that 
 	TORTURE=1 $(GO) test $(TAGS) ./localdb/sqlite ./localdb -run 'TestF|TestIOFaults|TestPower' -count 1 -timeout 0 -v
 	TORTURE=1 $(GO) test $(TAGS) ./cmd -run 'TestNetworkFaults|TestF|TestSoak' -count 1 -timeout 0 -v
 
-replay: tools ## let the people of a recorded year work again, if ../shared/data is there (REPLAY=n: so many slices of 208)
+replay: tools ## let the people of a recorded year work again, where their records are at hand (REPLAY=n: so many slices of 208)
 	REPLAY=$(or $(REPLAY),all) $(GO) test $(TAGS) ./sync/simtest -run 'TestReplayIncidents' -count 1 -timeout 0 -v
 
 fuzz: tools ## feed each fuzz target for FUZZTIME (30s)

@@ -39,7 +39,6 @@ type afield struct {
 	db     *localdb.DB
 	client *wire.Client
 	engine *engine.Engine
-	wake   chan struct{}
 }
 
 // officeAt starts a server; over TLS of its own making when secure.

@@ -40,7 +40,7 @@ func TestAShrunkenSourceCancelsOnlyWhenTold(t *testing.T) {
 	if err := p.Print(&b); err != nil || !strings.Contains(b.String(), "does not speak of them any more: 2 tasks") || !strings.Contains(b.String(), "  B    Two") {
 		t.Errorf("%v:\n%s", err, b.String())
 	}
-	p = d.write(shrunk, exchange.PlanOptions{Prune: true, PruneRef: "B"})
+	d.write(shrunk, exchange.PlanOptions{Prune: true, PruneRef: "B"})
 	if v := d.task("B"); v.Status != op.Cancelled || v.Fields["reason"] != "other" || v.Fields.Text("reason_text") == "" {
 		t.Errorf("B is %v", v.Fields)
 	}

@@ -26,7 +26,6 @@ type laptop struct {
 	path    string
 	db      *localdb.DB
 	tasks   []string
-	items   []string
 	actions [][]string     // the op ids of each action, in order
 	failed  map[int]int    // actions that were not called saved, and of how many changes
 	folded  map[string]int // ops that Freeze folded, or may have, into later ones, and how many actions were saved before

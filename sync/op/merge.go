@@ -384,9 +384,12 @@ func (m *merger) newest() Register {
 }
 
 // conflict takes one down for both sides. Nobody is in conflict with himself:
-// what a device's own later word replaced, its person replaced knowingly.
+// what a device's own later word replaced, its person replaced knowingly. But an
+// edit that its own device's earlier deletion swallows was meant for a record
+// that somebody had brought back, and a restored server no longer knows that.
 func (m *merger) conflict(register string, winner, loser Side, why Why) {
-	if winner.Device == loser.Device {
+	swallowed := why == WhyDeleted && m.o.Action == Update
+	if winner.Device == loser.Device && !swallowed {
 		return
 	}
 	id := uuid.NewSHA1(uuid.NameSpaceOID, []byte(m.o.ID+"/"+register)).String()

@@ -123,7 +123,8 @@ func lookedAt(reg op.Register, o op.Op, s step) bool {
 func checkNotice(before op.Record, after *op.Record, o op.Op, s step, v op.Verdict) error {
 	loses := map[string]bool{}
 	for _, c := range v.Conflicts {
-		if (c.Winner.Device == s.dev) == (c.Loser.Device == s.dev) {
+		swallowed := before.Deleted && o.Action == op.Update && c.Winner.Device == s.dev && c.Loser.Device == s.dev
+		if (c.Winner.Device == s.dev) == (c.Loser.Device == s.dev) && !swallowed {
 			return fmt.Errorf("conflict over %s is between %s and %s", c.Register, c.Winner.Device, c.Loser.Device)
 		}
 		if maps.Equal(c.Winner.Values, c.Loser.Values) {
@@ -163,11 +164,11 @@ func checkNotice(before op.Record, after *op.Record, o op.Op, s step, v op.Verdi
 	return nil
 }
 
-// ownWord tells whether what stands against an op is its own device's word: a
-// deletion of its own, or, in the plain form, a later change to the same record.
+// ownWord tells whether what stands against an op is its own device's word: its
+// deletion of what it inserts, or, in the plain form, a later change to the same record.
 func ownWord(before op.Record, o op.Op, s step) bool {
 	if before.Deleted {
-		return before.Registers[op.Deleted].Device == s.dev
+		return before.Registers[op.Deleted].Device == s.dev && o.Action != op.Update
 	}
 	for _, reg := range before.Registers {
 		if o.Base == unknown && reg.Device == s.dev && reg.Time > min(s.time, serverNow) {

@@ -180,6 +180,8 @@ func TestMergeRules(t *testing.T) {
 			op.Applied, "title C>B deleted", 31, "(deleted) status=PENDING title=b"},
 		{"an edit that had not seen the deletion loses, though later", []step{insert("A", 10, born), remove("C", 1, 20), update("B", 1, 30, title("b"))},
 			op.Conflicted, "title C>B deleted", 30, "(deleted) status=PENDING title=t"},
+		{"an edit that its own laptop's deletion swallows is told: a restored server may have lost who brought it back", []step{insert("A", 10, born), remove("B", 1, 20), update("B", 2, 30, title("b"))},
+			op.Conflicted, "title B>B deleted", 30, "(deleted) status=PENDING title=t"},
 		{"an INSERT never revives a tombstone", []step{insert("A", 10, born), remove("C", 1, 20), insert("B", 30, born)},
 			op.Conflicted, "status C>B deleted, title C>B deleted", 30, "(deleted) status=PENDING title=t"},
 		{"deleting twice is no conflict", []step{insert("A", 10, born), remove("C", 1, 20), remove("B", 1, 30)},

@@ -237,7 +237,7 @@ func (w *world) nothingSilent() {
 		}
 		for _, d := range f.deeds {
 			switch {
-			case lost[d.class] || w.replacedKnowingly(d) || w.deletedByItself(d):
+			case lost[d.class] || w.replacedKnowingly(d):
 			case !final[d.class]:
 				w.violated("I22", "%s: its %s %q does not stand, nobody who saw it replaced it, and it is on no list%s", w.book.tell(f), d.register, d.token, w.book.tale(d.entity, d.register))
 				return
@@ -259,22 +259,6 @@ func (w *world) replacedKnowingly(d *deed) bool {
 		}
 	}
 	return (d.op.former != "" || w.laptops[max(0, d.op.lap)].life > 0) && w.replacedSince(d)
-}
-
-// deletedByItself: the one silence that is known of, and allowed here. A laptop
-// that deleted a record may edit it again after somebody brought it back; when a
-// restored server has lost that, and hears of the edit first, the edit loses to
-// its own laptop's deletion, and no conflict of a device with itself is told.
-func (w *world) deletedByItself(d *deed) bool {
-	if w.book.era() == 0 || d.op.outcome != op.Conflicted {
-		return false
-	}
-	for _, f := range w.book.order {
-		if f.action == op.Delete && f.lap == d.op.lap && f.ref.ID == d.entity && f.seq < d.op.seq && f.outcome == op.Applied {
-			return true
-		}
-	}
-	return false
 }
 
 // replacedSince: what the restored server lost its own author may have replaced
