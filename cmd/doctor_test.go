@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"example.com/punchlist/localdb"
 )
 
 // found is what doctor says of each check; the last word counts.
@@ -249,6 +251,14 @@ func TestReset(t *testing.T) {
 	if n := w.pending("a"); n != 1 {
 		t.Errorf("after a refusal %d changes wait", n)
 	}
+	open, err := localdb.Open(t.Context(), filepath.Join(w.dir, "a.db"), localdb.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.refused(1, []string{"another program has", "Try: close it"}, "punchlist", "--db", "a.db", "reset", "--yes")
+	if err := open.Close(); err != nil {
+		t.Fatal(err)
+	}
 	w.laptop("a", "reset", "--yes")
 	left, err := filepath.Glob(filepath.Join(w.dir, "a.db*"))
 	if err != nil || len(left) > 0 {
@@ -262,6 +272,23 @@ func TestReset(t *testing.T) {
 	w.sync("a")
 	if len(w.tasks("a")) != 1 || w.pending("a") != 0 {
 		t.Errorf("%v", w.tasks("a"))
+	}
+}
+
+// Work that comes while the question stands is not forgotten, nor what another
+// program has open.
+func TestResetLooksAgainAfterTheQuestion(t *testing.T) {
+	w := newWorld(t)
+	w.add("a", "Pump")
+	w.laptop("a", "queue", "export", "unsent")
+	asked := w.session(200, 24, nil, "punchlist", "--db", "a.db", "reset").tells("Type yes to go on")
+	w.add("a", "Late")
+	if asked.types("yes\r"); asked.code() != 3 {
+		t.Errorf("%v", asked.cmd.ProcessState)
+	}
+	asked.tells("1 unsent change")
+	if n := w.pending("a"); n != 2 {
+		t.Errorf("%d changes wait", n)
 	}
 }
 

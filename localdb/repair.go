@@ -102,7 +102,7 @@ const (
 func holdAlone(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|syscall.O_NOFOLLOW|syscall.O_CLOEXEC, 0)
 	if err != nil {
-		return nil, fmt.Errorf("repair: %w", err)
+		return nil, fmt.Errorf("hold the database alone: %w", err)
 	}
 	lock := syscall.Flock_t{Type: syscall.F_WRLCK, Start: sharedFirst, Len: sharedSize}
 	if err := syscall.FcntlFlock(f.Fd(), syscall.F_SETLK, &lock); err != nil {
@@ -110,6 +110,21 @@ func holdAlone(path string) (*os.File, error) {
 		return nil, &Error{Message: "another program has " + path + " open", Hint: "close it (fuser " + path + " names it) and try again", Cause: ErrLocked}
 	}
 	return f, nil
+}
+
+// Remove deletes a database with all that belongs to it, unless another program
+// has it open. The file itself goes last: without it nothing of the rest means anything.
+func Remove(path string) error {
+	held, err := holdAlone(path)
+	if err != nil {
+		return err
+	}
+	defer held.Close()
+	files := Files(path)
+	if err := removeAll(files[1:]); err != nil {
+		return fmt.Errorf("remove the database: %w", err)
+	}
+	return os.Remove(path)
 }
 
 // salvageDevice reads who this laptop is from the damaged file; nil when it cannot

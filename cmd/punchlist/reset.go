@@ -48,7 +48,9 @@ func (a *app) reset(ctx context.Context, yes bool) error {
 		err = &localdb.Error{Message: "another punchlist on this laptop uses the database", Hint: "close the screen and stop punchlist sync --watch first"}
 	}
 	if err == nil && !yes {
-		err = a.confirm("This forgets " + lost + " at " + path + ".")
+		if err = a.confirm("This forgets " + lost + " at " + path + "."); err == nil {
+			lost, err = a.lossOf(ctx, db) // work may have come while the question stood
+		}
 	}
 	if err != nil {
 		return errors.Join(err, db.Close())
@@ -57,11 +59,8 @@ func (a *app) reset(ctx context.Context, yes bool) error {
 	if err := db.Close(); err != nil { // its log is folded into the file
 		return err
 	}
-	beside := localdb.Files(path)[1:]
-	for _, name := range append(beside, path) { // the file itself last: without it nothing of the rest means anything
-		if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("forget: %w", err)
-		}
+	if err := localdb.Remove(path); err != nil {
+		return err
 	}
 	if a.JSON {
 		return a.PrintJSON(map[string]any{"forgot": lost, "database": path})
