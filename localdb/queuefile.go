@@ -72,11 +72,16 @@ func (db *DB) ExportQueue(ctx context.Context, path string, progress func(done, 
 	if err := mark("UPDATE sync_queue SET exported = 1 WHERE exported = 0"); err != nil {
 		return QueueFile{}, err
 	}
+	// What comes from now on may still change under its id: it stays out of the file.
+	where := " WHERE q.exported > 0"
+	if db.sql.ReadOnly() {
+		where = ""
+	}
 	var head QueueFile
 	var last int64
 	err := writeDurably(path, func(w io.Writer) error {
 		return db.sql.Read(ctx, func(tx *sqlite.Tx) (err error) {
-			head, last, err = db.writeQueue(ctx, tx, &checkedLines{w: w}, progress)
+			head, last, err = db.writeQueue(ctx, tx, &checkedLines{w: w}, where, progress)
 			return err
 		})
 	})
@@ -86,7 +91,7 @@ func (db *DB) ExportQueue(ctx context.Context, path string, progress func(done, 
 	return head, mark("UPDATE sync_queue SET exported = 2 WHERE exported = 1 AND id <= ?", last)
 }
 
-func (db *DB) writeQueue(ctx context.Context, tx *sqlite.Tx, out *checkedLines, progress func(done, of int)) (head QueueFile, last int64, err error) {
+func (db *DB) writeQueue(ctx context.Context, tx *sqlite.Tx, out *checkedLines, where string, progress func(done, of int)) (head QueueFile, last int64, err error) {
 	dev, err := loadDevice(tx)
 	if err != nil {
 		return head, 0, err
@@ -97,14 +102,14 @@ func (db *DB) writeQueue(ctx context.Context, tx *sqlite.Tx, out *checkedLines, 
 	}
 	head = QueueFile{Punchlist: "queue", Format: queueFormat, Schema: op.Schema, ServerID: dev.ServerID, ServerURL: dev.ServerURL,
 		User: dev.User, DeviceID: dev.ID, DeviceName: dev.Name, ExportedAt: db.clock().Wall}
-	if err := tx.Scan([]any{&head.Count}, "SELECT count(*) FROM sync_queue"); err != nil {
+	if err := tx.Scan([]any{&head.Count}, "SELECT count(*) FROM sync_queue q"+where); err != nil {
 		return head, 0, err
 	}
 	if err := out.write(head); err != nil {
 		return head, 0, err
 	}
 	rows, err := tx.Query("SELECT " + queueColumns + `, q.payload, q.state, q.retry_count, coalesce(q.last_error, ''), coalesce(q.code, ''), coalesce(q.field, ''),
-		coalesce(q.task_id, ''), q.tried, q.uncertain FROM sync_queue q ORDER BY q.id`)
+		coalesce(q.task_id, ''), q.tried, q.uncertain FROM sync_queue q` + where + " ORDER BY q.id")
 	if err != nil {
 		return head, 0, err
 	}

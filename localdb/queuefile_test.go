@@ -1,6 +1,7 @@
 package localdb_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -332,5 +333,41 @@ func TestImportedWorkBecomesHistoryAsAnyOther(t *testing.T) {
 	pending, _ := b.counts()
 	if pending != 0 || b.unexported() != 0 {
 		t.Errorf("%d wait after sending", pending)
+	}
+}
+
+// meanwhile does something when it is next asked whether it is over.
+type meanwhile struct {
+	context.Context
+	do func()
+}
+
+func (m *meanwhile) Done() <-chan struct{} {
+	if do := m.do; do != nil {
+		m.do = nil
+		do()
+	}
+	return m.Context.Done()
+}
+
+// What is written while a file is being made is not in it: until it is marked it
+// may change under its id, and two forms of one change must never be about.
+func TestWhatComesDuringAnExportStaysOut(t *testing.T) {
+	a, b := enrolled(t, "d1", "ann", "s1"), enrolled(t, "d2", "ann", "s1")
+	a.add("Before")
+	path := filepath.Join(t.TempDir(), "work.json")
+	ctx := &meanwhile{Context: a.ctx}
+	// The first to ask is the write that marks; the next the look at what is marked.
+	ctx.do = func() { ctx.do = func() { a.add("Meanwhile") } }
+	head, err := a.ExportQueue(ctx, path, nil)
+	a.must(err)
+	if ctx.do != nil || len(a.queue()) != 2 {
+		t.Fatal("nothing came meanwhile")
+	}
+	if head.Count != 1 || a.unexported() != 1 {
+		t.Errorf("%d in the file, %d in none", head.Count, a.unexported())
+	}
+	if got := b.take(path); got.Taken != 1 {
+		t.Errorf("%+v", got)
 	}
 }
