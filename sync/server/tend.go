@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -33,15 +34,19 @@ func (s *Server) Tend(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("tend: %w", err)
 	}
+	var failed error // one crew that cannot be done holds up no other
 	for _, crew := range crews {
 		if err := s.forget(ctx, Forget{Crew: crew.Name, Passed: passed[crew.Name], Before: s.ms() - keepDeleted.Milliseconds(), Limit: forgetRows}); err != nil {
-			return fmt.Errorf("tend: forget: %w", err)
+			failed = errors.Join(failed, fmt.Errorf("tend %s: forget: %w", crew.Name, err))
 		}
 		if err := s.recount(ctx, crew.Name); err != nil {
-			return fmt.Errorf("tend: %w", err)
+			failed = errors.Join(failed, fmt.Errorf("tend %s: %w", crew.Name, err))
+		}
+		if err := ctx.Err(); err != nil {
+			return err
 		}
 	}
-	return nil
+	return failed
 }
 
 // passed is the version of each crew that every active device has heard of: one
