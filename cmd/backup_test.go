@@ -30,10 +30,20 @@ func TestBackupAndRestore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	w.file("late.db", string(before))
 	w.file("text.db", "no database at all, but quite some text of a letter")
 	w.refused(1, []string{"the backup cannot be used", "Try: "}, "punchlistd", "--db", "server.db", "restore", "text.db")
 	w.refused(1, []string{"the backup cannot be used", "belongs to another program"}, "punchlistd", "--db", "server.db", "restore", "a.db")
 	w.refused(1, []string{"there is no file"}, "punchlistd", "--db", "server.db", "restore", "nowhere.db")
+	w.refused(1, []string{"is the database itself", "Try: "}, "punchlistd", "--db", "server.db", "restore", "./server.db")
+	w.file("late.db-wal", "what was committed last")
+	w.refused(1, []string{"late.db-wal", "Try: ", "punchlistd backup NEW-FILE --db late.db"}, "punchlistd", "--db", "server.db", "restore", "late.db")
+	// As on a full disk: the copy breaks off.
+	short := w.command(t.Context(), "punchlistd", "--db", "server.db", "restore", "monday.db")
+	short.Path, short.Args = "/bin/sh", append([]string{"sh", "-c", `ulimit -f 8 && exec "$0" "$@"`, short.Path}, short.Args[1:]...)
+	if out, err := short.CombinedOutput(); err == nil {
+		t.Errorf("a copy that broke off was taken:\n%s", out)
+	}
 	if after, err := os.ReadFile(filepath.Join(w.dir, "server.db")); err != nil || string(after) != string(before) {
 		t.Errorf("a refused restore changed the database, %v", err)
 	}

@@ -133,18 +133,26 @@ A PostgreSQL database is put back with PostgreSQL's own pg_restore; this prints 
 }
 
 func (a *app) restore(ctx context.Context, from, to string) error {
+	if err := restorable(from, to); err != nil {
+		return err
+	}
 	m := a.Meter(time.Second)
 	defer m.End()
 	m.Say("Checking the backup")
 	if err := sqlitestore.Check(ctx, from); err != nil {
 		return backupFault(from, err)
 	}
-	aside, err := setAside(ctx, to, time.Now())
-	if err != nil {
-		return fmt.Errorf("keep the database as it is: %w", err)
-	}
 	m.Say("Putting the backup in its place")
-	err = inPlace(to, func(temp string) error { return copyFile(from, temp) })
+	aside := ""
+	err := inPlace(to, func(temp string) (err error) {
+		if err = copyFile(from, temp); err != nil { // the disk may be full: all is as it was
+			return err
+		}
+		if aside, err = setAside(ctx, to, time.Now()); err != nil {
+			return fmt.Errorf("keep the database as it is: %w", err)
+		}
+		return nil
+	})
 	m.End()
 	if err != nil {
 		return fmt.Errorf("restore: %w", err)
@@ -161,6 +169,21 @@ func (a *app) restore(ctx context.Context, from, to string) error {
 	}
 	a.Note("Restored %s from %s. Laptops notice at their next contact, and offer again what it lacks.", to, from)
 	a.next("serve")
+	return nil
+}
+
+// restorable refuses what would not be put back whole by copying one file.
+func restorable(from, to string) error {
+	backup, err := os.Stat(from)
+	if err != nil {
+		return backupFault(from, err)
+	}
+	if now, err := os.Stat(to); err == nil && os.SameFile(backup, now) {
+		return &server.Fault{Message: from + " is the database itself", Cure: "name a file that punchlistd backup wrote"}
+	}
+	if log, err := os.Stat(from + "-wal"); err == nil && log.Size() > 0 {
+		return &server.Fault{Message: "a part of the backup stands in " + from + "-wal beside it", Cure: "make one whole file of it: punchlistd backup NEW-FILE --db " + word(from)}
+	}
 	return nil
 }
 
@@ -213,6 +236,9 @@ func copyFile(from, to string) error {
 		return err
 	}
 	_, err = io.Copy(out, in)
+	if err == nil {
+		err = out.Sync()
+	}
 	return errors.Join(err, out.Close())
 }
 
