@@ -31,7 +31,7 @@ type Repaired struct {
 // database open, and an interrupted one is begun again by calling it again.
 //
 //	link the old files aside ─► make a new file under another name ─► remove -wal,
-//	-shm ─► rename the new file over the old
+//	-shm ─► rename the new file over the old ─► and its log over the old log
 func Repair(ctx context.Context, path string, o Options) (Repaired, error) {
 	var out Repaired
 	device := salvageDevice(ctx, path) // before the lock: a file that is closed gives up all locks of its program
@@ -62,10 +62,14 @@ func Repair(ctx context.Context, path string, o Options) (Repaired, error) {
 		return out, fmt.Errorf("make a new database: %w", err)
 	}
 	// A -wal of the old file must never meet the new one.
-	if err := errors.Join(removeAll([]string{path + "-wal", path + "-shm", logFile(fresh)}), syncFolder(path)); err != nil {
+	if err := errors.Join(removeAll([]string{path + "-wal", path + "-shm"}), syncFolder(path)); err != nil {
 		return out, err
 	}
 	if err := os.Rename(fresh, path); err != nil {
+		return out, err
+	}
+	// The old log has a second name by now, under which nothing is to be added to it.
+	if err := os.Rename(logFile(fresh), logFile(path)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return out, err
 	}
 	return out, syncFolder(path)

@@ -294,6 +294,20 @@ func TestRepairGoesOn(t *testing.T) {
 	if done.Changes != 2 || !done.Enrolled || len(done.Aside) < 2 {
 		t.Fatalf("%+v", done)
 	}
+	aside := func() (out string) {
+		for _, name := range done.Aside {
+			text, err := os.ReadFile(name)
+			d.must(err)
+			out += name + "\n" + string(text)
+		}
+		return out
+	}
+	kept := aside()
+	defer func() {
+		if aside() != kept {
+			t.Error("what was kept aside changed")
+		}
+	}()
 	db, err = localdb.Open(t.Context(), path, localdb.Options{})
 	d.must(err)
 	t.Cleanup(func() { db.Close() })
