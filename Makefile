@@ -23,8 +23,8 @@ demo: build ## three minutes: work offline, come back, sync (without a terminal:
 	@bin/punchlist demo $(ARGS)
 
 test: deps ## run every test under the race detector
-	$(GO) test -race $(TAGS) -timeout 15m $(PACKAGES)
-	$(GO) test $(TAGS) -timeout 10m ./sync/simtest
+	$(GO) test -race $(TAGS) -timeout 30m $(PACKAGES)
+	$(GO) test $(TAGS) -timeout 30m ./sync/simtest
 
 check: lint test ## what must hold before a commit: format, vet, staticcheck, modules, tests
 
