@@ -92,7 +92,7 @@ func TestF60TheDatabaseIsReadOnly(t *testing.T) {
 	w.tasksOn("a")
 	w.laptop("a", "list") // closed cleanly: nothing is left in the -wal file
 	for _, f := range []string{"a.db", "a.db-wal", "a.db-shm"} {
-		if err := os.Chmod(filepath.Join(w.dir, f), 0o444); err != nil && !os.IsNotExist(err) {
+		if err := os.Chmod(filepath.Join(w.dir, f), 0o400); err != nil && !os.IsNotExist(err) {
 			t.Fatal(err)
 		}
 	}
@@ -100,6 +100,11 @@ func TestF60TheDatabaseIsReadOnly(t *testing.T) {
 	if os.Getuid() == 0 { // to whom modes mean nothing
 		as = &syscall.Credential{Uid: 65534, Gid: 65534}
 		w.openTo(65534)
+		for _, f := range []string{"a.db", "a.db-wal", "a.db-shm"} { // whose they must be, or nothing is opened
+			if err := os.Chown(filepath.Join(w.dir, f), 65534, 65534); err != nil && !os.IsNotExist(err) {
+				t.Fatal(err)
+			}
+		}
 	} else if err := os.Chmod(w.dir, 0o555); err != nil {
 		t.Fatal(err)
 	}
@@ -112,7 +117,7 @@ func TestF60TheDatabaseIsReadOnly(t *testing.T) {
 	}
 	s.types("q").restored().ends(0)
 	for _, f := range []string{"a.db"} {
-		if info, err := os.Stat(filepath.Join(w.dir, f)); err != nil || info.Mode().Perm() != 0o444 {
+		if info, err := os.Stat(filepath.Join(w.dir, f)); err != nil || info.Mode().Perm() != 0o400 {
 			t.Errorf("%s: %v, %v", f, info.Mode(), err)
 		}
 	}

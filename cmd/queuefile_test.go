@@ -97,7 +97,10 @@ func TestUnsentWorkLeavesANewerDatabase(t *testing.T) {
 		return sha256.Sum256(b)
 	}
 	before := sum()
-	w.refused(1, []string{"newer version"}, "punchlist", "--db", "a.db", "list")
+	if !strings.Contains(w.laptop("a", "list"), "Check the pump") {
+		t.Error("what a newer program wrote cannot be looked at")
+	}
+	w.refused(1, []string{"newer version", "Try: install the newest"}, "punchlist", "--db", "a.db", "add", "Another")
 	w.laptop("a", "queue", "export", "work.json")
 	if sum() != before {
 		t.Error("the database is not what it was")

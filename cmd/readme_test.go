@@ -43,6 +43,7 @@ func TestReadmeCommands(t *testing.T) {
 	}
 	w.file("jobs.csv", "title,external_ref,priority\nCheck the pump,J-1,high\nCheck the fan,J-2,normal\n")
 	w.file("visit.csv", "title,external_ref,Pressure,Valve,Label\nBoiler inspection,V-1,x,x,x\n")
+	w.file("boiler.csv", "label,kind\nPressure,number\nLeaks,pass_fail\n")
 	invite := ""
 	for _, line := range office {
 		switch {

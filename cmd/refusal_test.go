@@ -70,7 +70,7 @@ func TestRefusals(t *testing.T) {
 		{1, []string{"127.0.0.1"}, p("enroll", "punchlist://"+nobody+code)},
 		{1, []string{"answers instead of the server"}, p("enroll", "punchlist://"+hotel+code)},
 		{1, []string{"list.txt", "not a SQLite database", "Try:"}, []string{"punchlist", "--db", text, "list"}},
-		{1, []string{"newer", "Try: install the newest"}, []string{"punchlist", "--db", newer, "list"}},
+		{1, []string{"newer", "Try: install the newest"}, []string{"punchlist", "--db", newer, "add", "y"}},
 		{1, []string{"folder"}, []string{"punchlist", "--db", w.dir, "list"}},
 		{1, []string{"missing.csv"}, p("import", "missing.csv")},
 		{1, []string{"line 3"}, p("import", broken)},

@@ -83,7 +83,13 @@ func (a *app) home(variable, fallback string) (string, error) {
 	return filepath.Join(home, fallback, "punchlist"), nil
 }
 
+// open opens the database; where it can only be looked at, it says why.
 func (a *app) open(ctx context.Context) (*localdb.DB, error) {
+	return a.openTelling(ctx, func(text string) { a.Note("%s", text) })
+}
+
+// openTelling says the same in the caller's way: the screen has no stderr.
+func (a *app) openTelling(ctx context.Context, tell func(string)) (*localdb.DB, error) {
 	path, err := a.path()
 	if err != nil {
 		return nil, err
@@ -96,9 +102,9 @@ func (a *app) open(ctx context.Context) (*localdb.DB, error) {
 	if err2 != nil {
 		return nil, err
 	}
-	a.Note("Nothing can be changed here now: %s.", strings.TrimPrefix(err.Error(), "open database: "))
+	tell("Nothing can be changed here now: " + strings.TrimPrefix(err.Error(), "open database: ") + ".")
 	if hint := cli.Hint(err); hint != "" {
-		a.Note("Try: %s", hint)
+		tell("Try: " + hint)
 	}
 	return look, nil
 }

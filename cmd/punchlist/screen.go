@@ -30,15 +30,17 @@ type screenOptions struct {
 	offline   func(s *syncer, on bool) // what ctrl+n does
 	paused    bool                     // the person worked offline when the screen was last closed
 	banner    string
+	notice    string // what the person has to know first
 }
 
 // screen opens the screen on this laptop's database and syncs beside it.
 func (a *app) screen(ctx context.Context) error {
-	db, err := a.open(ctx)
+	var told []string
+	db, err := a.openTelling(ctx, func(text string) { told = append(told, text) })
 	if err != nil {
 		return err
 	}
-	err = a.show1(ctx, db, screenOptions{offline: func(s *syncer, on bool) { s.Pause(on) }})
+	err = a.show1(ctx, db, screenOptions{notice: strings.Join(told, " "), offline: func(s *syncer, on bool) { s.Pause(on) }})
 	return errors.Join(err, db.Close())
 }
 
@@ -49,7 +51,7 @@ func (a *app) show1(ctx context.Context, db *localdb.DB, o screenOptions) error 
 	defer closeLog()
 	var s *syncer
 	settings, mouse := a.settle(tui.Options{
-		DB: db, Now: time.Now, Banner: o.banner,
+		DB: db, Now: time.Now, Banner: o.banner, Notice: o.notice,
 		Sync:    func() { s.Kick() },
 		Offline: func(on bool) { o.offline(s, on) },
 		Paused:  o.paused,

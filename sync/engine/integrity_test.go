@@ -72,6 +72,20 @@ func (l *local) NoteDiffers(_ context.Context, on bool) error {
 	return l.fail
 }
 
+// noted is what was mended, told and begun anew so far, and the books then.
+type noted struct {
+	mended  []string
+	differs []bool
+	anews   []string
+	books   books
+}
+
+func (l *local) noted() noted {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return noted{slices.Clone(l.mended), slices.Clone(l.differs), slices.Clone(l.anews), maps.Clone(l.books)}
+}
+
 func (l *local) Anew(_ context.Context, notice string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -137,8 +151,8 @@ func TestEqualIsNotAskedFor(t *testing.T) {
 		since := time.Now()
 		b.start()
 		b.pass(10 * time.Minute)
-		if got := b.asked(since); got != "" || len(b.l.mended) != 0 || !slices.Equal(b.l.differs, []bool{false}) {
-			b.Errorf("asked %q, mended %v, noted %v", got, b.l.mended, b.l.differs)
+		if got := b.asked(since); got != "" || len(b.l.noted().mended) != 0 || !slices.Equal(b.l.noted().differs, []bool{false}) {
+			b.Errorf("asked %q, mended %v, noted %v", got, b.l.noted().mended, b.l.noted().differs)
 		}
 	})
 }
@@ -152,15 +166,15 @@ func TestADifferingLeafIsPutRightAlone(t *testing.T) {
 		b.l.books["07"], b.l.books["c0"] = "damaged", ""
 		b.l.mu.Unlock()
 		b.pass(time.Minute)
-		if got := b.asked(since); got != "digest leaf leaf" || !slices.Equal(b.l.mended, []string{"07", "c0"}) || !maps.Equal(b.l.books, b.s.books) {
-			b.Errorf("asked %q, mended %v", got, b.l.mended)
+		if got := b.asked(since); got != "digest leaf leaf" || !slices.Equal(b.l.noted().mended, []string{"07", "c0"}) || !maps.Equal(b.l.noted().books, b.s.books) {
+			b.Errorf("asked %q, mended %v", got, b.l.noted().mended)
 		}
 		told := false
 		for _, s := range b.history() {
 			told = told || s.Reach == reach.Online && strings.HasPrefix(s.Detail, "2 records here were not what the server holds")
 		}
-		if !told || slices.Contains(b.l.differs, true) || len(b.l.anews) != 0 {
-			b.Errorf("told %v, noted %v, anew %v", told, b.l.differs, b.l.anews)
+		if !told || slices.Contains(b.l.noted().differs, true) || len(b.l.noted().anews) != 0 {
+			b.Errorf("told %v, noted %v, anew %v", told, b.l.noted().differs, b.l.noted().anews)
 		}
 	})
 }
@@ -175,8 +189,8 @@ func TestADifferenceThatStays(t *testing.T) {
 		b.pass(9 * time.Minute)
 		b.l.add(3)
 		b.pass(30 * time.Second)
-		if queued, settled, _ := b.l.counts(); b.asked(since) != "digest leaf" || !slices.Equal(b.l.differs, []bool{true}) || queued != 0 || settled != 3 {
-			b.Errorf("asked %q, noted %v, %d queued, %d settled", b.asked(since), b.l.differs, queued, settled)
+		if queued, settled, _ := b.l.counts(); b.asked(since) != "digest leaf" || !slices.Equal(b.l.noted().differs, []bool{true}) || queued != 0 || settled != 3 {
+			b.Errorf("asked %q, noted %v, %d queued, %d settled", b.asked(since), b.l.noted().differs, queued, settled)
 		}
 		b.pass(10 * time.Minute)
 		if got := b.asked(since); got != "digest leaf digest leaf" {
@@ -186,8 +200,8 @@ func TestADifferenceThatStays(t *testing.T) {
 		b.l.deaf = false
 		b.l.mu.Unlock()
 		b.pass(11 * time.Minute)
-		if b.l.differs[len(b.l.differs)-1] || !maps.Equal(b.l.books, b.s.books) {
-			b.Errorf("after it was put right: %v", b.l.differs)
+		if differs := b.l.noted().differs; differs[len(differs)-1] || !maps.Equal(b.l.noted().books, b.s.books) {
+			b.Errorf("after it was put right: %v", b.l.noted().differs)
 		}
 	})
 }
@@ -209,8 +223,8 @@ func TestTooMuchDiffers(t *testing.T) {
 			b.l.cursor = "c8"
 			b.start()
 			b.pass(9 * time.Minute)
-			if got := b.asked(since); got != "digest" || !slices.Equal(b.l.anews, []string{"mended"}) || slices.Contains(b.l.differs, true) == helps {
-				b.Errorf("helps %v: asked %q, anew %v, noted %v", helps, got, b.l.anews, b.l.differs)
+			if got := b.asked(since); got != "digest" || !slices.Equal(b.l.noted().anews, []string{"mended"}) || slices.Contains(b.l.noted().differs, true) == helps {
+				b.Errorf("helps %v: asked %q, anew %v, noted %v", helps, got, b.l.noted().anews, b.l.noted().differs)
 			}
 		})
 	}
@@ -231,8 +245,8 @@ func TestTheCrewMovesOn(t *testing.T) {
 			}
 			b.start()
 			b.pass(time.Minute)
-			if !slices.Equal(b.l.mended, []string{"07"}) || b.l.books["07"] != "newer" || slices.Contains(b.l.differs, true) {
-				b.Errorf("moved at %s: mended %v to %q, noted %v", when, b.l.mended, b.l.books["07"], b.l.differs)
+			if !slices.Equal(b.l.noted().mended, []string{"07"}) || b.l.noted().books["07"] != "newer" || slices.Contains(b.l.noted().differs, true) {
+				b.Errorf("moved at %s: mended %v to %q, noted %v", when, b.l.noted().mended, b.l.noted().books["07"], b.l.noted().differs)
 			}
 		})
 	}
@@ -278,8 +292,8 @@ func TestHearingAllAgain(t *testing.T) {
 			b.l.add(2)
 			b.make()
 			got, err := b.e.Round(b.Context())
-			if err != nil || got.Pulled != 1 || got.Pushed != 2 || b.l.cursor != "new" || !slices.Equal(b.l.anews, []string{notice}) {
-				b.Errorf("%s: %+v, %v, cursor %q, %q", code, got, err, b.l.cursor, b.l.anews)
+			if err != nil || got.Pulled != 1 || got.Pushed != 2 || b.l.cursor != "new" || !slices.Equal(b.l.noted().anews, []string{notice}) {
+				b.Errorf("%s: %+v, %v, cursor %q, %q", code, got, err, b.l.cursor, b.l.noted().anews)
 			}
 		})
 	}
@@ -297,8 +311,8 @@ func TestABadCursorAtTheStart(t *testing.T) {
 		}
 		b.start()
 		b.pass(5 * time.Minute)
-		if n := len(b.s.seen("changes", time.Time{})); n > 60 || len(b.l.anews) != 0 {
-			b.Errorf("%d requests, anew %q", n, b.l.anews)
+		if n := len(b.s.seen("changes", time.Time{})); n > 60 || len(b.l.noted().anews) != 0 {
+			b.Errorf("%d requests, anew %q", n, b.l.noted().anews)
 		}
 	})
 }

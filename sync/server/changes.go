@@ -166,18 +166,17 @@ func changeOf(row Row) (wire.Change, error) {
 	return c, nil
 }
 
-// tellConflict is a conflict as the asking device hears of it; twice when it is
-// both sides.
+// tellConflict is a conflict as the asking device hears of it. One that is both
+// sides, under identities that its queue was given one after the other, hears it
+// as the newer of them: that is who it is by now.
 func tellConflict(row ConflictRow, devices []string) ([]wire.Conflict, error) {
+	lost, won := slices.Index(devices, row.Loser), slices.Index(devices, row.Winner) // oldest first
+	if lost < 0 && won < 0 {
+		return nil, nil
+	}
 	var c op.Conflict
 	if err := json.Unmarshal([]byte(row.Body), &c); err != nil {
 		return nil, fmt.Errorf("conflict %s: %w", row.ID, err)
 	}
-	var out []wire.Conflict
-	if slices.Contains(devices, row.Loser) {
-		out = append(out, wire.TellConflict(c, true))
-	} else if slices.Contains(devices, row.Winner) {
-		out = append(out, wire.TellConflict(c, false))
-	}
-	return out, nil
+	return []wire.Conflict{wire.TellConflict(c, lost >= won)}, nil
 }
