@@ -107,10 +107,10 @@ func (s *Server) keepRules(ctx context.Context, crew string, rules []Rule, detai
 	if err != nil {
 		return err
 	}
-	if err := s.store.SetSetting(ctx, rulesKey(crew), string(text)); err != nil {
+	if err := s.store.SetSetting(ctx, rulesKey(crew), string(text), s.did(DidRule, crew, detail)); err != nil {
 		return fmt.Errorf("keep the recurring work: %w", err)
 	}
-	return s.store.Log(ctx, s.did(DidRule, crew, detail))
+	return nil
 }
 
 // check refuses a rule that could make no task, or makes nonsense of the calendar.

@@ -46,11 +46,11 @@ type Accounts interface {
 	// Setting returns the stored value of a setting. Where there is none it
 	// stores and returns initial, unless that is empty.
 	Setting(ctx context.Context, name, initial string) (string, error)
-	// SetSetting stores a setting.
-	SetSetting(ctx context.Context, name, value string) error
+	// SetSetting stores a setting. Here and below, log is appended as
+	// [Journal].Log does, in the same transaction.
+	SetSetting(ctx context.Context, name, value string, log ...Entry) error
 	// PutUser stores a user and makes the crews that are missing; it returns
-	// the names of those. With isNew an existing user is [ErrExists]. Here and
-	// below, log is appended as [Journal].Log does, in the same transaction.
+	// the names of those. With isNew an existing user is [ErrExists].
 	PutUser(ctx context.Context, u User, isNew bool, log ...Entry) (made []string, err error)
 	// Users lists all users by name, with their crews in their order.
 	Users(ctx context.Context) ([]User, error)

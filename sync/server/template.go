@@ -49,10 +49,11 @@ func (s *Server) SetTemplate(ctx context.Context, t Template) error {
 		}
 		value = string(text)
 	}
-	if err := s.store.SetSetting(ctx, templateKey(t.Crew, t.Type), value); err != nil {
+	entry := s.did(DidTemplate, t.Type, map[string]any{"crew": t.Crew, "steps": len(t.Items)})
+	if err := s.store.SetSetting(ctx, templateKey(t.Crew, t.Type), value, entry); err != nil {
 		return fmt.Errorf("keep the template: %w", err)
 	}
-	return s.store.Log(ctx, s.did(DidTemplate, t.Type, map[string]any{"crew": t.Crew, "steps": len(t.Items)}))
+	return nil
 }
 
 func (s *Server) checkTemplate(ctx context.Context, t *Template) error {

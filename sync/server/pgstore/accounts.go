@@ -27,10 +27,13 @@ func (s *Store) Setting(ctx context.Context, name, initial string) (value string
 }
 
 // SetSetting stores a setting.
-func (s *Store) SetSetting(ctx context.Context, name, value string) error {
+func (s *Store) SetSetting(ctx context.Context, name, value string, log ...server.Entry) error {
 	return s.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		_, err := tx.Exec(ctx, `INSERT INTO settings (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value`, name, value)
-		return err
+		if err != nil {
+			return err
+		}
+		return logged(ctx, tx, log)
 	})
 }
 

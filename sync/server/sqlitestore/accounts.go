@@ -32,10 +32,13 @@ func (s *Store) Setting(ctx context.Context, name, initial string) (string, erro
 }
 
 // SetSetting stores a setting.
-func (s *Store) SetSetting(ctx context.Context, name, value string) error {
+func (s *Store) SetSetting(ctx context.Context, name, value string, log ...server.Entry) error {
 	return s.write(ctx, func(t *sqlite.Tx) error {
 		_, err := t.Exec(`INSERT INTO settings (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value`, name, value)
-		return err
+		if err != nil {
+			return err
+		}
+		return logged(t, log)
 	})
 }
 
