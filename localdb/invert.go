@@ -174,7 +174,7 @@ func (a *action) mine(d deed, all []deed) (string, error) {
 func (a *action) mineAlone(d deed, rec Record, all []deed) (string, error) {
 	switch {
 	case d.Kind == op.Note:
-		return "a note that was sent stays; write another one", nil
+		return "a note sent or exported stays", nil
 	case rec.Deleted:
 		return a.because(d, "was deleted since"), nil
 	}

@@ -198,6 +198,8 @@ func (d *doctor) work(ctx context.Context, db *localdb.DB) error {
 		d.say("waiting", fine, "", "nothing waits to be sent")
 	case sending:
 		d.say("waiting", fine, "", "%s; another program on this laptop sends", stillWait(s.Pending))
+	case s.Device.ID == "":
+		d.say("waiting", notable, "punchlist enroll, with an invite from the office", "%s for a server to join", stillWait(s.Pending))
 	default:
 		d.say("waiting", notable, "punchlist sync, or open the screen", "%s, and no program sends", stillWait(s.Pending))
 	}

@@ -272,7 +272,7 @@ func findItem(ctx context.Context, db *localdb.DB, task, ref string) (localdb.Re
 	}
 	switch {
 	case len(items) == 0:
-		return localdb.Record{}, &localdb.Error{Message: "the task has no checklist"}
+		return localdb.Record{}, &localdb.Error{Message: "the task has no checklist", Hint: "c on the screen, and there a, adds steps; the office gives them by type (punchlistd template)"}
 	case len(matches) == 1:
 		return matches[0], nil
 	case len(matches) == 0:

@@ -21,7 +21,7 @@ func (a *app) resetCmd() *cobra.Command {
 		Long: `Forget this laptop's data, and that it belongs to a server. What the server has stays
 there. It refuses (exit code 3) while there is unsent work that is in no file:
 punchlist queue export FILE writes one, from which it can be sent later.`,
-		Example: "  punchlist queue export unsent.jsonl\n  punchlist reset --yes", Args: cli.NoArgs,
+		Example: "  punchlist queue export unsent.json\n  punchlist reset --yes", Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.reset(cmd.Context(), yes) }}
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	return a.JSONFlag(cmd)

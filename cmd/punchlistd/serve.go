@@ -153,7 +153,7 @@ func tlsOf(srv *server.Server, o serving, host string) (*tls.Config, error) {
 	case (o.cert == "") != (o.key == ""):
 		return nil, cli.Usage("give both", "--tls-cert and --tls-key belong together")
 	case o.auto && o.url == "" && wire.IsLoopback(host):
-		return nil, &server.Fault{Message: "this machine itself needs no TLS, and its laptops would not ask for it", Cure: "--listen :8443, or say with --url https://HOST:PORT how laptops reach it"}
+		return nil, &server.Fault{Message: "this machine itself needs no TLS, and its laptops would not ask for it", Cure: "--listen :8443, or say with --url https://NAME:PORT by what name other machines reach it"}
 	case o.auto:
 		return srv.TLS(func() []string { return ownNames(host, o.url) })
 	case o.cert == "":

@@ -36,7 +36,11 @@ func (p *Plan) PrintBad(w io.Writer, all bool) error {
 // written.
 func (p *Plan) Print(w io.Writer) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s\n", count(p.Rows, "row", "rows"), count(len(p.Bad), "bad", "bad"))
+	fmt.Fprintf(&b, "%s: %s", count(p.Rows, "row", "rows"), count(len(p.Bad), "bad", "bad"))
+	if p.Err() != nil {
+		b.WriteString("; the good ones alone would be")
+	}
+	b.WriteString("\n")
 	for _, kind := range [...]op.Kind{op.Task, op.Site, op.Item, op.Note, op.TimeEntry} {
 		t := p.Records[kind]
 		if t == nil || t.New+t.Changed+t.Unchanged == 0 && kind != op.Task {
