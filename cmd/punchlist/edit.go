@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -164,7 +165,7 @@ on_hold, incomplete and cancelled need a reason; a delivery is completed with --
 			return a.withTask(cmd, args[0], func(ctx context.Context, db *localdb.DB, id string) error {
 				s.To = op.Status(strings.ToUpper(strings.ReplaceAll(args[1], "-", "_")))
 				if err := db.SetStatus(ctx, id, s); err != nil {
-					return err
+					return withFlag(err, args)
 				}
 				a.Note("Saved on this laptop: %s.", s.To)
 				return nil
@@ -174,6 +175,19 @@ on_hold, incomplete and cancelled need a reason; a delivery is completed with --
 	cmd.Flags().StringVar(&s.ReasonText, "text", "", "more about the reason")
 	cmd.Flags().StringVar(&s.Recipient, "recipient", "", "who took the delivery")
 	return cmd
+}
+
+// withFlag says with which flag the step would be given what it lacks.
+func withFlag(err error, args []string) error {
+	var r *op.Refusal
+	if !errors.As(err, &r) || r.Code != op.CodeRequired {
+		return err
+	}
+	flag := map[string]string{"reason": "--reason other --text '…'", "recipient_name": "--recipient 'NAME'"}[r.Field]
+	if flag == "" {
+		return err
+	}
+	return &localdb.Error{Message: err.Error(), Hint: "punchlist status " + strings.Join(args, " ") + " " + flag, Cause: err}
 }
 
 func statusWords() []string {
