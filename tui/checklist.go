@@ -143,7 +143,11 @@ func (s *checklistScreen) offer(a *App) tea.Cmd {
 		return nil
 	}
 	row := s.row
-	return a.push(&askScreen{yes: "complete it", lines: []string{"All " + itoa(len(s.items)) + " steps are answered. Complete " + a.name(row) + " now?"}, then: func() tea.Cmd {
+	answered := "The only step is answered."
+	if n := len(s.items); n > 1 {
+		answered = "All " + itoa(n) + " steps are answered."
+	}
+	return a.push(&askScreen{yes: "complete it", lines: []string{answered + " Complete " + a.name(row) + " now?"}, then: func() tea.Cmd {
 		sheet := newStatusSheet(a, []op.Status{op.Completed}, row)
 		a.drop(s)
 		if sheet.asks(op.Completed) {

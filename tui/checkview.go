@@ -48,7 +48,10 @@ func (s *checklistScreen) view(a *App, w, h int) []string {
 		return nil
 	}
 	if len(s.items) == 0 {
-		return []string{"", "  This task has no checklist.", "", "  a     add a step", "  esc   back to the task"}
+		if s.asking != nothing {
+			return []string{"", "  This task has no checklist.", "", s.typed(w)}
+		}
+		return []string{"", "  This task has no checklist.", "", "  a     add a step", "  esc   back"}
 	}
 	low := s.detail(a, w)
 	lines := []string{s.progress()}
@@ -135,10 +138,15 @@ func (s *checklistScreen) detail(a *App, w int) []string {
 		out = append(out, a.cut("* "+a.text(c), w))
 	}
 	if s.asking != nothing {
-		ask := [...]string{"", "Value: ", "Comment: ", "New step: "}[s.asking]
-		out = append(out, ask+inputLine(&s.input, w-width(ask)))
+		out = append(out, s.typed(w))
 	}
 	return out
+}
+
+// typed is the line to type in, and what is asked for there.
+func (s *checklistScreen) typed(w int) string {
+	ask := [...]string{"", "Value: ", "Comment: ", "New step: "}[s.asking]
+	return ask + inputLine(&s.input, w-width(ask))
 }
 
 // click goes to a step. It answers none: which answer a click means nobody can know.

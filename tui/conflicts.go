@@ -228,7 +228,7 @@ func (s *conflictsScreen) view(a *App, w, h int) []string {
 		return nil
 	}
 	if len(s.rows) == 0 {
-		return hanging([]string{"", "  No conflicts: nobody changed what you changed.", "", "  esc   back to the tasks"}, w)
+		return hanging([]string{"", "  No conflicts to look at. A change of yours that meets another's shows here.", "", "  esc   back to the tasks"}, w)
 	}
 	if s.more {
 		return scrolled(s.detail(a, w), &s.scroll, h)

@@ -83,7 +83,7 @@ func (a *App) askSync() tea.Cmd {
 
 const askingNow = "Asking the server now."
 
-const noServer = "This laptop has joined no server yet: run `punchlist enroll` with the invite you were given."
+const noServer = "This laptop has joined no server yet: punchlist enroll, in a shell, joins one."
 
 func (a *App) toggleOffline() tea.Cmd {
 	if a.o.Offline == nil || a.status.Reach == reach.NotEnrolled {

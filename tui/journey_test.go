@@ -97,6 +97,15 @@ func TestAddAStep(t *testing.T) {
 	}
 }
 
+// TestFirstStepOfATask is typed where no step is yet, and alone it is called one.
+func TestFirstStepOfATask(t *testing.T) {
+	s := newStory(t)
+	s.open(80, 24).online().keys("a", "Close up", "ctrl+s", "s", "2", "c").sees("This task has no checklist")
+	s.keys("a", "Close the valve").sees("New step: Close the valve")
+	s.keys("enter").sees("[    ] Close the valve")
+	s.keys("p").sees("The only step is answered.")
+}
+
 func TestRequiredStepsHoldBackTheEnd(t *testing.T) {
 	s := newStory(t)
 	ids := s.day()

@@ -73,7 +73,7 @@ func (p *Plain) conflicts() {
 	p.do(p.a.pushOnce(s))
 	if len(s.rows) == 0 {
 		p.do(p.a.pop())
-		p.a.say("No conflicts: nobody changed what you changed.")
+		p.a.say("No conflicts to look at. A change of yours that meets another's shows here.")
 		return
 	}
 	p.print(plural(len(s.rows), "conflict", "conflicts"))
