@@ -222,7 +222,9 @@ func (s *Screen) eraseTail(y int, old, next *row) {
 // put sends one character at the cursor. After the last column terminals differ
 // where the cursor is; x is then the width, which is no column to be found at.
 func (s *Screen) put(c cell) {
-	s.setPen(c.style)
+	if !s.suits(c) {
+		s.setPen(c.style)
+	}
 	s.out = append(s.out, c.text...)
 	s.x += int(c.width)
 	if c.risky {
@@ -230,14 +232,20 @@ func (s *Screen) put(c cell) {
 	}
 }
 
+// suits tells whether the pen draws this character as it is to look. A space
+// shows less than a letter does: between two bold words the pen stays bold.
+func (s *Screen) suits(c cell) bool {
+	return c.style == s.pen || c.text == " " && c.style == s.pen.onBlank()
+}
+
 // moveTo brings the cursor to a column of line y, over the characters between
-// when sending them again is shorter than an address.
+// when sending them again is shorter than going there.
 func (s *Screen) moveTo(x, y int, next *row) {
 	if s.y == y && s.x >= 0 && s.x < x && next.cells[s.x].width > 0 {
-		cost, limit := 0, addressLen(x, y)
+		cost, limit := 0, min(addressLen(x, y), forwardLen(x-s.x))
 		for _, c := range next.cells[s.x:x] {
 			cost += len(c.text)
-			if c.risky || c.style != s.pen || cost > limit {
+			if c.risky || !s.suits(c) || cost > limit {
 				s.goTo(x, y)
 				return
 			}
@@ -249,9 +257,19 @@ func (s *Screen) moveTo(x, y int, next *row) {
 	s.goTo(x, y)
 }
 
-// goTo addresses the cursor, unless it stands there.
+// goTo brings the cursor to a place, unless it stands there: forward on its own
+// line, which is the shorter way, else by the address.
 func (s *Screen) goTo(x, y int) {
 	if s.x == x && s.y == y {
+		return
+	}
+	if by := x - s.x; s.y == y && s.x >= 0 && by > 0 {
+		s.x = x
+		s.out = append(s.out, "\x1b["...)
+		if by > 1 {
+			s.out = strconv.AppendInt(s.out, int64(by), 10)
+		}
+		s.out = append(s.out, 'C')
 		return
 	}
 	s.x, s.y = x, y
@@ -268,6 +286,11 @@ func (s *Screen) goTo(x, y int) {
 // addressLen is about how many bytes goTo sends.
 func addressLen(x, y int) int {
 	return len("\x1b[;H") + digits(x) + digits(y)
+}
+
+// forwardLen is about how many bytes goTo sends to go forward on a line.
+func forwardLen(by int) int {
+	return len("\x1b[C") + digits(by-1)
 }
 
 // digits is the length of n+1 in decimal.

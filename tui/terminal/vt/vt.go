@@ -223,6 +223,8 @@ func (e *Terminal) escape(s string) int {
 	case 'H':
 		p := e.numbers(params, 1, 1)
 		e.y, e.x, e.lost = min(max(p[0], 1), e.height)-1, min(max(p[1], 1), e.width)-1, false
+	case 'C':
+		e.forward(params)
 	case 'm':
 		e.pen = e.pen.sgr(params)
 	case 'K':
@@ -306,6 +308,15 @@ func (e *Terminal) numbers(params string, first, second int) []int {
 		p[i] = n
 	}
 	return p
+}
+
+func (e *Terminal) forward(params string) {
+	by := e.numbers(params, 1, 0)[0]
+	if e.lost || by < 1 || e.x+by >= e.width {
+		e.t.Fatalf("forward %q from column %d of %d, cursor lost %v", params, e.x, e.width, e.lost)
+		return
+	}
+	e.x += by
 }
 
 func (e *Terminal) erase(params string) {
