@@ -314,6 +314,46 @@ func BenchmarkScreenKeys(b *testing.B) {
 	}
 }
 
+// BenchmarkScreenRun measures the bytes of a list that scrolls by under a key that is
+// held down, faster than the task beside it follows.
+func BenchmarkScreenRun(b *testing.B) {
+	bin, err := build()
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, size := range [][2]int{{80, 24}, {200, 50}} {
+		path := benchTasks(b, 10_000)
+		b.Run(fmt.Sprintf("%dx%d", size[0], size[1]), func(b *testing.B) {
+			for range b.N {
+				o := benchOn(b, size[0], size[1], nil, filepath.Join(bin, "punchlist"), "--db", path)
+				o.until("no server joined yet")
+				o.drain()
+				o.press(repeat("j", size[1]+8))
+				const rows = 60
+				sent := 0
+				for range rows {
+					if _, err := o.master.WriteString("j"); err != nil {
+						b.Fatal(err)
+					}
+					<-time.After(33 * time.Millisecond) // a keyboard repeats so fast
+				}
+				for more := true; more; {
+					select {
+					case a := <-o.came:
+						sent += len(a.text)
+					default:
+						more = false
+					}
+				}
+				rest, _ := o.drain()
+				then, _ := o.drain()
+				b.ReportMetric(float64(sent)/rows, "bytes/row")
+				b.ReportMetric(float64(rest+then), "bytes-at-rest")
+			}
+		})
+	}
+}
+
 // BenchmarkScreenStart measures the start to the first full frame, on a terminal
 // that answers nothing, beside a Go program that does nothing.
 func BenchmarkScreenStart(b *testing.B) {

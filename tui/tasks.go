@@ -19,6 +19,7 @@ type tasksScreen struct {
 	filtered  string // the filter that the list obeys
 	bad       string // why the search's text is no filter
 	peek      taskPane
+	bare      bool   // nothing stands beside the list while the cursor runs; see goTo
 	late      bool   // the list changed while a page was on its way
 	rest      int    // counts the cursor's moves; see settledMsg
 	want      string // select this task when the list is read again
@@ -95,8 +96,8 @@ func (s *tasksScreen) update(a *App, msg tea.Msg) tea.Cmd {
 			s.peek.take(msg)
 		}
 	case settledMsg:
-		if row := s.list.selected(); row != nil && msg.gen == s.rest && s.peek.id != row.ID {
-			return a.loadTask(row.ID)
+		if msg.gen == s.rest && s.passed() {
+			return a.loadTask(s.list.selected().ID)
 		}
 	case tea.WindowSizeMsg:
 		return s.moved(a)
@@ -160,7 +161,7 @@ func (s *tasksScreen) moved(a *App) tea.Cmd {
 		cmds = append(cmds, a.loadPage(s.list.ask(e)))
 	}
 	s.rest++
-	if row := s.list.selected(); a.wide() && row != nil && row.ID != s.peek.id {
+	if a.wide() && s.passed() {
 		gen := s.rest
 		cmds = append(cmds, tea.Tick(a.o.Settle, func(time.Time) tea.Msg { return settledMsg{gen} }))
 	}
@@ -177,11 +178,23 @@ func (s *tasksScreen) rowLines(a *App) int {
 }
 
 // goTo moves the cursor by n rows, into pages that are not here yet if need be.
+// A list that scrolls before the pane came after the last move is on its way
+// elsewhere: a terminal scrolls whole lines, and to put the pane of a task that
+// was passed long ago back at every row costs more than the rows themselves.
 func (s *tasksScreen) goTo(a *App, n int) tea.Cmd {
+	runs, top := s.passed(), s.list.top
 	if e, ok := s.list.move(n); ok {
 		return a.gated(a.loadPage(s.list.ask(e)))
 	}
-	return s.moved(a)
+	cmd := s.moved(a)
+	s.bare = runs && (s.bare || s.list.top != top)
+	return cmd
+}
+
+// passed tells whether the pane is of another task than the one under the cursor.
+func (s *tasksScreen) passed() bool {
+	row := s.list.selected()
+	return row != nil && row.ID != s.peek.id
 }
 
 func (s *tasksScreen) key(a *App, k tea.KeyMsg) tea.Cmd {
@@ -371,7 +384,7 @@ func (a *App) hint(b key.Binding, does string) string {
 
 // beside is the task under the cursor.
 func (s *tasksScreen) beside(a *App, w, h int) []string {
-	if s.list.selected() == nil || !s.peek.loaded {
+	if s.list.selected() == nil || !s.peek.loaded || s.bare && s.passed() {
 		return nil
 	}
 	return s.peek.view(a, w, h)

@@ -176,3 +176,20 @@ func TestScreenLetsNothingButTextThrough(t *testing.T) {
 		}
 	})
 }
+
+// What differs takes the shortest way: a space in bold text needs no pen of its
+// own, a space that shows (underlined, reversed) does, and forward is relative.
+func TestScreenTakesTheShortWay(t *testing.T) {
+	screen := terminal.NewScreen(40, 3)
+	screen.Draw(strings.Repeat("pump 1             pump 2\n", 2), terminal.NoCursor)
+	for _, step := range []struct{ frame, want string }{
+		{"pump 3             pump 4\npump 1             pump 2\n", "\x1b[;6H3\x1b[18C4"},
+		{"pump 3             pump 4\n\x1b[1;31mdoor is open now\x1b[m   pump 2\n", "\x1b[2H\x1b[1;31mdoor is open now\x1b[m"},
+		{"pump 3             pump 4\n\x1b[7mdoor is open\x1b[m now   pump 2\n", "\x1b[2H\x1b[7mdoor is open\x1b[C\x1b[mnow"},
+		{"\x1b[7mhot\x1b[m \x1b[7mon\x1b[m             pump 4\n\x1b[7mdoor is open\x1b[m now   pump 2\n", "\x1b[H\x1b[7mhot\x1b[m \x1b[7mon\x1b[m"},
+	} {
+		if got := string(screen.Draw(step.frame, terminal.NoCursor)); got != step.want {
+			t.Errorf("frame %q sent\n%q, want\n%q", step.frame, got, step.want)
+		}
+	}
+}
