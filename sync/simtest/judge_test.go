@@ -193,6 +193,11 @@ func (w *world) conflictsTold() {
 				continue
 			}
 			told, ok := lists[n][c.ID]
+			if ok && side.who.User == side.other.User && (told.Kind == "overrode") == side.lost {
+				// Both sides itself, under an older and a newer identity or with a
+				// deletion of its own: it hears of it once, as one of them.
+				side.who, side.other, side.lost = side.other, side.who, !side.lost
+			}
 			mine, theirs := fmt.Sprint(told.MineAll), fmt.Sprint(told.TheirsAll)
 			switch {
 			case !ok:
