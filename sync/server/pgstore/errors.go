@@ -20,6 +20,7 @@ import (
 const (
 	codeUnique        = "23505"
 	codeTableExists   = "42P07"
+	codeTypeExists    = "42710" // each table has a type: two that make one at once meet there too
 	codeNoTable       = "42P01"
 	codeNoColumn      = "42703"
 	codeNoRight       = "42501"

@@ -35,7 +35,7 @@ func (s *Store) migrate(ctx context.Context) error {
 	for n := 1; ; n++ {
 		err := s.pool.AcquireFunc(ctx, func(c *pgxpool.Conn) error { return migrateOn(ctx, c.Conn(), list) })
 		switch code := codeOf(err); {
-		case code != codeUnique && code != codeTableExists && code != codeSerialization && code != codeDeadlock || n == tries:
+		case code != codeUnique && code != codeTableExists && code != codeTypeExists && code != codeSerialization && code != codeDeadlock || n == tries:
 			return err
 		}
 		timer := time.NewTimer(20 * time.Millisecond) // another server made the first table just now
