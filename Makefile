@@ -11,6 +11,10 @@ PACKAGES := ./...
 
 # Without cgo the SQLite driver compiles to one that refuses every file.
 export CGO_ENABLED := 1
+# QPSG: without it SQLite prepares a statement anew at each execution when a bound
+# value could change its plan (every LIMIT ?, many an ORDER BY): a tenth of all work.
+# MEMSTATUS: nobody reads those counters, and each allocation takes a lock for them.
+export CGO_CFLAGS := -O2 -g -DSQLITE_ENABLE_QPSG -DSQLITE_DEFAULT_MEMSTATUS=0
 export PATH := $(PATH):/usr/local/go/bin
 
 .DEFAULT_GOAL := help

@@ -200,7 +200,7 @@ func (db *DB) Read(ctx context.Context, fn func(*Tx) error) error {
 	// Scan, not run: a SELECT that is not read to its end would keep the snapshot
 	// open beyond the ROLLBACK, and this connection would never see news again.
 	t, first := &Tx{ctx: ctx, c: r}, 0
-	if err := db.retry(ctx, func() error { return t.Scan([]any{&first}, "SELECT count(*) FROM sqlite_schema") }); err != nil {
+	if err := db.retry(ctx, func() error { return t.Scan([]any{&first}, "SELECT EXISTS (SELECT 1 FROM sqlite_schema)") }); err != nil {
 		return fold(db.path, err)
 	}
 	if err := fn(t); err != nil {
