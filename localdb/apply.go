@@ -43,7 +43,7 @@ func (db *DB) Settle(ctx context.Context, ops []op.Op, results []wire.Result, se
 		if err := remember(tx, seen); err != nil {
 			return err
 		}
-		return s.forget("sync_sent WHERE settled_at", "taken_back WHERE taken_at")
+		return s.forget([2]string{"sync_sent", "settled_at"}, [2]string{"taken_back", "taken_at"})
 	})
 	return done, err
 }
@@ -65,13 +65,19 @@ func (db *DB) settler(tx *sqlite.Tx) (settler, error) {
 	return settler{db: db, tx: tx, now: known.of(read), certain: known.now != 0}, err
 }
 
-// forget drops what is older than keepSettled.
-func (s settler) forget(old ...string) error {
-	for _, what := range old {
-		if !s.certain {
-			break
+// forget drops what is older than keepSettled, by the column that dates each
+// table. What came while the clock was not to be trusted is dated 0, and gets its
+// date now: thirty days from here on.
+func (s settler) forget(dated ...[2]string) error {
+	if !s.certain {
+		return nil
+	}
+	for _, d := range dated {
+		table, at := d[0], d[1]
+		if _, err := s.tx.Exec("UPDATE "+table+" SET "+at+" = ? WHERE "+at+" = 0", s.now); err != nil {
+			return err
 		}
-		if _, err := s.tx.Exec("DELETE FROM "+what+" < ?", s.keptSince()); err != nil {
+		if _, err := s.tx.Exec("DELETE FROM "+table+" WHERE "+at+" < ?", s.keptSince()); err != nil {
 			return err
 		}
 	}
@@ -86,6 +92,15 @@ func (s settler) keptSince() int64 {
 		return 0
 	}
 	return s.now - keepSettled
+}
+
+// today dates what is kept for a time: 0, not yet, by a clock that may be years
+// behind.
+func (s settler) today() int64 {
+	if !s.certain {
+		return 0
+	}
+	return s.now
 }
 
 func (s settler) settle(o op.Op, r wire.Result, done *wire.Settled) error {
@@ -149,7 +164,7 @@ func (s settler) settle(o op.Op, r wire.Result, done *wire.Settled) error {
 func (s settler) moveToSent(o op.Op, r wire.Result) (bool, error) {
 	res, err := s.tx.Exec(`INSERT INTO sync_sent (id, op_id, entity_id, entity_type, action, payload, prev, base, group_id, task_id, created_at, settled_at, outcome, version, user, server_id)
 		SELECT q.id, op_id, entity_id, entity_type, action, json_set(payload, '$.updated_at', ?), prev, base, group_id, task_id, created_at, ?, ?, ?, d.user, d.server_id
-		FROM sync_queue q, device d WHERE op_id = ?`, o.Time(), s.now, r.Outcome, r.Version, o.ID)
+		FROM sync_queue q, device d WHERE op_id = ?`, o.Time(), s.today(), r.Outcome, r.Version, o.ID)
 	if err != nil {
 		return false, err
 	}
@@ -341,7 +356,7 @@ func (db *DB) ApplyChanges(ctx context.Context, page wire.Changes) (int, error) 
 		if err := s.afterPage(page); err != nil {
 			return err
 		}
-		return s.forget("heard WHERE at")
+		return s.forget([2]string{"heard", "at"})
 	})
 	return applied, err
 }

@@ -46,7 +46,7 @@ func (a *action) takeBack(ids []string, deeds []deed) (bool, error) {
 		}
 	}
 	for _, id := range ids {
-		if _, err := a.tx.Exec("INSERT INTO taken_back ("+takenColumns+", taken_at) SELECT "+takenColumns+", ? FROM sync_queue WHERE op_id = ?", a.read.Wall, id); err != nil {
+		if _, err := a.tx.Exec("INSERT INTO taken_back ("+takenColumns+", taken_at) SELECT "+takenColumns+", 0 FROM sync_queue WHERE op_id = ?", id); err != nil {
 			return false, err
 		}
 		if _, err := a.tx.Exec("DELETE FROM sync_queue WHERE op_id = ?", id); err != nil {

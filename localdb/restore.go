@@ -150,8 +150,9 @@ func (r *rebase) unhear() error {
 	return err
 }
 
-// sentByUs are the changes that this laptop's user sent to this server since ?1.
-const sentByUs = " FROM sync_sent WHERE settled_at >= ?1 AND (user, server_id) = (SELECT user, server_id FROM device)"
+// sentByUs are the changes that this laptop's user sent to this server since ?1,
+// and those that no clock dated.
+const sentByUs = " FROM sync_sent WHERE (settled_at = 0 OR settled_at >= ?1) AND (user, server_id) = (SELECT user, server_id FROM device)"
 
 // offerAgain puts what was settled, and the server does not know any more, back
 // into the queue.

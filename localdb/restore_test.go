@@ -386,6 +386,33 @@ func TestResetWhenTheWallClockIsYearsAhead(t *testing.T) {
 	}
 }
 
+// What a laptop sent while its clock stood in 1970 is not thirty years old as soon
+// as it learns the time: it is kept for thirty days from then on.
+func TestWhatWasSentByADeadClockIsKept(t *testing.T) {
+	f := newFixture(t)
+	f.must(f.Enrol(f.ctx, localdb.Device{ID: f.id(), User: "ann", Role: op.Technician, Crews: []string{"north"}, ServerURL: "http://127.0.0.1:1", ServerID: "s", Token: "t"}))
+	today := f.read.Wall
+	f.read.Wall = time.Minute.Milliseconds()
+	f.add("sent by a dead clock")
+	f.answered(0)
+	remembered := func(want int, when string) {
+		t.Helper()
+		past, err := f.Past(f.ctx)
+		f.must(err)
+		if len(past.Ops) != want {
+			t.Errorf("%s %d settled changes are remembered, want %d", when, len(past.Ops), want)
+		}
+	}
+	f.must(f.LearnOffset(f.ctx, today, f.read, f.read))
+	remembered(1, "once the time is known")
+	f.add("sent since")
+	f.answered(1)
+	f.pass(29 * 24 * time.Hour)
+	remembered(2, "29 days later")
+	f.pass(2 * 24 * time.Hour)
+	remembered(0, "31 days later")
+}
+
 // A conflict goes by one id for ever. When a restored server comes to another end
 // of it, the person hears that.
 func TestARestoredServerDecidesAConflictAnew(t *testing.T) {

@@ -96,6 +96,7 @@ func (g *guard) Settle(ctx context.Context, ops []op.Op, results []wire.Result, 
 	switch {
 	case err == nil:
 		g.r.lap.told(seen[crew].Version, false)
+		g.r.lap.gaveWay(g.r, ops)
 	case !g.r.isDead() && ctx.Err() == nil:
 		w.violated("I29", "%s cannot settle: %v", g.r.lap.name, err)
 	}
@@ -107,6 +108,24 @@ func (g *guard) Settle(ctx context.Context, ops []op.Op, results []wire.Result, 
 	g.look(refs)
 	g.r.poke()
 	return s, err
+}
+
+// gaveWay marks refused changes that left the queue because the same person
+// changed the same record again: what was written last counts, also with a server
+// that was restored to before it refused anything.
+func (l *laptop) gaveWay(r *run, settled []op.Op) {
+	here := map[string]bool{}
+	for _, row := range l.waiting(r) {
+		here[row.Op.ID] = true
+	}
+	l.w.book.with(func() {
+		for _, f := range l.w.book.order {
+			refused := f.outcome == op.Rejected || f.outcome == "" && f.former == op.Rejected
+			if f.lap == l.n && refused && !here[f.id] && slices.ContainsFunc(settled, func(o op.Op) bool { return o.Entity == f.ref.ID && o.Seq > f.seq }) {
+				f.dropped = true
+			}
+		}
+	})
 }
 
 // ApplyChanges: a page tells versions in their order, from behind the cursor on.
