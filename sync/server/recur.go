@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"example.com/punchlist/sync/op"
+	"example.com/punchlist/sync/wire"
 )
 
 // Rule is recurring work of a crew: a task for each of its dates. The ids of those
@@ -50,10 +51,17 @@ var recurSpace = uuid.MustParse("3c1f6d3b-0a5e-5b0c-8d0b-7f4e2a9d6c55")
 func rulesKey(crew string) string { return "recur/" + crew }
 
 // Rules lists the recurring work of a crew, by name.
-func (s *Server) Rules(ctx context.Context, crew string) (rules []Rule, err error) {
+func (s *Server) Rules(ctx context.Context, crew string) ([]Rule, error) {
 	text, err := s.store.Setting(ctx, rulesKey(crew), "")
-	if err != nil || text == "" {
+	if err != nil {
 		return nil, err
+	}
+	return readRules(crew, text)
+}
+
+func readRules(crew, text string) (rules []Rule, err error) {
+	if text == "" {
+		return nil, nil
 	}
 	if err := json.Unmarshal([]byte(text), &rules); err != nil {
 		return nil, fmt.Errorf("read the recurring work of %s: %w", crew, err)
@@ -69,48 +77,55 @@ func (s *Server) AddRule(ctx context.Context, r Rule) error {
 	if err := r.check(); err != nil {
 		return err
 	}
-	rules, err := s.Rules(ctx, r.Crew)
-	if err != nil {
-		return err
-	}
-	if slices.ContainsFunc(rules, func(old Rule) bool { return old.Name == r.Name }) {
-		return fault("punchlistd recur remove "+clip(r.Name)+" takes it away first; its tasks stay", "there is recurring work %q in %s already", clip(r.Name), r.Crew)
-	}
-	if len(rules) >= MaxRules {
-		return fault("remove some", "the crew %s has %d rules already", r.Crew, len(rules))
-	}
 	zone, err := time.LoadLocation(r.Zone)
 	if err != nil {
 		return err
 	}
 	r.Added = s.now().In(zone).Format(time.DateOnly)
-	rules = append(rules, r)
-	slices.SortFunc(rules, func(a, b Rule) int { return strings.Compare(a.Name, b.Name) })
-	return s.keepRules(ctx, r.Crew, rules, map[string]any{"crew": r.Crew, "added": r.Name})
+	return s.changeRules(ctx, r.Crew, map[string]any{"crew": r.Crew, "added": r.Name}, func(rules []Rule) ([]Rule, error) {
+		if slices.ContainsFunc(rules, func(old Rule) bool { return old.Name == r.Name }) {
+			return nil, fault("punchlistd recur remove "+clip(r.Name)+" takes it away first; its tasks stay", "there is recurring work %q in %s already", clip(r.Name), r.Crew)
+		}
+		if len(rules) >= MaxRules {
+			return nil, fault("remove some", "the crew %s has %d rules already", r.Crew, len(rules))
+		}
+		rules = append(rules, r)
+		slices.SortFunc(rules, func(a, b Rule) int { return strings.Compare(a.Name, b.Name) })
+		return rules, nil
+	})
 }
 
 // RemoveRule takes recurring work away; the tasks that it made stay.
 func (s *Server) RemoveRule(ctx context.Context, crew, name string) error {
-	rules, err := s.Rules(ctx, crew)
-	if err != nil {
-		return err
-	}
-	left := slices.DeleteFunc(slices.Clone(rules), func(r Rule) bool { return r.Name == name })
-	if len(left) == len(rules) {
-		return fault("punchlistd recur list shows all", "there is no recurring work %q in %s", clip(name), crew)
-	}
-	return s.keepRules(ctx, crew, left, map[string]any{"crew": crew, "removed": name})
+	return s.changeRules(ctx, crew, map[string]any{"crew": crew, "removed": name}, func(rules []Rule) ([]Rule, error) {
+		left := slices.DeleteFunc(slices.Clone(rules), func(r Rule) bool { return r.Name == name })
+		if len(left) == len(rules) {
+			return nil, fault("punchlistd recur list shows all", "there is no recurring work %q in %s", clip(name), crew)
+		}
+		return left, nil
+	})
 }
 
-func (s *Server) keepRules(ctx context.Context, crew string, rules []Rule, detail any) error {
-	text, err := json.Marshal(rules)
-	if err != nil {
-		return err
-	}
-	if err := s.store.SetSetting(ctx, rulesKey(crew), string(text), s.did(DidRule, crew, detail)); err != nil {
+// changeRules reads, changes and stores the rules of a crew in one transaction:
+// of two administrators in one instant neither writes over the other's.
+func (s *Server) changeRules(ctx context.Context, crew string, detail any, change func([]Rule) ([]Rule, error)) error {
+	entry := s.did(DidRule, crew, detail)
+	err := s.store.ChangeSetting(ctx, rulesKey(crew), func(old string) (string, []Entry, error) {
+		rules, err := readRules(crew, old)
+		if err != nil {
+			return "", nil, err
+		}
+		if rules, err = change(rules); err != nil {
+			return "", nil, err
+		}
+		text, err := json.Marshal(rules)
+		return string(text), []Entry{entry}, err
+	})
+	var told *Fault
+	if err != nil && !errors.As(err, &told) {
 		return fmt.Errorf("keep the recurring work: %w", err)
 	}
-	return nil
+	return err
 }
 
 // check refuses a rule that could make no task, or makes nonsense of the calendar.
@@ -275,7 +290,7 @@ func (s *Server) Recur(ctx context.Context, dry bool) (made []Recurred, err erro
 }
 
 // recur makes the tasks of one rule that are not made yet: the outcome of the op
-// that makes a task is kept for ever, whatever becomes of the task.
+// that made a task is kept for ever, whatever becomes of the task.
 func (s *Server) recur(ctx context.Context, r Rule, dry bool) (made []Recurred, err error) {
 	now := s.now()
 	dates := r.dates(now.AddDate(0, 0, -catchUp), now.AddDate(0, 0, r.Ahead))
@@ -312,26 +327,35 @@ func (s *Server) recur(ctx context.Context, r Rule, dry bool) (made []Recurred, 
 	return made, nil
 }
 
+// makeRecurred makes the task of a date and its checklist, or nothing: a refusal
+// leaves no outcome behind, so that the date is tried again.
 func (s *Server) makeRecurred(ctx context.Context, by Author, r Rule, date time.Time, items []op.Fields) error {
 	id := r.id(date, "task")
 	ops := append([]op.Op{{ID: r.id(date, "op"), Kind: op.Task, Entity: id, Action: op.Insert, Fields: r.fields(date)}}, checklist(id, items)...)
 	now := s.ms()
-	for i := range ops {
+	batch := make([]incoming, len(ops))
+	for i, o := range ops {
 		if i > 0 {
-			ops[i].ID = r.id(date, "item "+strconv.Itoa(i))
+			o.ID = r.id(date, "item "+strconv.Itoa(i))
 		}
-		ops[i].Fields[op.UpdatedAt] = now
-		ops[i].CreatedAt, ops[i].Schema, ops[i].Group = now, op.Schema, r.id(date, "group")
+		o.Fields[op.UpdatedAt] = now
+		o.CreatedAt, o.Schema, o.Group = now, op.Schema, r.id(date, "group")
+		batch[i] = receive(o)
 	}
-	results, err := s.Apply(ctx, by, ops)
+	results := []wire.Result{}
+	err := s.lanes.write(ctx, s.step(by, nil, batch, func(all []wire.Result, _ wire.Seen) error {
+		results = all
+		for _, res := range all {
+			if res.Outcome == op.Rejected && res.Code != op.CodeGroup { // of a group: another one says why
+				return &op.Refusal{Code: res.Code, Field: res.Field, Message: res.Message}
+			}
+		}
+		return nil
+	}), len(batch))
 	if err != nil {
 		return err
 	}
-	for _, res := range results {
-		if res.Outcome == op.Rejected && res.Code != op.CodeGroup {
-			return &op.Refusal{Code: res.Code, Field: res.Field, Message: res.Message}
-		}
-	}
+	s.decided(batch, results)
 	return nil
 }
 

@@ -199,6 +199,60 @@ func TestABadRuleIsAlone(t *testing.T) {
 	}
 }
 
+// What was refused is made as soon as it can be: only what was applied is done.
+func TestARefusedDateIsMadeLater(t *testing.T) {
+	r := newYear(t)
+	office, err := r.Server.Office(t.Context(), "", "North")
+	if err != nil {
+		t.Fatal(err)
+	}
+	holder, err := r.Server.AddTask(t.Context(), office, op.Fields{"title": "Holds it", "external_ref": "B-2026-01-31"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Server.SetTemplate(t.Context(), server.Template{Type: "inspection", Items: []op.Fields{{"label": "Look"}}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Server.AddRule(t.Context(), rule(func(r *server.Rule) { r.Ahead = 40 })); err != nil {
+		t.Fatal(err)
+	}
+	entries := func() (n int) {
+		for _, err := range r.Server.Audit(t.Context(), 0) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			n++
+		}
+		return n
+	}
+	told := entries()
+	for range 2 { // the reason each time, and nothing stays of it: a server asks every quarter of an hour
+		made, err := r.Server.Recur(t.Context(), false)
+		var why *op.Refusal
+		if len(made) != 0 || !errors.As(err, &why) || why.Code != op.CodeDuplicateRef || entries() != told {
+			t.Fatalf("%+v, %v, %d new entries", made, err, entries()-told)
+		}
+	}
+	if planned, err := r.Server.Recur(t.Context(), true); err != nil || len(planned) != 1 {
+		t.Errorf("a dry run: %+v, %v", planned, err)
+	}
+	if _, err := r.Server.SetTask(t.Context(), office, holder.Task, op.Fields{"external_ref": "ELSE"}); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.recur(); !slices.Equal(got, []string{"2026-01-31"}) {
+		t.Fatalf("the way is free: %v", got)
+	}
+	made := r.tasks()["B-2026-01-31"]
+	if steps, err := r.Server.Hanging(t.Context(), made); err != nil || len(steps) != 1 {
+		t.Errorf("%d steps, %v", len(steps), err)
+	}
+	ann := r.Enrol("ann")
+	ann.Must(ann.Op(op.Delete, op.Task, made.ID, made.Version, nil))
+	if got := r.recur(); len(got) != 0 {
+		t.Errorf("made again for %v", got)
+	}
+}
+
 func TestRulesThatMakeNoSense(t *testing.T) {
 	r := newYear(t)
 	for name, change := range map[string]func(*server.Rule){

@@ -49,6 +49,12 @@ type Accounts interface {
 	// SetSetting stores a setting. Here and below, log is appended as
 	// [Journal].Log does, in the same transaction.
 	SetSetting(ctx context.Context, name, value string, log ...Entry) error
+	// ChangeSetting asks change for the new value of a setting and what to log,
+	// and stores both, in one transaction that no other change of the setting
+	// overlaps; where there is none the old value is "". Change's error is returned
+	// as it is and nothing is stored. It may be asked again, so it has no effect of
+	// its own.
+	ChangeSetting(ctx context.Context, name string, change func(old string) (string, []Entry, error)) error
 	// PutUser stores a user and makes the crews that are missing; it returns
 	// the names of those. With isNew an existing user is [ErrExists].
 	PutUser(ctx context.Context, u User, isNew bool, log ...Entry) (made []string, err error)

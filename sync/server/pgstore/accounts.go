@@ -37,6 +37,35 @@ func (s *Store) SetSetting(ctx context.Context, name, value string, log ...serve
 	})
 }
 
+// ChangeSetting stores what change makes of a setting; its row is what servers
+// that change it at once wait for.
+func (s *Store) ChangeSetting(ctx context.Context, name string, change func(old string) (string, []server.Entry, error)) error {
+	return s.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		old, err := lockSetting(ctx, tx, name)
+		if err != nil {
+			return err
+		}
+		value, log, err := change(old)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, `UPDATE settings SET value = $2 WHERE name = $1`, name, value); err != nil {
+			return err
+		}
+		return logged(ctx, tx, log)
+	})
+}
+
+// lockSetting reads a setting, made empty if it was not there, and holds its row
+// until the transaction ends.
+func lockSetting(ctx context.Context, tx pgx.Tx, name string) (value string, err error) {
+	if _, err := tx.Exec(ctx, `INSERT INTO settings (name, value) VALUES ($1, '') ON CONFLICT (name) DO NOTHING`, name); err != nil {
+		return "", err
+	}
+	err = tx.QueryRow(ctx, `SELECT value FROM settings WHERE name = $1 FOR UPDATE`, name).Scan(&value)
+	return value, err
+}
+
 // accountsSetting counts the changes of who may come in and where: see Watch.
 const accountsSetting = "accounts"
 

@@ -20,11 +20,8 @@ func logged(ctx context.Context, tx pgx.Tx, entries []server.Entry) error {
 	if len(entries) == 0 {
 		return nil
 	}
-	if _, err := tx.Exec(ctx, `INSERT INTO settings (name, value) VALUES ($1, '') ON CONFLICT (name) DO NOTHING`, server.AuditEnd); err != nil {
-		return err
-	}
-	var text string
-	if err := tx.QueryRow(ctx, `SELECT value FROM settings WHERE name = $1 FOR UPDATE`, server.AuditEnd).Scan(&text); err != nil {
+	text, err := lockSetting(ctx, tx, server.AuditEnd)
+	if err != nil {
 		return err
 	}
 	no, seal := server.ReadEnd(text)
@@ -38,7 +35,7 @@ func logged(ctx context.Context, tx pgx.Tx, entries []server.Entry) error {
 	if _, err := tx.Exec(ctx, sql, args...); err != nil {
 		return err
 	}
-	_, err := tx.Exec(ctx, `UPDATE settings SET value = $2 WHERE name = $1`, server.AuditEnd, server.WriteEnd(no, seal))
+	_, err = tx.Exec(ctx, `UPDATE settings SET value = $2 WHERE name = $1`, server.AuditEnd, server.WriteEnd(no, seal))
 	return err
 }
 

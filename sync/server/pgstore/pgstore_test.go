@@ -73,3 +73,8 @@ func openAt(t testing.TB, address string) server.Store {
 func open(t testing.TB) server.Store { return openAt(t, database(t)) }
 
 func TestStore(t *testing.T) { storetest.Run(t, open) }
+
+func TestServersOnOneDatabaseMakeRecurringWorkOnce(t *testing.T) {
+	address := database(t)
+	storetest.RecurringOnce(t, func() server.Store { return openAt(t, address) })
+}

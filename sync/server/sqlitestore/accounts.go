@@ -34,8 +34,30 @@ func (s *Store) Setting(ctx context.Context, name, initial string) (string, erro
 // SetSetting stores a setting.
 func (s *Store) SetSetting(ctx context.Context, name, value string, log ...server.Entry) error {
 	return s.write(ctx, func(t *sqlite.Tx) error {
-		_, err := t.Exec(`INSERT INTO settings (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value`, name, value)
+		if err := setSetting(t, name, value); err != nil {
+			return err
+		}
+		return logged(t, log)
+	})
+}
+
+func setSetting(t *sqlite.Tx, name, value string) error {
+	_, err := t.Exec(`INSERT INTO settings (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value`, name, value)
+	return err
+}
+
+// ChangeSetting stores what change makes of a setting.
+func (s *Store) ChangeSetting(ctx context.Context, name string, change func(old string) (string, []server.Entry, error)) error {
+	return s.write(ctx, func(t *sqlite.Tx) error {
+		var old string
+		if err := t.Scan([]any{&old}, `SELECT value FROM settings WHERE name = ?`, name); err != nil && !errors.Is(err, sql.ErrNoRows) {
+			return err
+		}
+		value, log, err := change(old)
 		if err != nil {
+			return err
+		}
+		if err := setSetting(t, name, value); err != nil {
 			return err
 		}
 		return logged(t, log)

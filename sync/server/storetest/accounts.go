@@ -40,6 +40,25 @@ func testSettings(t *testing.T, s server.Store) {
 			t.Errorf("setting is %q, %v; want %q", v, err, want)
 		}
 	}
+	refusal := errors.New("not so")
+	if err := s.ChangeSetting(t.Context(), "url", func(string) (string, []server.Entry, error) { return "c", nil, refusal }); !errors.Is(err, refusal) {
+		t.Errorf("a change that refuses: %v", err)
+	}
+	if v, err := s.Setting(t.Context(), "url", ""); v != "b" || err != nil {
+		t.Errorf("a refused change left %q, %v", v, err)
+	}
+	for range 20 {
+		wait.Go(func() {
+			err := s.ChangeSetting(t.Context(), "count", func(old string) (string, []server.Entry, error) { return old + "i", nil, nil })
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wait.Wait()
+	if v, err := s.Setting(t.Context(), "count", ""); len(v) != 20 || err != nil {
+		t.Errorf("of 20 changes at once %q is left, %v", v, err)
+	}
 }
 
 func testUsers(t *testing.T, s server.Store) {

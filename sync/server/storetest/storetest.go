@@ -74,6 +74,7 @@ func Run(t *testing.T, open func(testing.TB) server.Store) {
 		"Horizon":                 testHorizon,
 		"HorizonPages":            testHorizonPages,
 		"ForgetMoved":             testForgetMoved,
+		"RulesTogether":           testRulesTogether,
 	} {
 		t.Run("Rules"+name, func(t *testing.T) { test(t, NewRig(t, open(t))) })
 	}
