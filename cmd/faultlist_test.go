@@ -20,7 +20,6 @@ var noTestYet = map[int]string{
 	48: "a restart of PostgreSQL under a running server",
 	49: "deadlocks and serialization failures of PostgreSQL",
 	50: "a step of the server's clock",
-	76: "tokens are not rotated yet",
 }
 
 // TestFaultList (G12): each fault has a test that names it, in the name of the test

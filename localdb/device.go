@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"syscall"
 
 	"example.com/punchlist/localdb/sqlite"
@@ -26,7 +25,7 @@ func (db *DB) Device(ctx context.Context) (Device, error) {
 		return d, err
 	}
 	if d.ID != "" {
-		d.Token, d.Unsafe = db.readToken()
+		d.Token, d.Unsafe = db.token()
 	}
 	return d, nil
 }
@@ -55,9 +54,6 @@ func loadDevice(tx *sqlite.Tx) (Device, error) {
 // own (mode 0600, beside the database), everything else into the database. The
 // queue stays as it is: work done before enrolment is sent like any other.
 func (db *DB) Enrol(ctx context.Context, d Device) error {
-	if err := db.writeToken(d.Token); err != nil {
-		return fmt.Errorf("keep the token: %w", err)
-	}
 	crews, err := json.Marshal(d.Crews)
 	if err != nil {
 		return err
@@ -76,7 +72,10 @@ func (db *DB) Enrol(ctx context.Context, d Device) error {
 		_, err := tx.Exec(`UPDATE device SET device_id = ?, user = ?, name = ?, role = ?, crews = ?, server_url = ?, server_id = ?, server_key = ?, enrolled_at = ?,
 			cursor = CASE WHEN server_id = ? THEN cursor ELSE '' END`,
 			d.ID, d.User, d.Name, d.Role, string(crews), d.ServerURL, d.ServerID, d.ServerKey, d.EnrolledAt, d.ServerID)
-		return err
+		if err != nil {
+			return err
+		}
+		return db.writeTokens(d.Token) // last: without it all of the rest goes back
 	})
 }
 
@@ -98,24 +97,6 @@ func foreign(tx *sqlite.Tx, serverID string) error {
 	}
 	return nil
 }
-
-func (db *DB) tokenFile() string { return db.Path() + ".token" }
-
-func (db *DB) readToken() (string, error) {
-	if err := sqlite.CheckFile(db.tokenFile()); err != nil {
-		return "", &Error{Message: "the token is not safe: " + err.Error(), Hint: Cure(err, db.tokenFile()), Cause: err}
-	}
-	b, err := os.ReadFile(db.tokenFile())
-	if errors.Is(err, os.ErrNotExist) {
-		return "", nil // a copied database: the server will ask to enrol again
-	}
-	if err != nil {
-		return "", fmt.Errorf("read token: %w", err)
-	}
-	return strings.TrimSpace(string(b)), nil
-}
-
-func (db *DB) writeToken(token string) error { return keepFile(db.tokenFile(), token+"\n") }
 
 func keepFile(path, text string) error {
 	return writeDurably(path, func(w io.Writer) error {

@@ -72,6 +72,7 @@ type DB struct {
 
 	log     queueLog // the second copy of unsent work
 	session session  // whose drafts are whose
+	tokens  tokens   // those that the server does not know
 
 	look   atomic.Uint32 // the leaf that was counted anew last …
 	looked atomic.Int64  // … and when, boot clock, ms

@@ -17,7 +17,6 @@ import (
 	"example.com/punchlist/localdb/sqlite"
 	"example.com/punchlist/sync/engine"
 	"example.com/punchlist/sync/reach"
-	"example.com/punchlist/sync/wire"
 )
 
 // place looks at who may use the files, and on what they lie.
@@ -147,21 +146,8 @@ func encryptedDevice(sys, device string) (crypted, known bool) {
 
 // reach says whether the server answers, and what is in the way.
 func (d *doctor) reach(ctx context.Context, db *localdb.DB, dev localdb.Device) {
-	r, detail, cure := reach.Offline, "", ""
-	remote, err := newRemotes(db, nil).get(ctx)
-	if err == nil {
-		defer remote.Hangup()
-		ctx, cancel := context.WithTimeout(ctx, lookTimeout)
-		defer cancel()
-		var pong wire.Pong
-		if pong, err = remote.Ping(ctx); err == nil {
-			r, detail = reach.Online, "the server says that this laptop's sign-in is "+pong.Auth
-			if pong.Auth != "ok" {
-				r = reach.Unauthorised
-			}
-		}
-	}
-	if err != nil {
+	r, detail, cure := reach.Online, "", ""
+	if err := newRemotes(db, nil).ping(ctx); err != nil {
 		r, detail, cure = engine.ReachOf(err), err.Error(), cli.Hint(err)
 	}
 	switch r {

@@ -203,14 +203,22 @@ func startSync(ctx context.Context, db *localdb.DB, o syncOptions) (*syncer, err
 	return &syncer{e, sync.OnceFunc(func() { cancel(); wg.Wait(); watcher.Close() })}, nil
 }
 
-// lookAt asks a server once whether it is there, and says in words what is wrong.
-func lookAt(ctx context.Context, remote engine.Remote) (reach.State, string) {
-	pong, err := remote.Ping(ctx)
-	switch {
-	case err != nil:
-		return engine.ReachOf(err), err.Error()
-	case pong.Auth != "ok":
-		return reach.Unauthorised, fmt.Sprintf("the server says that this laptop's sign-in is %s", pong.Auth)
+// ping asks the server once whether it is there and lets this laptop in.
+func (r *remotes) ping(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
+	for {
+		client, err := r.now(ctx)
+		if err != nil {
+			return err
+		}
+		defer client.Hangup()
+		pong, err := client.Ping(ctx)
+		if err == nil {
+			err = pong.Refusal()
+		}
+		if pong.Auth != wire.AuthExpired || !r.db.Refused(client.Token()) {
+			return err
+		}
 	}
-	return reach.Online, ""
 }

@@ -31,7 +31,8 @@ type app struct {
 	crew   string // --crew of the office's commands
 	by     string // --by of the office's commands
 
-	metrics *metrics // serve --metrics; nil: nothing is measured
+	tokens  server.TokenRules // of serve
+	metrics *metrics          // serve --metrics; nil: nothing is measured
 }
 
 func (a *app) command() *cobra.Command {
@@ -95,7 +96,7 @@ func (a *app) with(cmd *cobra.Command, do func(ctx context.Context, srv *server.
 }
 
 func (a *app) serverOptions() server.Options {
-	return server.Options{Now: time.Now, Rand: rand.Reader, Log: a.logger(), Lanes: a.database().lanes()}
+	return server.Options{Now: time.Now, Rand: rand.Reader, Log: a.logger(), Lanes: a.database().lanes(), Tokens: a.tokens}
 }
 
 func (a *app) logger() *slog.Logger {

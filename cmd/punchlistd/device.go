@@ -25,10 +25,11 @@ type deviceJSON struct {
 	Offset  *int64 `json:"clock_offset_ms"`
 	Version string `json:"version"`
 	Revoked bool   `json:"revoked"`
+	Reused  bool   `json:"token_reused"` // it was revoked for that: an older token was used
 }
 
 func toJSON(d server.Device) deviceJSON {
-	out := deviceJSON{d.ID, d.User, d.Name, nil, d.Pending, d.Offset, d.Client, d.Revoked != 0}
+	out := deviceJSON{d.ID, d.User, d.Name, nil, d.Pending, d.Offset, d.Client, d.Revoked != 0, d.Reused != 0}
 	if d.Seen != 0 {
 		out.Seen = &d.Seen
 	}
@@ -71,6 +72,9 @@ func deviceLine(d server.Device) string {
 	}
 	if d.Revoked != 0 {
 		line += "  revoked " + when(d.Revoked)
+	}
+	if d.Reused != 0 {
+		line += ", for an older token was used: its data may have been copied"
 	}
 	return line
 }

@@ -11,6 +11,7 @@ import (
 	"os"
 	"slices"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -68,6 +69,8 @@ devices reach it.`,
 	f.StringVar(&o.key, "tls-key", "", "file of its key (PEM)")
 	f.BoolVar(&o.auto, "tls-auto", false, "serve TLS with certificates of the server's own making")
 	f.StringVar(&o.metrics, "metrics", "", "address on which GET /metrics tells Prometheus how the server does, in plain HTTP (default: none)")
+	f.DurationVar(&a.tokens.Renew, "token-renew", 30*24*time.Hour, "give a device a new token after so long; 0: never")
+	f.DurationVar(&a.tokens.Unused, "token-unused", 90*24*time.Hour, "a device that was away for so long has to enrol again; 0: none has to")
 	f.StringVar(&o.url, "url", "", "the address by which devices reach the server (default: made from --listen)")
 	return cmd
 }

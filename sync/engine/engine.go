@@ -45,6 +45,7 @@ type Local interface {
 	Records
 	Memory
 	Integrity
+	Tokens
 }
 
 // Queue is what waits to be sent.
@@ -89,6 +90,20 @@ type Integrity interface {
 	// NoteDiffers keeps, or takes back, a notice that putting right did not help.
 	NoteDiffers(ctx context.Context, on bool) error
 }
+
+// Tokens are what the server knows the device by.
+type Tokens interface {
+	// Renew keeps a token that the server offered to whoever showed the token
+	// from; once it is on the disk Options.Remote shows it.
+	Renew(ctx context.Context, from, next string) error
+	// Refused hears that the server does not know a token, and tells whether
+	// Options.Remote has another one to show.
+	Refused(token string) (other bool)
+}
+
+// Bearer is what a [Remote] may be as well: it tells which token it shows. Only
+// then are tokens renewed.
+type Bearer interface{ Token() string }
 
 // Remote is the server's side. Its errors are those of package wire.
 type Remote interface {

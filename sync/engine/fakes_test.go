@@ -184,6 +184,9 @@ func (l *local) ApplyChanges(_ context.Context, page wire.Changes) (int, error) 
 	return len(page.Changes), nil
 }
 
+func (l *local) Renew(context.Context, string, string) error { return nil }
+func (l *local) Refused(string) bool                         { return false }
+
 func (l *local) RoundDone(context.Context) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -40,6 +40,7 @@ func (r *round) pull(ctx context.Context) *fault {
 		if f := r.apply(ctx, cursor, page); f != nil {
 			return f
 		}
+		r.renew(ctx, page.Next)
 		if !page.More {
 			return r.compare(ctx, page)
 		}

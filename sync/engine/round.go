@@ -75,6 +75,14 @@ func (e *Engine) round(ctx context.Context, sender, whole bool) outcome {
 }
 
 func (r *round) run(ctx context.Context, sender bool) *fault {
+	f := r.attempt(ctx, sender)
+	for n := 1; n < maxTokens && r.otherToken(ctx, f); n++ {
+		f = r.attempt(ctx, sender)
+	}
+	return f
+}
+
+func (r *round) attempt(ctx context.Context, sender bool) *fault {
 	if f := r.count(ctx); f != nil {
 		return f
 	}
@@ -166,10 +174,8 @@ func (r *round) ping(ctx context.Context, sender bool) *fault {
 	}
 	var pong wire.Pong
 	err := r.call(func(s Remote) (err error) { pong, err = s.Ping(ctx); return err })
-	if err == nil && pong.Auth != "" && pong.Auth != "ok" {
-		err = &wire.ServerError{Problem: wire.Problem{Status: http.StatusUnauthorized, Code: wire.CodeUnauthorised,
-			Message: "the server does not take this laptop's sign-in any more (" + op.Clean(pong.Auth, false) + ")",
-			Hint:    "ask the office for an invite and enroll again; all work stays on this laptop"}}
+	if err == nil {
+		err = pong.Refusal()
 	}
 	if err != nil {
 		f := diagnose(err)

@@ -35,6 +35,8 @@ const (
 	DidAddCrew   = "crew added"
 	DidInvite    = "invited"
 	DidEnrol     = "enrolled"
+	DidRenew     = "token renewed"
+	DidReuse     = "old token used" // its device was revoked for that
 	DidRevoke    = "revoked"
 	DidRestore   = "restored"
 	entryNames   = 20 // of an op's fields, at most

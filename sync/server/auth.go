@@ -12,9 +12,13 @@ import (
 	"example.com/punchlist/sync/wire"
 )
 
+// Why a device does not come in.
 var (
-	errNoToken = errors.New("no token that this server knows")
-	errRevoked = errors.New("the device was revoked")
+	errNoToken  = errors.New("no token that this server knows")
+	errRevoked  = errors.New("the device was revoked")
+	errReused   = errors.New("an older token of the device was used again")
+	errReplaced = errors.New("the token was replaced just now")
+	errUnused   = errors.New("the token was not used for too long")
 )
 
 // authenticate finds who sends a request. The store is asked every time, so
@@ -25,33 +29,68 @@ func (s *Server) authenticate(r *http.Request) (Author, error) {
 	if !strings.EqualFold(scheme, "Bearer") || !wellFormed(token) {
 		return Author{}, errNoToken
 	}
-	d, u, err := s.store.ByToken(r.Context(), hashOf(token))
+	hash := hashOf(token)
+	d, u, err := s.store.ByToken(r.Context(), hash)
 	switch {
 	case errors.Is(err, ErrUnknown):
-		return Author{}, errNoToken
+		return Author{}, s.older(r.Context(), token)
 	case err != nil:
 		return Author{}, err
 	case d.Revoked != 0 || u.Disabled != 0:
-		return Author{}, errRevoked
+		return Author{}, outOf(d)
+	case s.tokens.Unused > 0 && s.ms()-max(d.Seen, d.Created, d.Renewed) > s.tokens.Unused.Milliseconds():
+		return Author{}, errUnused
 	}
-	return Author{Device: d.ID, User: u.Name, Role: u.Role, Crews: u.Crews}, nil
+	by := Author{Device: d.ID, User: u.Name, Role: u.Role, Crews: u.Crews}
+	if hash == d.NextHash {
+		return by, s.renewed(r.Context(), d)
+	}
+	by.renewal = s.renewal(d, token)
+	return by, nil
+}
+
+func outOf(d Device) error {
+	if d.Reused != 0 {
+		return errReused
+	}
+	return errRevoked
+}
+
+// kept is what a device hears that does not come in: everything on it stays.
+const kept = "nothing on it is lost; ask the office for a new invite"
+
+// outside is how a device hears that it does not come in: in a ping's auth, and
+// as the answer to anything else.
+func outside(err error) (auth string, p *wire.Problem) {
+	p = &wire.Problem{Status: http.StatusUnauthorized, Hint: kept}
+	switch {
+	case errors.Is(err, errRevoked):
+		auth, p.Code, p.Message = wire.AuthRevoked, wire.CodeRevoked, "this device may no longer sync"
+	case errors.Is(err, errReused):
+		auth, p.Code, p.Message = wire.AuthReused, wire.CodeRevoked, wire.SaidReused
+	case errors.Is(err, errReplaced):
+		auth, p.Code, p.Message = wire.AuthReplaced, wire.CodeReplaced, wire.SaidReplaced
+	case errors.Is(err, errUnused):
+		auth, p.Code, p.Message = wire.AuthUnused, wire.CodeUnused, wire.SaidUnused
+	case errors.Is(err, errNoToken):
+		auth, p.Code, p.Message = wire.AuthExpired, wire.CodeUnauthorised, "this server does not know the device's token"
+		p.Hint = "enroll with an invite: punchlist enroll"
+	default:
+		return "", nil
+	}
+	return auth, p
 }
 
 // device lets enrolled devices through and keeps what they report.
 func (s *Server) device(handle func(http.ResponseWriter, *http.Request, Author)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		by, err := s.authenticate(r)
-		switch {
-		case errors.Is(err, errRevoked):
-			s.problem(w, &wire.Problem{Status: http.StatusUnauthorized, Code: wire.CodeRevoked, Message: "this device may no longer sync",
-				Hint: "nothing on it is lost; ask the office for a new invite"})
-			return
-		case errors.Is(err, errNoToken):
+		if _, out := outside(err); out != nil {
 			w.Header().Set("WWW-Authenticate", "Bearer")
-			s.problem(w, &wire.Problem{Status: http.StatusUnauthorized, Code: wire.CodeUnauthorised, Message: "this server does not know the device's token",
-				Hint: "enroll with an invite: punchlist enroll"})
+			s.problem(w, out)
 			return
-		case err != nil:
+		}
+		if err != nil {
 			s.fail(w, r, err)
 			return
 		}

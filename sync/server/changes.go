@@ -67,6 +67,7 @@ func (s *Server) changes(w http.ResponseWriter, r *http.Request, by Author) {
 	case err != nil:
 		s.fail(w, r, err)
 	default:
+		page.Next = s.offer(r.Context(), by)
 		s.ok(w, page)
 	}
 }

@@ -19,6 +19,8 @@ type Author struct {
 	User   string
 	Role   op.Role
 	Crews  []string // the first is where new records go
+
+	renewal *renewal // nil: the device's token stays as it is
 }
 
 // incoming is one op as it arrived.

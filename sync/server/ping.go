@@ -3,7 +3,6 @@ package server
 import (
 	"crypto/ed25519"
 	"encoding/base64"
-	"errors"
 	"net/http"
 	"strings"
 
@@ -23,13 +22,12 @@ func (s *Server) ping(w http.ResponseWriter, r *http.Request) {
 	p.Signature = base64.RawURLEncoding.EncodeToString(ed25519.Sign(s.key, wire.PingText(nonce, s.id, now)))
 	if r.Header.Get("Authorization") != "" {
 		_, err := s.authenticate(r)
+		auth, out := outside(err)
 		switch {
 		case err == nil:
-			p.Auth = "ok"
-		case errors.Is(err, errRevoked):
-			p.Auth = "revoked"
-		case errors.Is(err, errNoToken):
-			p.Auth = "expired"
+			p.Auth = wire.AuthOK
+		case out != nil:
+			p.Auth = auth
 		default:
 			s.fail(w, r, err)
 			return

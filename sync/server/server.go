@@ -41,6 +41,8 @@ type Options struct {
 	// where the store locks by the crew.
 	Lanes int
 	Meter Meter // nil: nobody listens
+	// Tokens says when devices' tokens are renewed; the zero value: never.
+	Tokens TokenRules
 }
 
 // Server is the sync server over one store. It is safe for concurrent use. It
@@ -59,6 +61,7 @@ type Server struct {
 	unpacking chan struct{} // held by the request that unpacks a large body
 	lanes     *lanes        // what is being written
 	meter     Meter
+	tokens    TokenRules
 
 	reading chan struct{} // holds a token while nobody reads a crew's records through
 
@@ -79,7 +82,7 @@ func New(ctx context.Context, store Store, o Options) (*Server, error) {
 		o.Meter = silent{}
 	}
 	s := &Server{store: store, now: o.Now, rand: o.Rand, log: o.Log, tries: newTries(), reports: newReports(), hub: newHub(store),
-		unpacking: make(chan struct{}, 1), lanes: newLanes(store, o.Lanes, o.Meter), meter: o.Meter,
+		unpacking: make(chan struct{}, 1), lanes: newLanes(store, o.Lanes, o.Meter), meter: o.Meter, tokens: o.Tokens,
 		reading: make(chan struct{}, 1)}
 	s.reading <- struct{}{}
 	if err := s.identify(ctx); err != nil {

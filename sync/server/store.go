@@ -15,6 +15,7 @@ type Store interface {
 	Records
 	Accounts
 	Devices
+	Tokens
 	News
 	Upkeep
 	Journal
@@ -74,9 +75,6 @@ type Devices interface {
 	// transaction. An unknown code is [ErrUnknown]; decide's error is returned
 	// as it is and nothing is stored. Two Redeems of one code never overlap.
 	Redeem(ctx context.Context, codeHash string, decide func(Invite, User) (Invite, Device, []Entry, error)) error
-	// ByToken finds a device and its user by the hash of its token; [ErrUnknown]
-	// when there is none. Revoked devices are found too.
-	ByToken(ctx context.Context, tokenHash string) (Device, User, error)
 	// Touch stores what a device reported of itself.
 	Touch(ctx context.Context, deviceID string, r Report) error
 	// List lists all devices by user and name.
@@ -84,6 +82,23 @@ type Devices interface {
 	// Revoke marks a device as revoked; its first time stays. [ErrUnknown] when there is none.
 	// Of a device that was revoked before nothing is logged.
 	Revoke(ctx context.Context, deviceID string, at int64, log ...Entry) error
+}
+
+// Tokens keeps by what devices are known.
+type Tokens interface {
+	// ByToken finds a device and its user by the hash of its token, or of its next
+	// one; [ErrUnknown] when there is none. Revoked devices are found too.
+	ByToken(ctx context.Context, tokenHash string) (Device, User, error)
+	// ByNewer finds the device whose token, or next token, has one of these hashes.
+	ByNewer(ctx context.Context, tokenHashes []string) (Device, error)
+	// Offer stores the next token's hash of a device, while its token still is current.
+	Offer(ctx context.Context, deviceID, current, next string) error
+	// Renew makes a device's next token its token, unless that was done before: then
+	// nothing is logged.
+	Renew(ctx context.Context, deviceID, next string, at int64, log ...Entry) error
+	// Reused revokes a device because an older token of it was used; of one that
+	// was revoked before nothing is logged, and its first time stays.
+	Reused(ctx context.Context, deviceID string, at int64, log ...Entry) error
 }
 
 // Journal keeps the audit, to which entries are only ever added.
@@ -313,8 +328,11 @@ type Device struct {
 	User      string
 	Name      string
 	TokenHash string
+	NextHash  string // of the token that was offered and not used yet; "": none
 	Created   int64
+	Renewed   int64 // when the token in use took over, ms; 0: it is the first one
 	Revoked   int64 // ms; 0: it may come in
+	Reused    int64 // when an older token was used, for which it was revoked, ms; 0: never
 	Report
 }
 

@@ -84,6 +84,9 @@ func parseKey(text string) (ed25519.PublicKey, error) {
 // Host is whom the client talks to, as host:port.
 func (c *Client) Host() string { return c.base.Host }
 
+// Token is what the client shows; "" before enrolment.
+func (c *Client) Token() string { return c.o.Token }
+
 // Hangup closes connections that carry nothing now. After a change of links
 // they may be dead without anybody having said so.
 func (c *Client) Hangup() {
@@ -181,6 +184,9 @@ func (c *Client) Changes(ctx context.Context, self Self, cursor string, limit in
 	if out.Cursor == "" {
 		return Changes{}, c.stranger(http.StatusOK, "its page of changes has no cursor")
 	}
+	if !presentable(out.Next) {
+		return Changes{}, c.stranger(http.StatusOK, "it offers a token that is none")
+	}
 	if out.More && out.Cursor == cursor {
 		return Changes{}, c.stranger(http.StatusOK, "it promises more changes but does not move on")
 	}
@@ -189,4 +195,11 @@ func (c *Client) Changes(ctx context.Context, self Self, cursor string, limit in
 	}
 	cleanConflicts(out.Conflicts)
 	return out, nil
+}
+
+// presentable tells whether a text can be shown as a token, and kept as a line.
+func presentable(token string) bool {
+	return len(token) <= 128 && !strings.ContainsFunc(token, func(r rune) bool {
+		return r != '_' && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
+	})
 }

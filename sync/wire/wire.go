@@ -9,6 +9,7 @@
 package wire
 
 import (
+	"net/http"
 	"strconv"
 	"time"
 
@@ -74,8 +75,51 @@ type Ping struct {
 	Nonce     string `json:"nonce"`
 	Signature string `json:"signature"`            // see PingText
 	ServerKey string `json:"server_key,omitempty"` // what it is signed with: known by an invite's fingerprint, or pinned
-	Auth      string `json:"auth,omitempty"`       // when a token was sent: "ok", "expired" or "revoked"
+	Auth      string `json:"auth,omitempty"`       // when a token was sent: one of Auth…
 }
+
+// What a ping says of a token. Every word but the first means that the device
+// does not come in; one that is new to a program means that too.
+const (
+	AuthOK       = "ok"
+	AuthExpired  = "expired"  // not known here
+	AuthRevoked  = "revoked"  // the device was revoked, or its user disabled
+	AuthReused   = "reused"   // revoked, because an older token of the device was used again
+	AuthReplaced = "replaced" // the next one is in use since a short while
+	AuthUnused   = "unused"   // not used for so long that the device must enrol again
+)
+
+// Refusal is what a ping's word on the token that was shown means; nil: the
+// device may come in, or showed none.
+func (p Ping) Refusal() error {
+	refused := Problem{Status: http.StatusUnauthorized, Hint: "ask the office for an invite and enroll again; all work stays on this laptop"}
+	switch p.Auth {
+	case "", AuthOK:
+		return nil
+	case AuthReused:
+		refused.Code, refused.Message = CodeRevoked, SaidReused
+	case AuthReplaced:
+		refused.Code, refused.Message = CodeReplaced, SaidReplaced
+	case AuthUnused:
+		refused.Code, refused.Message = CodeUnused, SaidUnused
+	case AuthExpired:
+		refused.Code, refused.Message = CodeUnauthorised, notTaken(p.Auth)
+	default:
+		refused.Code, refused.Message = CodeRevoked, notTaken(p.Auth)
+	}
+	return &ServerError{Problem: refused}
+}
+
+func notTaken(auth string) string {
+	return "the server does not take this laptop's sign-in any more (" + line(auth) + ")"
+}
+
+// The sentences that go with them, for people.
+const (
+	SaidReused   = "an older sign-in of this laptop was used again, so its data may have been copied; the server lets neither copy in"
+	SaidReplaced = "this laptop's sign-in was renewed, but not on this copy of its data"
+	SaidUnused   = "this laptop was away for so long that it has to join again"
+)
 
 // Enroll is the body of POST /enroll.
 type Enroll struct {
@@ -167,6 +211,9 @@ type Changes struct {
 	Crews []string `json:"crews"`
 	User  string   `json:"user"`
 	Role  op.Role  `json:"role"`
+	// Next is a token that the device is to keep, and then to use in place of the
+	// one with which it asked.
+	Next string `json:"next,omitempty"`
 }
 
 // Change is a record's newest state, or the news that it left the crew.
@@ -195,6 +242,8 @@ const (
 	CodeBadRequest   = "bad_request"
 	CodeUnauthorised = "unauthorised"   // no token, or one the server does not know
 	CodeRevoked      = "device_revoked" // the device was revoked, or its user disabled
+	CodeReplaced     = "token_replaced" // the device's next token is in use
+	CodeUnused       = "token_unused"   // not used for too long
 	CodeBadCode      = "bad_code"       // an invite's code that is wrong, used or expired
 	CodeTooLarge     = "too_large"
 	CodeTooMany      = "too_many_requests"

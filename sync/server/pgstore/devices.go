@@ -42,7 +42,7 @@ func (s *Store) Redeem(ctx context.Context, codeHash string, decide func(server.
 			return err
 		}
 		_, err = tx.Exec(ctx, `INSERT INTO devices (id, author, name, token_hash, created_at) VALUES ($1, $2, $3, $4, $5)
-			ON CONFLICT (id) DO UPDATE SET name = excluded.name, token_hash = excluded.token_hash`, d.ID, d.User, d.Name, d.TokenHash, d.Created)
+			ON CONFLICT (id) DO UPDATE SET name = excluded.name, token_hash = excluded.token_hash, next_hash = ''`, d.ID, d.User, d.Name, d.TokenHash, d.Created)
 		if err != nil {
 			return err
 		}
@@ -50,21 +50,11 @@ func (s *Store) Redeem(ctx context.Context, codeHash string, decide func(server.
 	})
 }
 
-const deviceColumns = `d.id, d.author, d.name, d.token_hash, d.created_at, d.revoked_at,
+const deviceColumns = `d.id, d.author, d.name, d.token_hash, d.next_hash, d.created_at, d.renewed_at, d.revoked_at, d.reused_at,
 	coalesce(p.last_seen, 0), coalesce(p.pending, 0), p.clock_offset_ms, coalesce(p.client, ''), coalesce(p.cursor, '')`
 
 func deviceFields(d *server.Device) []any {
-	return []any{&d.ID, &d.User, &d.Name, &d.TokenHash, &d.Created, &d.Revoked, &d.Seen, &d.Pending, &d.Offset, &d.Client, &d.Cursor}
-}
-
-// ByToken finds a device and its user.
-func (s *Store) ByToken(ctx context.Context, tokenHash string) (d server.Device, u server.User, err error) {
-	err = s.try(ctx, func(ctx context.Context, c *pgx.Conn) error {
-		return c.QueryRow(ctx, `SELECT `+deviceColumns+`, u.name, u.role, u.created_at, u.disabled_at, `+crewsOfUser+`
-			FROM devices AS d JOIN users AS u ON u.name = d.author LEFT JOIN reports AS p ON p.device = d.id WHERE d.token_hash = $1`, tokenHash).
-			Scan(append(deviceFields(&d), &u.Name, &u.Role, &u.Created, &u.Disabled, &u.Crews)...)
-	})
-	return d, u, err
+	return []any{&d.ID, &d.User, &d.Name, &d.TokenHash, &d.NextHash, &d.Created, &d.Renewed, &d.Revoked, &d.Reused, &d.Seen, &d.Pending, &d.Offset, &d.Client, &d.Cursor}
 }
 
 // Touch stores what a device reported. Nobody waits for the news of it.

@@ -41,7 +41,7 @@ func (s *Store) Redeem(ctx context.Context, codeHash string, decide func(server.
 			return err
 		}
 		_, err = t.Exec(`INSERT INTO devices (id, user, name, token_hash, created_at) VALUES (?, ?, ?, ?, ?)
-			ON CONFLICT (id) DO UPDATE SET name = excluded.name, token_hash = excluded.token_hash`, d.ID, d.User, d.Name, d.TokenHash, d.Created)
+			ON CONFLICT (id) DO UPDATE SET name = excluded.name, token_hash = excluded.token_hash, next_hash = ''`, d.ID, d.User, d.Name, d.TokenHash, d.Created)
 		if err != nil {
 			return err
 		}
@@ -49,22 +49,10 @@ func (s *Store) Redeem(ctx context.Context, codeHash string, decide func(server.
 	})
 }
 
-const deviceColumns = `id, user, name, token_hash, created_at, revoked_at, last_seen, pending, clock_offset_ms, client, cursor`
+const deviceColumns = `id, user, name, token_hash, next_hash, created_at, renewed_at, revoked_at, reused_at, last_seen, pending, clock_offset_ms, client, cursor`
 
 func deviceFields(d *server.Device) []any {
-	return []any{&d.ID, &d.User, &d.Name, &d.TokenHash, &d.Created, &d.Revoked, &d.Seen, &d.Pending, &d.Offset, &d.Client, &d.Cursor}
-}
-
-// ByToken finds a device and its user.
-func (s *Store) ByToken(ctx context.Context, tokenHash string) (d server.Device, u server.User, err error) {
-	err = s.read(ctx, func(t *sqlite.Tx) error {
-		if err := t.Scan(deviceFields(&d), `SELECT `+deviceColumns+` FROM devices WHERE token_hash = ?`, tokenHash); err != nil {
-			return err
-		}
-		u, err = user(t, d.User)
-		return err
-	})
-	return d, u, err
+	return []any{&d.ID, &d.User, &d.Name, &d.TokenHash, &d.NextHash, &d.Created, &d.Renewed, &d.Revoked, &d.Reused, &d.Seen, &d.Pending, &d.Offset, &d.Client, &d.Cursor}
 }
 
 // Touch stores what a device reported.

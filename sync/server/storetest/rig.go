@@ -37,9 +37,16 @@ type Rig struct {
 // NewRig starts a server over a store; it stops when the test ends.
 func NewRig(t testing.TB, store server.Store) *Rig {
 	t.Helper()
+	return NewRigWith(t, store, server.Options{})
+}
+
+// NewRigWith is NewRig with some options; the clock and the like are the rig's.
+func NewRigWith(t testing.TB, store server.Store, o server.Options) *Rig {
+	t.Helper()
 	r := &Rig{T: t, Store: store}
 	r.Now.Store(Start)
-	srv, err := server.New(t.Context(), store, server.Options{Now: r.Time, Rand: rand.Reader, Lanes: 4})
+	o.Now, o.Rand, o.Lanes = r.Time, rand.Reader, 4
+	srv, err := server.New(t.Context(), store, o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,111 @@
+package localdb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+
+	"example.com/punchlist/localdb/sqlite"
+)
+
+// maxTokens is how many of the newest tokens are kept.
+const maxTokens = 3
+
+// tokens are those of which the server said that it does not know them. The file
+// beside the database holds a line a token, the newest first. Whichever is shown,
+// what was on the disk stays there: so the one before the newest still lets in
+// when the newest was never used, or when the server was restored from a backup
+// of the time before it.
+//
+//	T0  ──offered T1──▶  T1 T0  ──T1 is shown──▶ known: it is the token now
+//	                                        └──▶ not known: T0 is shown
+type tokens struct {
+	mu      sync.Mutex // guards unknown
+	unknown map[string]bool
+}
+
+func (db *DB) tokenFile() string { return db.Path() + ".token" }
+
+// token is the newest one that the server may know.
+func (db *DB) token() (string, error) {
+	list, err := db.readTokens()
+	if err != nil || len(list) == 0 {
+		return "", err // a copied database: the server will ask to enrol again
+	}
+	db.tokens.mu.Lock()
+	defer db.tokens.mu.Unlock()
+	for _, t := range list {
+		if !db.tokens.unknown[t] {
+			return t, nil
+		}
+	}
+	return list[0], nil
+}
+
+func (db *DB) readTokens() ([]string, error) {
+	if err := sqlite.CheckFile(db.tokenFile()); err != nil {
+		return nil, &Error{Message: "the token is not safe: " + err.Error(), Hint: Cure(err, db.tokenFile()), Cause: err}
+	}
+	b, err := os.ReadFile(db.tokenFile())
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read token: %w", err)
+	}
+	return strings.Fields(string(b)), nil
+}
+
+func (db *DB) writeTokens(list ...string) error {
+	if err := keepFile(db.tokenFile(), strings.Join(list, "\n")+"\n"); err != nil {
+		return fmt.Errorf("keep the token: %w", err)
+	}
+	return nil
+}
+
+// Renew keeps a token that the server offered to whoever showed the token from.
+// It is on the disk, before the older ones, when Renew returns. Where this laptop
+// joined anew meanwhile it has another token, and the offer means nothing. Whoever
+// writes the file holds the database's write lock, so that no two do.
+func (db *DB) Renew(ctx context.Context, from, next string) error {
+	return db.sql.Write(ctx, func(*sqlite.Tx) error {
+		list, err := db.readTokens()
+		if err != nil || !slices.Contains(list, from) {
+			return err
+		}
+		db.tokens.mu.Lock()
+		delete(db.tokens.unknown, next) // the server knows it now
+		db.tokens.mu.Unlock()
+		if list[0] == next {
+			return nil
+		}
+		list = append([]string{next}, slices.DeleteFunc(list, func(t string) bool { return t == next })...)
+		return db.writeTokens(list[:min(len(list), maxTokens)]...)
+	})
+}
+
+// Refused hears that the server does not know a token, and tells whether there
+// is another one to show. Where there is none all begins again with the newest.
+func (db *DB) Refused(token string) (other bool) {
+	list, err := db.readTokens()
+	if err != nil {
+		return false
+	}
+	db.tokens.mu.Lock()
+	defer db.tokens.mu.Unlock()
+	if db.tokens.unknown == nil {
+		db.tokens.unknown = map[string]bool{}
+	}
+	db.tokens.unknown[token] = true
+	for _, t := range list {
+		if !db.tokens.unknown[t] {
+			return true
+		}
+	}
+	clear(db.tokens.unknown)
+	return false
+}

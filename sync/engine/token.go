@@ -1,0 +1,39 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"example.com/punchlist/sync/wire"
+)
+
+// maxTokens is how many of the device's tokens one round tries.
+const maxTokens = 3
+
+// renew keeps the token that a page offered; the next round shows it. Where that
+// fails the old one stays good, and a later page offers it again.
+func (r *round) renew(ctx context.Context, next string) {
+	b, ok := r.line.remote.(Bearer)
+	if !ok || next == "" {
+		return
+	}
+	if err := r.o.Local.Renew(ctx, b.Token(), next); err != nil && ctx.Err() == nil {
+		r.o.Log.Warn("the renewed token was not kept", "error", err)
+	}
+}
+
+// otherToken tells, after a round that failed, whether the server may know this
+// laptop by another token than the one that it refused: another program here got
+// a newer one meanwhile, or the server was restored to the time of an older one.
+func (r *round) otherToken(ctx context.Context, f *fault) bool {
+	var refused *wire.ServerError
+	if f == nil || !errors.As(f.err, &refused) || refused.Status() != http.StatusUnauthorized {
+		return false
+	}
+	if b, ok := r.line.remote.(Bearer); ok && refused.Problem.Code == wire.CodeUnauthorised && !r.o.Local.Refused(b.Token()) {
+		return false
+	}
+	remote, err := r.o.Remote(ctx)
+	return err == nil && remote != r.line.remote
+}
