@@ -122,7 +122,7 @@ func TestPlainThroughAPipe(t *testing.T) {
 		}
 		return string(out)
 	}
-	got := piped("note 1 From a script\nstatus 2\n2\nlist is:pending\nundo\n", "--plain")
+	got := piped("note 1 From a script\nstatus 2\n3\nlist is:pending\nundo\n", "--plain")
 	for _, want := range []string{"Note added.", "is in progress", "1 note", "Undone: Set "} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q is missing in:\n%s", want, got)

@@ -163,7 +163,7 @@ func TestADayOnTheScreen(t *testing.T) {
 	term.until("the lift alone", func(s string) bool { return strings.Contains(s, "Inspect the lift") && !strings.Contains(s, "boiler") })
 	term.keys("s")
 	term.sees("in progress")
-	term.keys("2")
+	term.keys("3")
 	term.sees("NOW")
 	term.keys("c")
 	term.sees("Car", "Doors", "Bell")

@@ -174,7 +174,7 @@ func (a *action) mine(d deed, all []deed) (string, error) {
 func (a *action) mineAlone(d deed, rec Record, all []deed) (string, error) {
 	switch {
 	case d.Kind == op.Note:
-		return "a note sent or exported stays", nil
+		return "it went out and stays; add another", nil // append-only: the server would refuse to take it back
 	case rec.Deleted:
 		return a.because(d, "was deleted since"), nil
 	}

@@ -107,7 +107,7 @@ func readPage(tx *sqlite.Tx, q Query) (Page, error) {
 		slices.Reverse(page.Rows)
 		slices.Reverse(page.Keys)
 	}
-	return page, nil
+	return page, explainFinds(tx, page.Rows, q.Filter.words)
 }
 
 // source is where the rows of a page come from.

@@ -245,6 +245,7 @@ func TestStatusSteps(t *testing.T) {
 	f.pass(5 * time.Minute)
 	wantErr(step(op.OnHold, localdb.Step{}), "needs a reason")
 	wantErr(step(op.OnHold, localdb.Step{Reason: "bored"}), "no reason")
+	wantErr(step(op.OnHold, localdb.Step{Reason: "other", ReasonText: " "}), "needs a few words")
 	f.must(step(op.OnHold, localdb.Step{Reason: "weather", ReasonText: "storm"}))
 	f.pass(time.Hour)
 	f.must(step(op.InProgress, localdb.Step{}))

@@ -82,6 +82,9 @@ func (a *action) checkStep(task Record, s Step) error {
 		}
 		return &op.Refusal{Code: op.CodeRequired, Field: "reason", Message: fmt.Sprintf("%s: %s; use one of %s", s.To, what, strings.Join(reasons, ", "))}
 	}
+	if s.Reason == "other" && strings.TrimSpace(s.ReasonText) == "" {
+		return &op.Refusal{Code: op.CodeRequired, Field: "reason_text", Message: `the reason "other" needs a few words: what is it?`}
+	}
 	if s.To != op.Completed {
 		return nil
 	}

@@ -105,6 +105,10 @@ type TaskRow struct {
 	Sync      Badge
 	Waiting   int // unsent changes to the task and what hangs on it
 
+	// Found says where a searched word stands that number, title and site code do
+	// not show: "site Harbour Square West"; "" mostly.
+	Found string
+
 	dueKey int64 // the column the list is sorted by
 }
 

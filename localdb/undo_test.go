@@ -150,7 +150,7 @@ func TestUndoOfNotesStepsAndDeletions(t *testing.T) {
 	f.redo()
 	f.settle(f.applied(0))
 	_, err = f.Undo(f.ctx)
-	refuses(t, err, "a note sent or exported stays")
+	refuses(t, err, "it went out and stays")
 	if u := f.undo(); u.What != "Answered “Seal” of "+localdb.TempNumber(id)+": pass" {
 		t.Errorf("%+v", u)
 	}

@@ -163,7 +163,7 @@ func TestARefusedChangeIsMended(t *testing.T) {
 func TestTheQueueSaysWhatCannotBeDone(t *testing.T) {
 	s := newStory(t)
 	s.day()
-	s.open(80, 24).online().keys("jj", "s", "2", "4", "O", "r").sees("This change waits already").keys("A").sees("No change was refused")
+	s.open(80, 24).online().keys("jj", "s", "4", "4", "O", "r").sees("This change waits already").keys("A").sees("No change was refused")
 	s.keys("G", "e").sees("Nothing in this change is typed").keys("D").sees("does nothing here")
 	s.keys("d").sees("Discard this change to T-10423", "never sent").keys("y").sees("T-10423 is as it was before", "Nothing waits")
 	if v, err := s.db.FindTask(s.ctx(), "T-10423"); err == nil {
@@ -196,7 +196,7 @@ func TestOtherKeysForCommands(t *testing.T) {
 	if faults := tui.CheckKeys(s.o.Keys); len(faults) > 0 {
 		t.Fatal(faults)
 	}
-	s.open(80, 24).online().sees("f8/b status").keys("jj", "s").sees("s does nothing here").keys("f8").sees("2 on hold").keys("esc", "b").sees("2 on hold").keys("esc")
+	s.open(80, 24).online().sees("f8/b status").keys("jj", "s").sees("s does nothing here").keys("f8").sees("4 on hold").keys("esc", "b").sees("4 on hold").keys("esc")
 	s.keys("D").sees("D does nothing here").keys(":", "delete", "enter").sees("delete has no key").keys("esc")
 	s.keys("?").sees("f8/b").seesNot("delete").keys("ctrl+d", "ctrl+d").sees("Z  ").keys("esc", "Z").sees("Nothing waits").keys("esc")
 	s.keys("n", "w was", " ", "typed").sees("w was typed").keys("enter").sees("Note added").keys("w").sees("WORKING OFFLINE")

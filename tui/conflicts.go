@@ -295,7 +295,8 @@ func (s *conflictsScreen) detail(a *App, w int) []string {
 		who = "somebody else"
 	}
 	out := []string{a.st.head.Render(a.cut(a.text(c.Number)+" "+a.text(c.Title), w))}
-	out = append(out, wrap(who+" changed it "+a.clock(c.At)+", you "+a.clock(c.MineAt)+". "+whyWords(c), w)...)
+	at, mineAt := a.clocks(c.At, c.MineAt)
+	out = append(out, wrap(who+" changed it "+at+", you "+mineAt+". "+whyWords(c), w)...)
 	fields := []string{c.Field}
 	if len(c.MineAll) > 0 || len(c.TheirsAll) > 0 {
 		fields = memberFields(c)

@@ -301,6 +301,12 @@ func (s *formScreen) save(a *App) tea.Cmd {
 	}})
 }
 
+// check says why a field's text is no value; "" when it is one.
+func (s *formScreen) check(a *App, f *field) string {
+	_, bad := f.value(a)
+	return bad
+}
+
 func (s *formScreen) collect(a *App) (op.Fields, bool) {
 	fields := op.Fields{}
 	if s.id == "" {

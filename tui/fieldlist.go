@@ -16,6 +16,8 @@ type fieldList struct {
 	drawn  spots // the fields of the last frame's lines
 }
 
+func (l *fieldList) list() *fieldList { return l }
+
 // begin makes the fields ready to be typed in.
 func (l *fieldList) begin(a *App) {
 	for _, f := range l.fields {

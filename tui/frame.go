@@ -176,6 +176,14 @@ func (a *App) keyLine() string {
 	return out + end
 }
 
+// alsoOn is a binding with the keys of another one that does the same.
+func alsoOn(b, other key.Binding) key.Binding {
+	if len(other.Keys()) > 0 {
+		b.SetHelp(b.Help().Key+"/"+other.Help().Key, b.Help().Desc)
+	}
+	return b
+}
+
 // helpOf is a binding's help with other words for this screen.
 func helpOf(b key.Binding, does string) key.Binding {
 	b.SetHelp(b.Help().Key, does)

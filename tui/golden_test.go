@@ -34,7 +34,7 @@ func TestFrames(t *testing.T) {
 		{"empty-enrolled", func(s *story) { s.enrol() }, func(s *story) { s.online() }},
 		{"tasks-online", monday, func(s *story) { s.online() }},
 		{"tasks-offline", monday, func(s *story) {
-			s.offlineFor(12*time.Minute).keys("j", "s", "1").keys("j", "n", "Nobody answers the bell.", "enter")
+			s.offlineFor(12*time.Minute).keys("j", "s", "3").keys("j", "n", "Nobody answers the bell.", "enter")
 		}},
 		{"tasks-working-offline", monday, func(s *story) { s.online().keys("ctrl+n") }},
 		{"tasks-sending", monday, func(s *story) {
@@ -48,7 +48,7 @@ func TestFrames(t *testing.T) {
 		{"tasks-search-wrong", monday, func(s *story) { s.online().keys("/", "due:someday") }},
 		{"tasks-search-nothing", monday, func(s *story) { s.online().keys("/", "zeppelin", "enter") }},
 		{"status-sheet", monday, func(s *story) { s.online().keys("jj", "s") }},
-		{"status-reason", monday, func(s *story) { s.online().keys("jj", "s", "2") }},
+		{"status-reason", monday, func(s *story) { s.online().keys("jj", "s", "4") }},
 		{"delete", monday, func(s *story) { s.online().keys("jj", "D") }},
 		{"note-kinds", monday, func(s *story) { s.online().keys("jj", "n", "Gas smell at the meter.", "tab") }},
 		{"checklist-failed", monday, func(s *story) { s.online().keys("jj", "c", "f") }},
@@ -84,7 +84,7 @@ func TestFrames(t *testing.T) {
 		{"queue-parked", parked, func(s *story) { s.online().keys("O") }},
 		{"tasks-parked", parked, func(s *story) { s.online() }},
 		{"queue-waiting", monday, func(s *story) {
-			s.offlineFor(12*time.Minute).keys("jj", "n", "Called at the gate.", "enter", "s", "2", "4", "O")
+			s.offlineFor(12*time.Minute).keys("jj", "n", "Called at the gate.", "enter", "s", "4", "4", "O")
 		}},
 		{"queue-tried", tried, func(s *story) {
 			s.status(engine.Status{Reach: reach.ServerDown, Detail: "the server answers with 503", Since: s.now.UnixMilli(), Activity: engine.Waiting, NextTry: ms(s.now.Add(4 * time.Minute)), Sender: true}).keys("O")
@@ -119,9 +119,9 @@ func TestFrames(t *testing.T) {
 		{"marked", monday, func(s *story) { s.online().keys("jjj", " ", " ") }},
 		{"marked-status", monday, func(s *story) { s.online().keys("/", "status:pending", "enter", "V", "s") }},
 		{"marked-delete", monday, func(s *story) { s.online().keys("V", "D") }},
-		{"undone", monday, func(s *story) { s.online().keys("jj", "s", "2", "4", "u") }},
+		{"undone", monday, func(s *story) { s.online().keys("jj", "s", "4", "4", "u") }},
 		{"undone-sent", monday, func(s *story) {
-			s.online().keys("jj", "s", "2", "4")
+			s.online().keys("jj", "s", "4", "4")
 			s.settle(s.applied)
 			s.changed()
 			s.keys("u")

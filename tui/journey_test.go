@@ -100,7 +100,7 @@ func TestAddAStep(t *testing.T) {
 // TestFirstStepOfATask is typed where no step is yet, and alone it is called one.
 func TestFirstStepOfATask(t *testing.T) {
 	s := newStory(t)
-	s.open(80, 24).online().keys("a", "Close up", "ctrl+s", "s", "2", "c").sees("This task has no checklist")
+	s.open(80, 24).online().keys("a", "Close up", "ctrl+s", "s", "3", "c").sees("This task has no checklist")
 	s.keys("a", "Close the valve").sees("New step: Close the valve")
 	s.keys("enter").sees("[    ] Close the valve")
 	s.keys("p").sees("The only step is answered.")
@@ -109,7 +109,7 @@ func TestFirstStepOfATask(t *testing.T) {
 func TestRequiredStepsHoldBackTheEnd(t *testing.T) {
 	s := newStory(t)
 	ids := s.day()
-	s.open(80, 24).online().keys("jj", "s", "1").sees("2 required checklist items are not answered")
+	s.open(80, 24).online().keys("jj", "s", "5").sees("2 required checklist items are not answered")
 	if got := s.task(ids["T-10423"]).Status; got != op.InProgress {
 		t.Errorf("the task is %s", got)
 	}
@@ -118,7 +118,7 @@ func TestRequiredStepsHoldBackTheEnd(t *testing.T) {
 func TestDeliveryAsksWhoTookIt(t *testing.T) {
 	s := newStory(t)
 	ids := s.day()
-	s.open(80, 24).online().keys("j", "s", "1", "s", "1").sees("Who took the delivery?")
+	s.open(80, 24).online().keys("j", "s", "3", "s", "5").sees("Who took the delivery?")
 	s.keys("enter").sees("needs the name of who took it")
 	s.keys("Mr Okafor", "enter").sees("T-10424 is completed")
 	if v := s.task(ids["T-10424"]); v.Status != op.Completed || v.Fields.Text("recipient_name") != "Mr Okafor" {
@@ -129,7 +129,7 @@ func TestDeliveryAsksWhoTookIt(t *testing.T) {
 func TestReasonsInOwnWords(t *testing.T) {
 	s := newStory(t)
 	ids := s.day()
-	s.open(80, 24).online().keys("jj", "s", "2", "7").sees("The reason in your words")
+	s.open(80, 24).online().keys("jj", "s", "4", "7").sees("The reason in your words").keys("enter").sees("Say in a few words")
 	s.keys("Strike", "enter").sees("T-10423 is on hold")
 	if v := s.task(ids["T-10423"]); v.Fields.Text("reason") != "other" || v.Fields.Text("reason_text") != "Strike" {
 		t.Errorf("reason %q: %q", v.Fields.Text("reason"), v.Fields.Text("reason_text"))
@@ -236,7 +236,7 @@ func TestKeysTypedAheadDoWhatTheySay(t *testing.T) {
 func TestEscAndALetterInOnePacket(t *testing.T) {
 	s := newStory(t)
 	s.day()
-	s.open(80, 24).online().keys("jj", "s").sees("1 completed")
+	s.open(80, 24).online().keys("jj", "s").sees("5 completed")
 	s.send(tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune("n"), Alt: true})
 	s.sees("Note on T-10423")
 }

@@ -133,12 +133,12 @@ func TestThePlaceIsKept(t *testing.T) {
 func TestDoneWithATask(t *testing.T) {
 	s := newStory(t)
 	s.day()
-	s.open(80, 24).online().keys("jjj", "s", "2")
+	s.open(80, 24).online().keys("jjj", "s", "3")
 	if got := s.at(); got != "T-10425" {
 		t.Fatalf("the begun task is not under the cursor, %s is", got)
 	}
 	s.sees("T-10425 is in progress")
-	s.keys("s", "1").sees("T-10425 is completed")
+	s.keys("s", "5").sees("T-10425 is completed")
 	if got := s.at(); got == "T-10425" {
 		t.Error("the cursor followed a task that is done with")
 	}
@@ -190,4 +190,54 @@ func TestASupersededSearchIsGivenUp(t *testing.T) {
 		s.send(msg)
 	}
 	s.sees("Tasks matching: task 29", "Task 29").seesNot("Task 31 ", "context canceled")
+}
+
+// TestASearchSaysWhyItFound: a word that stands where the line does not show it.
+func TestASearchSaysWhyItFound(t *testing.T) {
+	s := newStory(t)
+	s.day()
+	s.open(80, 24).online()
+	for words, why := range map[string]string{"harbour": "(site Harbour", "viessmann": "(asset B-2 Vi", "ladder": "(says Bring", "okafor": "(contact Mr Ok", "toronto": "(at Toronto)", "bld22": "", "boiler": "", "-harbour lift": ""} {
+		s.keys("/", words)
+		if why == "" {
+			s.seesNot("(site", "(says", "(at ")
+		} else {
+			s.sees(why)
+		}
+		s.keys("esc")
+	}
+	s.seesNot("(site")
+}
+
+// TestStatusesKeepTheirNumbers wherever a task stands.
+func TestStatusesKeepTheirNumbers(t *testing.T) {
+	s := newStory(t)
+	s.day()
+	s.open(80, 24).online().keys("s").sees("> 2 en route", "  3 in progress").keys("3")
+	s.keys("s").sees("  4 on hold", "> 5 completed", "  6 incomplete").keys("3").sees("Choose a number").keys("4", "1")
+	s.keys("s").sees("  2 en route", "> 3 in progress  (go on)", "  6 incomplete").keys("esc")
+}
+
+// TestOpenStepsAreSpokenOf before a task is completed and after.
+func TestOpenStepsAreSpokenOf(t *testing.T) {
+	s := newStory(t)
+	s.day()
+	s.open(80, 24).online().keys("jj", "c", "p", "j", "2", "enter", "esc")
+	s.keys("s").sees("5 completed  (3 steps without an answer)").keys("5").sees("T-10423 is completed. 3 steps stay without an answer. Saved")
+}
+
+// TestAConflictWithinAMinute says in seconds who was later, or more exactly still.
+func TestAConflictWithinAMinute(t *testing.T) {
+	for apart, want := range map[time.Duration]string{12 * time.Second: "dora changed it 08:55:30, you 08:55:18.", 300 * time.Millisecond: "dora changed it 08:55:30.900, you 08:55:30.600.", 3 * time.Minute: "dora changed it 08:55, you 08:52."} {
+		s := newStory(t)
+		ids := s.day()
+		s.must(s.db.EditTask(s.ctx(), ids["T-10426"], op.Fields{"asset": "mine"}))
+		s.settle(func(o op.Op) wire.Result {
+			r := s.lost(o, op.Fields{"asset": "theirs"})
+			r.Lost[0].At += 30_900
+			r.Lost[0].MineAt = r.Lost[0].At - apart.Milliseconds()
+			return r
+		})
+		s.open(80, 24).online().keys("X").sees(want)
+	}
 }

@@ -11,7 +11,7 @@ func TestMarkedTasksAreOneAction(t *testing.T) {
 	s := newStory(t)
 	ids := s.day()
 	s.open(80, 24).online().keys("jjj", " ", " ").sees("Tasks  7, 2 marked", " *T-10425", " *T-10426", "s status of 2 tasks")
-	s.keys("k", "k", "s").sees("2 tasks become:", "en route").keys("2")
+	s.keys("k", "k", "s").sees("2 tasks become:", "2 en route", "3 in progress").keys("3")
 	s.sees("2 tasks are in progress; u undoes that.").seesNot("marked", " *T-")
 	for _, n := range []string{"T-10425", "T-10426"} {
 		if v := s.task(ids[n]); v.Status != op.InProgress || len(v.Time) != 1 {

@@ -183,6 +183,11 @@ func (s *mendScreen) save(a *App) tea.Cmd {
 	}})
 }
 
+func (s *mendScreen) check(a *App, f *field) string {
+	_, bad := s.value(a, f)
+	return bad
+}
+
 // value is what a field's text means for its type.
 func (s *mendScreen) value(a *App, f *field) (any, string) {
 	values, bad := f.value(a)

@@ -34,7 +34,7 @@ func TestAClickGoesWhereItPoints(t *testing.T) {
 	s.clickOn("T-10425").sees("> T-10425").clickOn("NEXT").sees("> T-10425").clickOn("T-10425").sees("Task T-10425")
 	s.clickOn("esc back").sees("Tasks  7").clickOn("? help").sees("Help: Tasks").keys("esc")
 	s.clickOn("ONLINE").sees("Nothing waits").keys("esc")
-	s.clickOn("T-10423").keys("s").sees("2 on hold").clickOn("2 on hold").sees("why on hold?").clickOn("3 permit").sees("T-10423 is on hold")
+	s.clickOn("T-10423").keys("s").sees("4 on hold").clickOn("4 on hold").sees("why on hold?").clickOn("3 permit").sees("T-10423 is on hold")
 	s.keys("c").clickOn("Filter fitted").sees("> [    ] Filter fitted").keys("esc")
 	s.keys("e").clickOn("phone").sees("> phone").keys("esc")
 	s.keys(":", "due today").clickOn("show due today").sees("Tasks: due today").keys("esc")

@@ -34,7 +34,7 @@ func (s *noteScreen) typing() bool        { return true }
 func (s *noteScreen) title(a *App) string { return "Note on " + a.names(s.rows) }
 
 func (s *noteScreen) help(a *App) []key.Binding {
-	return []key.Binding{a.keys.Accept, a.keys.NewLine, bind("tab", "kind of note", "tab"), a.keys.Outside, a.keys.Cancel}
+	return []key.Binding{alsoOn(a.keys.Accept, a.keys.Save), a.keys.NewLine, bind("tab", "kind", "tab"), a.keys.Outside, a.keys.Cancel}
 }
 
 // written are the kinds that a person chooses from; "system" is the program's.

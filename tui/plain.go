@@ -28,6 +28,8 @@ import (
 // confirmed; text that was begun and not finished when the input ends is kept as
 // a draft, which the screen finds as well.
 //
+// Every question understands "help", "back" and "quit" (plain_ask.go).
+//
 // Limits: a line holds 64 KiB at most; a list reads out 20 tasks at a time.
 // Input that never ends keeps one goroutine of a session that was stopped
 // otherwise until the process ends, for a read of a terminal cannot be broken off.
@@ -37,6 +39,7 @@ type Plain struct {
 	in             io.Reader
 	out            io.Writer
 	prompt         string
+	columns        func() int
 	slow, patience time.Duration
 
 	ctx   context.Context // of Run
@@ -59,6 +62,9 @@ type PlainOptions struct {
 	In     io.Reader
 	Out    io.Writer
 	Prompt bool // somebody sits before it: show where a line is wanted
+	// Width tells how wide the terminal is, in cells: lines end between words then.
+	// nil, or 0: nobody knows, and a line is as long as what it says.
+	Width func() int
 	// Patience is how long sync waits for a round; 0 means 15 s.
 	Patience time.Duration
 }
@@ -81,7 +87,10 @@ func NewPlain(ctx context.Context, o Options, po PlainOptions) *Plain {
 	ctx, cancel := context.WithCancel(ctx)
 	slow := cmp.Or(o.Slow, 1500*time.Millisecond)
 	o.NoColor, o.Slow = true, time.Nanosecond // see call
-	p := &Plain{a: New(ctx, o), cancel: cancel, in: po.In, out: po.Out, slow: slow, patience: cmp.Or(po.Patience, 15*time.Second), lines: make(chan plainLine), done: make(chan struct{}), wake: make(chan struct{}, 1)}
+	p := &Plain{a: New(ctx, o), cancel: cancel, in: po.In, out: po.Out, columns: po.Width, slow: slow, patience: cmp.Or(po.Patience, 15*time.Second), lines: make(chan plainLine), done: make(chan struct{}), wake: make(chan struct{}, 1)}
+	if p.columns == nil {
+		p.columns = func() int { return 0 }
+	}
 	p.a.spoken = true
 	p.a.w, p.a.h = plainWidth, plainWidth
 	if po.Prompt {
@@ -195,8 +204,13 @@ func (p *Plain) ask(question ...string) (string, bool) {
 
 // print writes lines. Everything that leaves the session goes through here.
 func (p *Plain) print(lines ...string) {
+	w := p.columns()
 	for _, l := range lines {
-		p.write(op.Clean(strings.TrimRight(ansi.Strip(l), " "), false) + "\n")
+		l = op.Clean(strings.TrimRight(ansi.Strip(l), " "), false)
+		if w > 0 {
+			l = strings.Join(hanging([]string{l}, w), "\n")
+		}
+		p.write(l + "\n")
 	}
 }
 

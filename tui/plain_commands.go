@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"example.com/punchlist/localdb"
-	tea "github.com/charmbracelet/bubbletea"
 )
 
 // plainCommand is a command of the plain session. Its names are the word and
@@ -168,47 +167,6 @@ func numberFirst(args string) (int, string) {
 		return 0, args
 	}
 	return n, strings.TrimSpace(rest)
-}
-
-// sheets asks what the screens ask after a command, until nothing is open.
-func (p *Plain) sheets() {
-	for !p.ended {
-		switch s := p.a.top().(type) {
-		case *askScreen:
-			p.answer(s)
-		case *statusSheet:
-			p.choose(s)
-		case *formScreen:
-			p.form(s)
-		case *noteScreen:
-			p.text(s)
-		default:
-			return
-		}
-	}
-}
-
-// answer puts a yes-or-no question. No answer is no.
-func (p *Plain) answer(s *askScreen) {
-	p.hush()
-	line, ok := p.ask(append(s.view(p.a, plainWidth, 1), "Answer y to "+s.yes+", n to leave it.")...)
-	switch {
-	case ok && (strings.EqualFold(line, "y") || strings.EqualFold(line, "yes")):
-		p.do(s.update(p.a, tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune{'y'}}))
-	case ok && line != "" && !strings.EqualFold(line, "n") && !strings.EqualFold(line, "no"):
-		p.print("Please answer y or n.")
-	default:
-		p.a.drop(s)
-		p.a.say("Nothing was done.")
-	}
-}
-
-// hush reads out what was said so far, before a question.
-func (p *Plain) hush() {
-	if p.a.said != "" {
-		p.print(p.a.text(p.a.said))
-		p.a.said = ""
-	}
 }
 
 // sync asks for a round and waits until it is over, or cannot be made now.

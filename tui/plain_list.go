@@ -2,6 +2,7 @@ package tui
 
 import (
 	"context"
+	"iter"
 	"regexp"
 	"strconv"
 	"strings"
@@ -84,6 +85,9 @@ func (a *App) plainTask(r localdb.TaskRow) string {
 	parts := []string{a.text(r.Number), a.text(r.Title), a.text(r.SiteCode), a.when(r), priorityWord(r.Priority, 9)}
 	if r.Steps > 0 {
 		parts = append(parts, "steps "+steps(r))
+	}
+	if r.Found != "" {
+		parts = append(parts, "found: "+a.text(r.Found))
 	}
 	if r.Notes > 0 {
 		parts = append(parts, plural(r.Notes, "note", "notes"))
@@ -204,24 +208,35 @@ func (p *Plain) several(args string) ([]localdb.TaskRow, string, bool) {
 func (l *plainList) numbered(a *App, word string) ([]localdb.TaskRow, bool) {
 	var rows []localdb.TaskRow
 	taken := map[int]bool{}
-	for part := range strings.SplitSeq(word, ",") {
-		low, high, isRange := strings.Cut(part, "-")
-		from, _ := strconv.Atoi(low)
-		to := from
-		if isRange {
-			to, _ = strconv.Atoi(high)
+	for n := range numbersOf(word) {
+		if n < 1 || n > len(l.rows) {
+			a.say("There is no number " + itoa(n) + ` in the list read out last; "list" reads it out.`)
+			return nil, false
 		}
-		for n := from; n <= max(from, to); n++ {
-			if n < 1 || n > len(l.rows) {
-				a.say("There is no number " + itoa(n) + ` in the list read out last; "list" reads it out.`)
-				return nil, false
-			}
-			if !taken[n] {
-				taken[n], rows = true, append(rows, l.rows[n-1])
-			}
+		if !taken[n] {
+			taken[n], rows = true, append(rows, l.rows[n-1])
 		}
 	}
 	return rows, true
+}
+
+// numbersOf are the numbers that a word like 1,4-6 names, in its order.
+func numbersOf(word string) iter.Seq[int] {
+	return func(yield func(int) bool) {
+		for part := range strings.SplitSeq(word, ",") {
+			low, high, isRange := strings.Cut(part, "-")
+			from, _ := strconv.Atoi(low)
+			to := from
+			if isRange {
+				to, _ = strconv.Atoi(high)
+			}
+			for n := from; n <= max(from, to); n++ {
+				if !yield(n) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // openTask is the task whose place this is; nil at the list.

@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -42,7 +43,11 @@ func (p *Plain) choose(s *statusSheet) {
 			lines[i+1] = strings.TrimLeft(ansi.Strip(lines[i+1]), "> ")
 		}
 	}
-	line, ok := p.ask(lines...)
+	help := "A number, or the first letters of a line; an empty line leaves it as it is."
+	if s.stage == askWords {
+		help = "A few words; an empty line leaves it as it is."
+	}
+	line, ok := p.reply(help, lines...)
 	if !ok || line == "" {
 		p.a.drop(s)
 		p.a.say("It stays as it is.")
@@ -55,7 +60,7 @@ func (p *Plain) choose(s *statusSheet) {
 	}
 	n, _ := numberFirst(line)
 	for i, o := range s.options() {
-		if n == i+1 || strings.HasPrefix(strings.ToLower(o), strings.ToLower(line)) {
+		if n == o.number || strings.HasPrefix(strings.ToLower(o.text), strings.ToLower(line)) {
 			p.do(s.take(p.a, i))
 			return
 		}
@@ -85,7 +90,7 @@ func (p *Plain) note(args string) {
 	p.keep(s, s.save(p.a))
 }
 
-// text takes the lines of a note, up to one with a point alone.
+// text takes the lines of a note, up to one with a point.
 func (p *Plain) text(s *noteScreen) {
 	p.a.said = ""
 	p.print("Note on " + p.a.names(s.rows) + `. Write its lines; "." alone saves it, "drop" throws it away.`)
@@ -95,18 +100,23 @@ func (p *Plain) text(s *noteScreen) {
 	} else {
 		p.print(append([]string{"You wrote this before and never saved it:"}, lines...)...)
 	}
+	kinds := writtenKinds()[1:]
+	help := `"." alone saves the note, ".` + strings.Join(kinds, `" and ".`) + `" save it as such; "drop" throws it away.`
 	for {
-		line, ok := p.line()
+		line, ok := p.reply(help)
+		kind, ends := strings.CutPrefix(line, ".")
+		ends = ends && (kind == "" || slices.Contains(kinds, kind))
 		switch {
 		case !ok:
-			p.unfinished(s)
+			p.leave(s)
 			return
-		case line == "." && len(lines) == 0, line == "drop":
+		case ends && len(lines) == 0, line == "drop":
 			p.a.drop(s)
 			p.do(p.a.dropDraft(s))
 			p.a.say("No note was written.")
 			return
-		case line == ".":
+		case ends:
+			s.kind = cmp.Or(kind, s.kind)
 			p.keep(s, s.save(p.a))
 			return
 		}
@@ -205,40 +215,61 @@ func labels(fields []*field) string {
 	return strings.Join(out, ", ")
 }
 
-// form asks for each field of a form, and saves it.
-func (p *Plain) form(s *formScreen) {
+// plainForm is a form whose fields are asked for one by one.
+type plainForm interface {
+	drafter
+	list() *fieldList
+	check(a *App, f *field) (bad string)
+	save(a *App) tea.Cmd
+}
+
+// form asks for each field of a form, and saves it. first is said before.
+func (p *Plain) form(s plainForm, first string) {
 	p.hush()
-	if !s.ready {
+	if f, isTask := s.(*formScreen); isTask && !f.ready {
 		p.a.drop(s)
 		return
 	}
 	p.print(p.a.text(s.title(p.a)) + `: an empty line keeps a field, "-" empties it, "." saves now, "drop" throws all away.`)
-	for i, f := range s.fields {
-		for again := true; again; {
-			line, ok := p.ask(p.question(f))
-			switch {
-			case !ok:
-				p.unfinished(s)
-				return
-			case line == "drop":
-				p.a.drop(s)
-				p.do(p.a.dropDraft(s))
-				p.a.say("Nothing was saved.")
-				return
-			case line == ".":
-				p.keep(s, s.save(p.a))
-				return
-			case line == "":
-				again = false
-			case line == "-":
-				again = !p.fill(s, i, "")
-			default:
-				again = !p.fill(s, i, line)
-			}
-			p.hush()
+	if first != "" {
+		p.print(first)
+	}
+	for i := range s.list().fields {
+		if !p.fieldAsked(s, i) {
+			return
 		}
 	}
 	p.keep(s, s.save(p.a))
+}
+
+// fieldAsked asks for one field until it holds; false when the form is over.
+func (p *Plain) fieldAsked(s plainForm, i int) bool {
+	const help = `The field's new value. An empty line keeps it, "-" empties it, "." saves all now, "drop" throws all away.`
+	f := s.list().fields[i]
+	for again := true; again; {
+		line, ok := p.reply(help, p.question(f))
+		switch {
+		case !ok:
+			p.leave(s)
+			return false
+		case line == "drop":
+			p.a.drop(s)
+			p.do(p.a.dropDraft(s))
+			p.a.say("Nothing was saved.")
+			return false
+		case line == ".":
+			p.keep(s, s.save(p.a))
+			return false
+		case line == "":
+			again = false
+		case line == "-":
+			again = !p.fill(s, i, "")
+		default:
+			again = !p.fill(s, i, line)
+		}
+		p.hush()
+	}
+	return true
 }
 
 // question names a field, what may be said and what stands.
@@ -264,9 +295,9 @@ func (p *Plain) question(f *field) string {
 }
 
 // fill puts text into a field and checks it, as leaving the field does.
-func (p *Plain) fill(s *formScreen, i int, text string) bool {
-	s.goTo(i)
-	f := s.fields[i]
+func (p *Plain) fill(s plainForm, i int, text string) bool {
+	s.list().goTo(i)
+	f := s.list().fields[i]
 	before, site := f.text(), f.siteID
 	switch f.kind {
 	case wordField:
@@ -276,7 +307,11 @@ func (p *Plain) fill(s *formScreen, i int, text string) bool {
 				return true
 			}
 		}
-		p.a.say(p.a.text(text) + " is none of " + word(strings.Join(f.values, ", ")) + ".")
+		what := p.a.text(text) + " is none of "
+		if text == "" {
+			what = f.label + " cannot be empty; it is one of "
+		}
+		p.a.say(what + word(strings.Join(f.values, ", ")) + ".")
 		return false
 	case siteField:
 		f.siteID, f.pick, f.bad = "", 0, ""
@@ -285,7 +320,7 @@ func (p *Plain) fill(s *formScreen, i int, text string) bool {
 		return p.found(f, before, site)
 	}
 	f.set(text)
-	if _, bad := f.value(p.a); bad != "" {
+	if bad := s.check(p.a, f); bad != "" {
 		f.set(before)
 		p.a.say(bad)
 		return false
@@ -425,7 +460,7 @@ func (p *Plain) stepKey(s *checklistScreen, r rune, args string) {
 		if value == "" {
 			p.hush()
 			var ok bool
-			if value, ok = p.ask(s.detail(p.a, plainWidth)[1:]...); !ok || value == "" {
+			if value, ok = p.reply("The value that was found; an empty line leaves the step as it is.", s.detail(p.a, plainWidth)[1:]...); !ok || value == "" {
 				s.stopAsking()
 				p.a.say("The step stays as it is.")
 				return
@@ -452,8 +487,8 @@ func (p *Plain) sure(s *checklistScreen) bool {
 	x, _ := parseNumber(value)
 	limits, _ := within(x, s.item())
 	p.a.said = ""
-	line, ok := p.ask(number(x) + " is outside " + p.a.text(limits) + ". Record it as failed? Answer y or n.")
-	if ok && (strings.EqualFold(line, "y") || strings.EqualFold(line, "yes")) {
+	line, ok := p.reply("y records it as failed; n leaves the step as it is.", number(x)+" is outside "+p.a.text(limits)+". Record it as failed? Answer y or n.")
+	if ok && isYes(line) {
 		p.do(s.entered(p.a, value))
 		return true
 	}

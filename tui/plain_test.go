@@ -16,6 +16,7 @@ import (
 	"example.com/punchlist/sync/reach"
 	"example.com/punchlist/sync/wire"
 	"example.com/punchlist/tui"
+	"github.com/charmbracelet/x/ansi"
 )
 
 // plain runs a session on these lines and returns what was printed, with the
@@ -67,16 +68,21 @@ func TestPlainTranscripts(t *testing.T) {
 	}{
 		{"first-run", func(*story) {}, []string{"help", "add Check the pump", "list", "1", "sync", "offline", "undo", "redo", "quit"}},
 		{"day", monday, []string{
-			"list", "view", "view 3", "/boiler", "find zeppelin", "find due:someday", "list all", "5", "back", "open T-10423", "status", "2", "4", "status", "", "undo",
+			"list", "view", "view 3", "/boiler", "find zeppelin", "find due:someday", "list all", "5", "back", "open T-10423", "status", "4", "4", "status", "", "undo",
 			"note Key is at the gate", "note", "First line", "second line", ".", "", "state", "quit"}},
 		{"checklist", monday, []string{
 			"open 3", "c", "pass", "done", "pass", "1.8", "answer 3 9", "n", "fail 3 9", "pass 1 after oiling", "4", "d 4 G4", "answer 5 all well", "n", "comment 1 squeaks", "clear 2", "step Lock the door", "step", "fail 6", "F",
 			"", "", "", "", "", "", "", "", "", "", "", "99", "steps", "back", "back", "back", "quit"}},
 		{"edit", monday, []string{
 			"edit 4 due tomorrow 14:00", "edit 4 due someday", "edit 4 site bld", "edit 4 site nowhere", "edit 4 colour red", "edit 4 priority high", "edit T-10431", "Lift phone test", "", "emerg", "yz",
-			"", "someday", "-", "dora", ".", "add", "", ".", "Clean the roof drain", ".", "add", "drop", "delete 1", "n", "delete 1", "y", "undo", "status 1,4", "1", "note 1,3-4 Gate closed", "delete 4-5", "y", "undo", "edit 77", "delete", "open T-99999", "quit"}},
+			"", "someday", "-", "dora", ".", "add", "", ".", "Clean the roof drain", ".", "add", "drop", "delete 1", "n", "delete 1", "y", "undo", "status 1,4", "2", "note 1,3-4 Gate closed", "delete 4-5", "y", "undo", "edit 77", "delete", "open T-99999", "quit"}},
 		{"queue", parked, []string{"queue", "2", "retry 1", "r 2", "discard 2", "maybe", "discard 2", "y", "retry 9", "back", "O", "quit"}},
+		{"queue-edit", parked, []string{"queue", "edit 2", "help", "back", "edit 2", "Waiting for the key since nine.", "e 1", "help", "WO-8", "2", "export ~/unsent.json", "export", "back", "w", "", "retry-all", "edit 9", "quit"}},
+		{"questions", monday, []string{
+			"delete 1", "help", "back", "status 3", "help", "5", "status 3", "4", "?", "other", "back", "status 3", "4", "other", "help", "Strike", "note 3", "help", "Half a thought", "back", "note 3", "drop", "note 3", "\\back", "\\help", ".safety",
+			"edit 4", "help", "Half a title", "back", "edit 4", "drop", "add", "\\quit", ".", "checklist 2", "back", "checklist 3", "d 3", "help", "back", "d 3 9", "help", "n", "back", "delete 1", "quit"}},
 		{"conflicts", conflicted, []string{"conflicts", "1", "theirs 1", "theirs 1", "mine 2", "X", "undo", "X", "theirs 1", "quit"}},
+		{"conflicts-several", conflictMany, []string{"conflicts", "mine 1,9", "mine 1,2-3", "undo", "X", "theirs all", "undo", "quit"}},
 		{"wrong", monday, []string{"frobnicate", "mine 1", "17", "open", "open 99", "note", "status 3", "nonsense", "", "D", "pass 1", "view nine", "more", "/", "status 1,3-9", "edit 1,3 due today", "QUIT"}},
 		{"ends-in-a-note", monday, []string{"note 3", "The gate is locked; call"}},
 		{"ends-in-a-form", monday, []string{"add", "Mend the fence"}},
@@ -86,6 +92,7 @@ func TestPlainTranscripts(t *testing.T) {
 			s := newStory(t)
 			c.begin(s)
 			s.o.Offline = func(bool) {}
+			s.o.Export = func(context.Context, string) (int, error) { return 2, nil }
 			s.plainBegins = func(p *tui.Plain) {
 				s.o.Sync = func() {}
 				p.Status(engine.Status{Reach: reach.Offline, Since: s.now.UnixMilli(), Activity: engine.Waiting, Sender: true, NextTry: s.now.Add(5 * time.Minute).UnixMilli()})
@@ -257,4 +264,24 @@ func (s *story) calm() tui.Options {
 	o := s.o
 	o.Slow = time.Hour
 	return o
+}
+
+// On a terminal lines end between words; into a pipe they are as long as they are.
+func TestPlainBreaksBetweenWords(t *testing.T) {
+	s := newStory(t)
+	monday(s)
+	var out bytes.Buffer
+	p := tui.NewPlain(t.Context(), s.calm(), tui.PlainOptions{In: strings.NewReader("help\nopen T-10423\nfind due:someday\nedit 4 window someday\n"), Out: &out, Width: func() int { return 40 }})
+	s.must(p.Run(t.Context()))
+	for line := range strings.Lines(out.String()) {
+		if w := ansi.StringWidth(strings.TrimRight(line, "\n")); w > 40 {
+			t.Errorf("%d cells: %q", w, line)
+		}
+	}
+	words := strings.Join(strings.Fields(out.String()), " ")
+	for _, whole := range []string{"T-10423 Boiler inspection, winter check", "or a day like 2026-12-01, with < <= > >= before it", "08:00-10:00"} {
+		if !strings.Contains(words, whole) {
+			t.Errorf("%q is torn:\n%s", whole, out.String())
+		}
+	}
 }

@@ -24,6 +24,10 @@ type statusSheet struct {
 	input textinput.Model
 }
 
+// numberOf is the number that a status has in every list: a hand that knows it
+// must not take another one because the task stands elsewhere.
+func numberOf(s op.Status) int { return slices.Index(op.Statuses, s) + 1 }
+
 type stage int
 
 const (
@@ -33,7 +37,10 @@ const (
 )
 
 func newStatusSheet(a *App, next []op.Status, rows ...localdb.TaskRow) *statusSheet {
-	s := &statusSheet{row: rows[0], rows: rows, next: next, input: a.newInput()}
+	likeliest := next[0]
+	next = slices.Clone(next)
+	slices.SortFunc(next, func(x, y op.Status) int { return numberOf(x) - numberOf(y) })
+	s := &statusSheet{row: rows[0], rows: rows, next: next, cur: slices.Index(next, likeliest), input: a.newInput()}
 	s.input.Focus()
 	return s
 }
@@ -69,23 +76,40 @@ func (s *statusSheet) update(a *App, msg tea.Msg) tea.Cmd {
 	return nil
 }
 
+// option is one line to choose, by its number.
+type option struct {
+	number int
+	text   string
+}
+
 // options are what the stage offers, in words.
-func (s *statusSheet) options() []string {
-	var out []string
+func (s *statusSheet) options() []option {
+	var out []option
 	if s.stage == askReason {
-		for _, r := range op.Reasons(s.step.To) {
-			out = append(out, word(r))
+		for i, r := range op.Reasons(s.step.To) {
+			out = append(out, option{i + 1, word(r)})
 		}
 		return out
 	}
 	for _, st := range s.next {
-		out = append(out, statusWord(st)+statusHint(s.row.Status, st))
+		out = append(out, option{numberOf(st), statusWord(st) + s.hint(st)})
 	}
 	return out
 }
 
-func statusHint(from, to op.Status) string {
-	switch {
+// openSteps is how many steps of the tasks have no answer.
+func (s *statusSheet) openSteps() (n int) {
+	for _, r := range s.rows {
+		n += r.Steps - r.StepsDone
+	}
+	return n
+}
+
+// hint says what a status would mean for the task.
+func (s *statusSheet) hint(to op.Status) string {
+	switch from := s.row.Status; {
+	case to == op.Completed && s.openSteps() > 0:
+		return "  (" + plural(s.openSteps(), "step", "steps") + " without an answer)"
 	case from == op.EnRoute && to == op.Pending:
 		return "  (turned back)"
 	case from == op.Completed && to == op.InProgress:
@@ -107,18 +131,26 @@ func (s *statusSheet) listKey(a *App, k tea.KeyMsg) tea.Cmd {
 		s.cur = (s.cur + n - 1) % n
 	case key.Matches(k, a.keys.Cancel, a.keys.Quit, a.keys.Back):
 		if s.stage == askReason && len(s.next) > 1 {
-			s.stage, s.cur = askStatus, 0
+			s.chooseAgain()
 			return nil
 		}
 		a.drop(s)
 	case key.Matches(k, a.keys.Open):
 		return s.take(a, s.cur)
-	case len(k.Runes) == 1 && k.Runes[0] >= '1' && int(k.Runes[0]-'1') < n:
-		return s.take(a, int(k.Runes[0]-'1'))
 	default:
+		for i, o := range s.options() {
+			if k.String() == itoa(o.number) {
+				return s.take(a, i)
+			}
+		}
 		a.say("Choose a number, or esc to leave it as it is.")
 	}
 	return nil
+}
+
+// chooseAgain goes back to the first question, on the status that was chosen.
+func (s *statusSheet) chooseAgain() {
+	s.stage, s.cur = askStatus, max(0, slices.Index(s.next, s.step.To))
 }
 
 func (s *statusSheet) take(a *App, i int) tea.Cmd {
@@ -145,16 +177,19 @@ func (s *statusSheet) take(a *App, i int) tea.Cmd {
 func (s *statusSheet) wordKey(a *App, k tea.KeyMsg) tea.Cmd {
 	switch k.Type {
 	case tea.KeyEsc:
-		s.stage, s.cur = askStatus, 0
+		s.chooseAgain()
 	case tea.KeyEnter:
 		text := strings.TrimSpace(s.input.Value())
-		if s.step.To == op.Completed {
-			if text == "" {
-				a.say("A delivery needs the name of who took it.")
-				return nil
-			}
+		switch to := s.step.To; {
+		case text == "" && to == op.Completed:
+			a.say("A delivery needs the name of who took it.")
+			return nil
+		case text == "":
+			a.say("Say in a few words what it is, or esc to choose again.")
+			return nil
+		case to == op.Completed:
 			s.step.Recipient = text
-		} else {
+		default:
 			s.step.ReasonText = text
 		}
 		return s.save(a, s.step)
@@ -165,14 +200,17 @@ func (s *statusSheet) wordKey(a *App, k tea.KeyMsg) tea.Cmd {
 }
 
 func (s *statusSheet) save(a *App, step localdb.Step) tea.Cmd {
-	rows := s.rows
+	rows, open := s.rows, ""
+	if n := s.openSteps(); step.To == op.Completed && n > 0 {
+		open = " " + plural(n, "step stays", "steps stay") + " without an answer."
+	}
 	if len(rows) > 1 {
-		said := a.names(rows) + " are " + statusWord(step.To) + "; " + named(a.keys.Undo) + " undoes that."
+		said := a.names(rows) + " are " + statusWord(step.To) + "; " + named(a.keys.Undo) + " undoes that." + open
 		return a.write(writing{from: s, said: said, on: idsOf(rows), work: func(ctx context.Context, db *localdb.DB) (string, error) {
 			return "", db.SetStatuses(ctx, idsOf(rows), step)
 		}})
 	}
-	said := a.text(s.row.Number) + " is " + statusWord(step.To) + "."
+	said := a.text(s.row.Number) + " is " + statusWord(step.To) + "." + open
 	return a.write(writing{from: s, said: said, on: idsOf(rows), work: func(ctx context.Context, db *localdb.DB) (string, error) {
 		return "", db.SetStatus(ctx, rows[0].ID, step)
 	}})
@@ -196,7 +234,7 @@ func (s *statusSheet) view(a *App, w, _ int) []string {
 	}
 	lines := []string{a.st.head.Render(head)}
 	for i, o := range s.options() {
-		lines = append(lines, a.row(i == s.cur, itoa(i+1)+" "+o))
+		lines = append(lines, a.row(i == s.cur, itoa(o.number)+" "+o.text))
 	}
 	return lines
 }

@@ -62,7 +62,7 @@ func (a *App) taskLine(r localdb.TaskRow, c columns, m marking) string {
 	}
 	add(a.text(r.Number), c.number)
 	add(a.text(r.SiteCode), c.site)
-	add(a.text(r.Title), c.title)
+	add(a.foundTitle(r, c.title), c.title)
 	add(a.when(r), c.when)
 	add(priorityWord(r.Priority, c.priority), c.priority)
 	if c.steps > 0 {
@@ -82,6 +82,18 @@ func (a *App) taskLine(r localdb.TaskRow, c columns, m marking) string {
 		return "  " + a.st.bad.Render(line)
 	}
 	return "  " + line
+}
+
+// foundTitle is the title, and why a search found the task where the line does
+// not show it otherwise; that may take half of the room.
+func (a *App) foundTitle(r localdb.TaskRow, w int) string {
+	title := a.text(r.Title)
+	if r.Found == "" {
+		return title
+	}
+	why := "(" + a.text(r.Found) + ")"
+	why = a.cut(why, max(w/2, w-width(title)-1))
+	return a.cut(title, w-width(why)-1) + " " + why
 }
 
 // priorityWord leaves the normal one out: a column of "normal" hides the others.

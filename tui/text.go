@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 
@@ -72,12 +73,25 @@ func wrap(s string, w int) []string {
 	if w < 1 {
 		return nil
 	}
-	lines := strings.Split(ansi.Wrap(s, w, ""), "\n")
+	held := innerHyphen.ReplaceAllString(s, "${1}"+heldHyphen)
+	if strings.Contains(s, heldHyphen) {
+		held = s
+	}
+	lines := strings.Split(ansi.Wrap(held, w, ""), "\n")
 	for i := range lines {
 		lines[i] = strings.TrimRight(lines[i], " ")
+		if held != s {
+			lines[i] = strings.ReplaceAll(lines[i], heldHyphen, "-")
+		}
 	}
 	return lines
 }
+
+// innerHyphen is a hyphen within a word, a date or a task's number: no line ends
+// there. While the text is broken it is heldHyphen, as wide as one and no break.
+var innerHyphen = regexp.MustCompile(`(\w)-\b`)
+
+const heldHyphen = "\u2011"
 
 // fit makes a frame of any lines: exactly h of them, none wider than w cells.
 func fit(lines []string, w, h int) []string {

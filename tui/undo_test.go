@@ -10,7 +10,7 @@ func TestUndoAndRedoSayWhat(t *testing.T) {
 	s := newStory(t)
 	ids := s.day()
 	s.open(80, 24).online().keys("u").sees("There is nothing to undo.").keys("ctrl+r").sees("There is nothing to redo.")
-	s.keys("jj", "n", "Called.", "enter", "s", "2", "1").sees("T-10423 is on hold")
+	s.keys("jj", "n", "Called.", "enter", "s", "4", "1").sees("T-10423 is on hold")
 	s.keys("u").sees("Undone: Set T-10423 to on hold.", "> T-10423", "in progress")
 	s.keys("u").sees("Undone: Wrote a note on T-10423.", "all sent")
 	s.keys("u").sees("There is nothing to undo.")
@@ -23,7 +23,7 @@ func TestUndoAndRedoSayWhat(t *testing.T) {
 func TestUndoOfWhatWasSentSaysThatItGoesOut(t *testing.T) {
 	s := newStory(t)
 	ids := s.day()
-	s.open(80, 24).online().keys("jj", "s", "2", "1")
+	s.open(80, 24).online().keys("jj", "s", "4", "1")
 	s.settle(s.applied)
 	s.changed()
 	s.sees("all sent").keys("u").sees("The change back goes out like any other", "waiting")
@@ -60,4 +60,19 @@ func TestUndoAfterARestart(t *testing.T) {
 	s.day()
 	s.open(80, 24).online().keys("D", "y").seesNot("Replace washroom fan")
 	s.open(80, 24).online().keys("u").sees("Undone: Deleted T-10398", "> T-10398")
+}
+
+// TestANoteThatWasSentStays, and undo says so in the one line that there is; the
+// next undo is of what was done before it.
+func TestANoteThatWasSentStays(t *testing.T) {
+	s := newStory(t)
+	ids := s.day()
+	s.open(80, 24).online().keys("jj", "s", "4", "1", "n", "Called.", "enter")
+	s.settle(s.applied)
+	s.changed()
+	s.keys("u").sees("“Wrote a note on T-10423” cannot be undone: it went out and stays; add another")
+	if n := len(s.task(ids["T-10423"]).Notes); n != 2 {
+		t.Errorf("%d notes", n)
+	}
+	s.keys("u").sees("Undone: Set T-10423 to on hold.")
 }

@@ -40,6 +40,19 @@ func (a *App) clock(ms int64) string {
 	return a.day(t) + " " + t.Format("15:04")
 }
 
+// clocks are two moments, as exactly as tells them apart: who was later is what
+// the reader wants to know.
+func (a *App) clocks(x, y int64) (string, string) {
+	one, two := a.clock(x), a.clock(y)
+	for _, layout := range []string{":05", ":05.000"} {
+		if one != two || x == y || x == 0 || y == 0 {
+			break
+		}
+		one, two = a.clock(x)+a.at(x).Format(layout), a.clock(y)+a.at(y).Format(layout)
+	}
+	return one, two
+}
+
 // day names a day as shortly as it can be without doubt.
 func (a *App) day(t time.Time) string {
 	now := a.now()

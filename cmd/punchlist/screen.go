@@ -15,6 +15,7 @@ import (
 	"time"
 
 	tea "github.com/charmbracelet/bubbletea"
+	"github.com/charmbracelet/x/term"
 	"golang.org/x/sys/unix"
 
 	"example.com/punchlist/cmd/cli"
@@ -96,7 +97,17 @@ func (a *app) face(ctx context.Context, o tui.Options, mouse bool) (face, error)
 			return program, err
 		}
 	}
-	return plainFace{tui.NewPlain(ctx, o, tui.PlainOptions{In: a.In, Out: a.Out, Prompt: a.onTerminal()})}, nil
+	return plainFace{tui.NewPlain(ctx, o, tui.PlainOptions{In: a.In, Out: a.Out, Prompt: a.onTerminal(), Width: a.columns})}, nil
+}
+
+// columns is the width of the terminal that is written to; 0 when it is none.
+func (a *app) columns() int {
+	if out, ok := a.Out.(*os.File); ok && isTerminal(a.Out) {
+		if width, _, err := term.GetSize(out.Fd()); err == nil {
+			return width
+		}
+	}
+	return 0
 }
 
 // plainFace has no terminal layer that looks after the signals.
