@@ -45,3 +45,35 @@ func TestCommandsSayWhatTheyDid(t *testing.T) {
 		}
 	}
 }
+
+// Fields and statuses by the names that people have for them; what a new task
+// waits for, and the steps that a completed one leaves, are said as they are.
+func TestNaturalNames(t *testing.T) {
+	w := newWorld(t)
+	id, said, code := w.try("punchlist", "--db", "a.db", "add", "Check the pump", "for=me", "window=tomorrow 08:00-10:00")
+	if id = strings.TrimSpace(id); code != 0 || !strings.Contains(said, "joined no server yet") || strings.Contains(said, "connection") {
+		t.Fatalf("%d %s", code, said)
+	}
+	w.laptop("a", "set", id, "due=2031-05-01 09:30", "contact=Ms Bell", "phone=1", "ref=WO-1", "Estimate=30")
+	task := w.tasks("a")[id]
+	for name, want := range map[string]any{"contact_name": "Ms Bell", "contact_phone": "1", "external_ref": "WO-1", "estimate_minutes": 30.0} {
+		if task[name] != want {
+			t.Errorf("%s is %v, want %v", name, task[name], want)
+		}
+	}
+	if task["due_at"] == nil || task["assignee"] == nil || task["window_end"] == nil {
+		t.Errorf("%v", task)
+	}
+	w.laptop("a", "set", id, "due=", "window=")
+	if task := w.tasks("a")[id]; task["due_at"] != nil || task["window_start"] != nil {
+		t.Errorf("%v", task)
+	}
+	w.file("lift.csv", "title,external_ref,Car,Doors\nInspect the lift,L-1,o,o\n")
+	w.laptop("a", "import", "lift.csv", "--item", "Car", "--item", "Doors", "--item-values", "o=open")
+	w.laptop("a", "status", "L-1", "start")
+	w.laptop("a", "check", "L-1", "1", "done")
+	w.refused(1, []string{`"other" needs a few words`, "Try: punchlist status L-1 hold --reason other"}, "punchlist", "--db", "a.db", "status", "L-1", "hold", "--reason", "other")
+	if _, said, code := w.try("punchlist", "--db", "a.db", "status", "L-1", "done"); code != 0 || !strings.Contains(said, "COMPLETED. 1 step of its checklist stays without an answer.") {
+		t.Errorf("%d %s", code, said)
+	}
+}

@@ -30,7 +30,8 @@ func (db *DB) AddTask(ctx context.Context, fields op.Fields) (string, error) {
 func (db *DB) EditTask(ctx context.Context, id string, fields op.Fields) error {
 	for name := range fields {
 		if op.RegisterOf(op.Task, name) == "status" {
-			return &op.Refusal{Code: op.CodeBadValue, Field: name, Message: "changes with the status, not by itself (punchlist status TASK STATUS)"}
+			r := &op.Refusal{Code: op.CodeBadValue, Field: name, Message: "changes with the status, not by itself"}
+			return &Error{Message: r.Error(), Hint: "punchlist status TASK STATUS", Cause: r}
 		}
 	}
 	_, err := db.Do(ctx, Change{Kind: op.Task, ID: id, Action: op.Update, Fields: fields})

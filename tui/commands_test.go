@@ -24,6 +24,7 @@ func TestThePaletteDoesWhatItsKeysDo(t *testing.T) {
 	s.keys(":", "discard").sees("(in the queue (O))").keys("enter").sees("discard works in the queue (O), with d.").keys("esc")
 	s.keys(":", "due today", "enter").sees("Tasks: due today").keys("esc")
 	s.keys(":", "zeppelin", "enter").sees("No command is called that").keys("esc")
+	s.keys(":", "report").sees("That is done in a shell: punchlist report --help").keys("enter").sees("in a shell", "punchlist report").keys("esc")
 	s.keys(":", "backspace").sees("enter open").seesNot("commands more")
 	s.keys("jj", "c", ":", "fail", "enter").sees("1 failed")
 }

@@ -125,6 +125,18 @@ func (s *paletteScreen) update(a *App, msg tea.Msg) tea.Cmd {
 	return nil
 }
 
+// shellCommand is the program's command that begins with a word, of those that
+// have no place on the screen; "" when there is none.
+func shellCommand(typed string) string {
+	word := strings.ToLower(strings.TrimSpace(typed))
+	for _, name := range []string{"report", "import", "enroll", "verify", "doctor", "support-bundle", "config", "reset", "demo", "state"} {
+		if len(word) >= 3 && strings.HasPrefix(name, word) {
+			return name
+		}
+	}
+	return ""
+}
+
 // narrow keeps the commands that hold every word typed; those whose name begins
 // with it stand first.
 func (s *paletteScreen) narrow() {
@@ -153,6 +165,9 @@ func (s *paletteScreen) narrow() {
 func (s *paletteScreen) do(a *App) tea.Cmd {
 	if len(s.shown) == 0 {
 		a.say("No command is called that; esc goes back.")
+		if name := shellCommand(s.in.Value()); name != "" {
+			a.say("That is done in a shell (ctrl+z, or another terminal): punchlist " + name)
+		}
 		return nil
 	}
 	l := s.shown[s.cur]
@@ -179,6 +194,9 @@ func (s *paletteScreen) view(a *App, w, h int) []string {
 	out = append(out, make([]string, rows)...)
 	if len(s.shown) == 0 {
 		out[1] = "  No command is called that."
+		if name := shellCommand(s.in.Value()); name != "" {
+			out[1] = a.cut("  That is done in a shell: punchlist "+name+" --help", w)
+		}
 	}
 	for i := s.top; i < len(s.shown) && i < s.top+rows; i++ {
 		l := s.shown[i]

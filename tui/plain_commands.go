@@ -89,6 +89,10 @@ func (p *Plain) obey(line string) {
 		p.a.say(word + " does nothing here; back leaves this place, help lists what works.")
 		return
 	}
+	if name := shellCommand(word); name != "" {
+		p.a.say(name + " is done in a shell: punchlist " + name + " --help")
+		return
+	}
 	p.a.say(p.a.cut(p.a.text(word), 20) + ` is no command; "help" lists them.`)
 }
 

@@ -83,7 +83,7 @@ func TestPlainTranscripts(t *testing.T) {
 			"edit 4", "help", "Half a title", "back", "edit 4", "drop", "add", "\\quit", ".", "checklist 2", "back", "checklist 3", "d 3", "help", "back", "d 3 9", "help", "n", "back", "delete 1", "quit"}},
 		{"conflicts", conflicted, []string{"conflicts", "1", "theirs 1", "theirs 1", "mine 2", "X", "undo", "X", "theirs 1", "quit"}},
 		{"conflicts-several", conflictMany, []string{"conflicts", "mine 1,9", "mine 1,2-3", "undo", "X", "theirs all", "undo", "quit"}},
-		{"wrong", monday, []string{"frobnicate", "mine 1", "17", "open", "open 99", "note", "status 3", "nonsense", "", "D", "pass 1", "view nine", "more", "/", "status 1,3-9", "edit 1,3 due today", "QUIT"}},
+		{"wrong", monday, []string{"frobnicate", "report", "mine 1", "17", "open", "open 99", "note", "status 3", "nonsense", "", "D", "pass 1", "view nine", "more", "/", "status 1,3-9", "edit 1,3 due today", "QUIT"}},
 		{"ends-in-a-note", monday, []string{"note 3", "The gate is locked; call"}},
 		{"ends-in-a-form", monday, []string{"add", "Mend the fence"}},
 		{"ends-in-a-question", monday, []string{"delete 1"}},

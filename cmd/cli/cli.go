@@ -83,12 +83,41 @@ func Tell(w io.Writer, program string, err error) int {
 // Hint finds the next step that an error knows.
 func Hint(err error) string {
 	var local *localdb.Error
-	if errors.As(err, &local) {
+	if errors.As(err, &local) && local.Hint != "" {
 		return local.Hint
 	}
 	var hinted interface{ Hint() string }
 	if errors.As(err, &hinted) {
 		return hinted.Hint()
+	}
+	var refusal *op.Refusal
+	if errors.As(err, &refusal) {
+		return refusalHint(refusal)
+	}
+	return ""
+}
+
+// refusalHint is the next step after a change that no server would take.
+func refusalHint(r *op.Refusal) string {
+	f, _ := op.FieldOf(op.Task, r.Field)
+	switch {
+	case r.Code == op.CodeTooLong:
+		return "say it in less; long text belongs into a note"
+	case r.Code == op.CodeBadText:
+		return "plain text, as it is typed on a keyboard"
+	case r.Code == op.CodeDerived:
+		return "leave it out"
+	case r.Code == op.CodeRequired && r.Field == "title":
+		return "punchlist add 'Check the pump'"
+	case r.Code == op.CodeRequired && r.Field == "body":
+		return "punchlist note TASK 'Key is at the gate'"
+	case r.Code != op.CodeBadValue:
+	case len(f.Values) > 1:
+		return r.Field + "=" + f.Values[1]
+	case f.Type == op.Int, f.Type == op.Real:
+		return r.Field + "=30"
+	case f.Type == op.Bool:
+		return r.Field + "=true"
 	}
 	return ""
 }

@@ -22,7 +22,9 @@ func ParseValue(f op.Field, text string, when func(string) (int64, error)) (v an
 			return ms, nil
 		}
 		if v, err = when(text); err != nil {
-			return nil, &op.Refusal{Code: op.CodeBadValue, Field: f.Name, Message: err.Error()}
+			what, hint, _ := strings.Cut(err.Error(), "; ")
+			refusal := &op.Refusal{Code: op.CodeBadValue, Field: f.Name, Message: what}
+			return nil, &localdb.Error{Message: refusal.Error(), Hint: strings.TrimPrefix(hint, "try: "), Cause: refusal}
 		}
 	case op.Int:
 		v, err = strconv.ParseInt(text, 10, 64)
@@ -43,6 +45,25 @@ func ParseValue(f op.Field, text string, when func(string) (int64, error)) (v an
 		return nil, &op.Refusal{Code: op.CodeBadValue, Field: f.Name, Message: fmt.Sprintf("%q is %s", text, what)}
 	}
 	return v, nil
+}
+
+// natural are names that people have for fields of a task.
+var natural = map[string]string{
+	"due": "due_at", "for": "assignee", "contact": "contact_name", "phone": "contact_phone", "recipient": "recipient_name",
+	"ref": "external_ref", "estimate": "estimate_minutes", "parent": "parent_id",
+}
+
+// FieldName is the field that a person means: in any case, with - for _, and a
+// task's by what it is called on the screen too.
+func FieldName(kind op.Kind, name string) string {
+	plain := strings.ToLower(strings.ReplaceAll(name, "-", "_"))
+	if full := natural[plain]; full != "" && kind == op.Task {
+		return full
+	}
+	if _, known := op.FieldOf(kind, name); !known {
+		return plain
+	}
+	return name
 }
 
 // UnknownField refuses a field and names those that there are.

@@ -68,7 +68,15 @@ func (a *app) add(ctx context.Context, db *localdb.DB, title string, pairs []str
 		return a.PrintJSON(taskJSON(rec, localdb.BadgePending))
 	}
 	a.Printf("%s\n", id)
-	a.Note("Saved on this laptop as %s. It goes out when there is a connection.", localdb.TempNumber(id))
+	dev, err := db.Device(ctx)
+	if err != nil {
+		return err
+	}
+	goes := "It goes out when there is a connection."
+	if dev.ID == "" {
+		goes = "This laptop has joined no server yet (punchlist enroll); until then it stays here."
+	}
+	a.Note("Saved on this laptop as %s. %s", localdb.TempNumber(id), goes)
 	return nil
 }
 
@@ -77,8 +85,9 @@ func (a *app) setCmd() *cobra.Command {
 		Long: `Change fields of a task, all of them in one step. FIELD= empties a field.
 
 Times are written as today, tomorrow 14:00, 2026-12-01 or +2d; tags as tag.NAME=true;
-a site by its code (site=BLD22). The status has a command of its own.`,
-		Example: "  punchlist set T-10423 priority=high due_at='tomorrow 14:00'\n  punchlist set T-10423 tag.urgent=true assignee=",
+a site by its code (site=BLD22), a window as window='tomorrow 08:00-10:00'. A field may
+be called as on the screen: due, for, contact, phone. The status has a command of its own.`,
+		Example: "  punchlist set T-10423 priority=high due='tomorrow 14:00'\n  punchlist set T-10423 tag.urgent=true assignee=",
 		Args:    cli.Args(2, -1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withTask(cmd, args[0], func(ctx context.Context, db *localdb.DB, id string) error {
@@ -112,9 +121,14 @@ func parseFieldsOf(ctx context.Context, db *localdb.DB, kind op.Kind, pairs []st
 		if !ok {
 			return nil, cli.Usage("", "%q is not FIELD=VALUE; for example priority=high", pair)
 		}
-		switch {
+		switch name = cli.FieldName(kind, name); {
 		case name == "site" && kind == op.Task:
 			if fields["site_id"], err = siteByCode(ctx, db, text); err != nil {
+				return nil, err
+			}
+			continue
+		case name == "window" && kind == op.Task:
+			if err := readWindow(fields, text, db.Time()); err != nil {
 				return nil, err
 			}
 			continue
@@ -130,6 +144,21 @@ func parseFieldsOf(ctx context.Context, db *localdb.DB, kind op.Kind, pairs []st
 		}
 	}
 	return fields, nil
+}
+
+// readWindow reads a time window as the screen does; nothing empties it.
+func readWindow(fields op.Fields, text string, now time.Time) error {
+	fields["window_start"], fields["window_end"] = nil, nil
+	if text == "" {
+		return nil
+	}
+	from, to, err := tui.ParseWindow(text, now)
+	if err != nil {
+		what, hint, _ := strings.Cut(err.Error(), "; try: ")
+		return &localdb.Error{Message: "window: " + what, Hint: hint}
+	}
+	fields["window_start"], fields["window_end"] = from.UnixMilli(), to.UnixMilli()
+	return nil
 }
 
 // readTime reads a time as the screen does, in ms since 1970.
@@ -163,11 +192,14 @@ on_hold, incomplete and cancelled need a reason; a delivery is completed with --
 		Args:    cli.Args(2, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withTask(cmd, args[0], func(ctx context.Context, db *localdb.DB, id string) error {
-				s.To = op.Status(strings.ToUpper(strings.ReplaceAll(args[1], "-", "_")))
-				if err := db.SetStatus(ctx, id, s); err != nil {
-					return withFlag(err, args)
+				s.To = op.Status(strings.ToUpper(strings.NewReplacer("-", "_", " ", "_").Replace(args[1])))
+				if to := meant[s.To]; to != "" {
+					s.To = to
 				}
-				a.Note("Saved on this laptop: %s.", s.To)
+				if err := db.SetStatus(ctx, id, s); err != nil {
+					return withStep(ctx, db, id, withFlag(err, args))
+				}
+				a.Note("Saved on this laptop: %s.%s", s.To, openSteps(ctx, db, id, s.To))
 				return nil
 			})
 		}}
@@ -183,11 +215,46 @@ func withFlag(err error, args []string) error {
 	if !errors.As(err, &r) || r.Code != op.CodeRequired {
 		return err
 	}
-	flag := map[string]string{"reason": "--reason other --text '…'", "recipient_name": "--recipient 'NAME'"}[r.Field]
+	flag := map[string]string{"reason": "--reason other --text '…'", "reason_text": "--reason other --text '…'", "recipient_name": "--recipient 'NAME'"}[r.Field]
 	if flag == "" {
 		return err
 	}
 	return &localdb.Error{Message: err.Error(), Hint: "punchlist status " + strings.Join(args, " ") + " " + flag, Cause: err}
+}
+
+// meant are words that people have for statuses.
+var meant = map[op.Status]op.Status{
+	"DONE": op.Completed, "FINISHED": op.Completed, "COMPLETE": op.Completed, "STARTED": op.InProgress, "START": op.InProgress, "BEGIN": op.InProgress,
+	"TRAVEL": op.EnRoute, "HOLD": op.OnHold, "PAUSED": op.OnHold, "CANCELED": op.Cancelled, "OPEN": op.Pending,
+}
+
+// withStep names a step that the task can take, where the one that was wanted is
+// none: the one that was meant if that can be, else the likeliest.
+func withStep(ctx context.Context, db *localdb.DB, id string, err error) error {
+	var r *op.Refusal
+	if !errors.As(err, &r) || r.Field != "status" {
+		return err
+	}
+	task, err2 := db.Task(ctx, id)
+	dev, err3 := db.Device(ctx)
+	if err2 != nil || err3 != nil {
+		return err
+	}
+	next, hint := op.NextStatuses(task.Status, dev.Role), "punchlist note "+task.Number+" TEXT: notes can still be added"
+	if len(next) > 0 {
+		hint = "punchlist status " + task.Number + " " + strings.ToLower(string(next[0]))
+	}
+	return &localdb.Error{Message: err.Error(), Hint: hint, Cause: err}
+}
+
+// openSteps tells how much of a checklist a completed task leaves without an answer.
+func openSteps(ctx context.Context, db *localdb.DB, id string, to op.Status) string {
+	task, err := db.Task(ctx, id)
+	open := task.Steps - task.StepsDone
+	if err != nil || to != op.Completed || open == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" %s of its checklist %s without an answer.", cli.Count(open, "step"), cli.Verb(open, "stay"))
 }
 
 func statusWords() []string {

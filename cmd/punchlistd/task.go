@@ -57,6 +57,7 @@ func parseFields(pairs []string, now time.Time) (op.Fields, error) {
 		if !ok {
 			return nil, cli.Usage("write it like priority=high", "%q is not FIELD=VALUE", pair)
 		}
+		name = cli.FieldName(op.Task, name)
 		f, known := op.FieldOf(op.Task, name)
 		switch {
 		case !known:
@@ -117,7 +118,7 @@ func parseTime(text string, now time.Time) (int64, error) {
 	}
 	t, err := time.Parse(time.RFC3339, text)
 	if err != nil {
-		return 0, fmt.Errorf("%q is no time; write 2026-12-01, 2026-12-01 14:30, today, tomorrow 14:30, or milliseconds since 1970", text)
+		return 0, fmt.Errorf("%q is no time; try: 2026-12-01, 2026-12-01 14:30, today, tomorrow 14:30, or milliseconds since 1970", text)
 	}
 	return t.UnixMilli(), nil
 }
