@@ -182,9 +182,9 @@ func TestADayOnTheScreen(t *testing.T) {
 
 	// Edit the first task while the office does the same: a conflict, told and taken back.
 	w.laptop("a", "set", id, "asset=B-1")
+	w.office("task", "set", "T-10001", "asset=B-2", "--crew", "north") // before the laptop can send: else the office has seen it
 	w.serve()
-	w.office("task", "set", "T-10001", "asset=B-2", "--crew", "north")
-	term.sees("ONLINE")
+	term.sees("ONLINE", "1 conflict")
 	term.keys("X")
 	term.sees("B-1", "B-2")
 	term.keys("m")
