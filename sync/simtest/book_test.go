@@ -49,6 +49,7 @@ type fact struct {
 	squashed        bool  // left out: a later op of the same person says all that it said
 	uncertain, lies bool
 	deeds           []*deed
+	touches         map[string]bool   // registers, watched or not, that no later op of the same laptop touched
 	saw             map[string]string // a deletion's author's view: register → token
 
 	outcome   op.Outcome // the server's word; "" while there is none
@@ -122,6 +123,12 @@ func (b *book) made(f *fact, fields, prev op.Fields) {
 	defer b.mu.Unlock()
 	b.ops[f.id] = f
 	b.order = append(b.order, f)
+	f.touches = map[string]bool{}
+	for name := range fields {
+		if name != op.UpdatedAt {
+			f.touches[op.RegisterOf(f.ref.Kind, name)] = true
+		}
+	}
 	if f.action == op.Delete {
 		return
 	}
@@ -347,7 +354,7 @@ func (b *book) conflict(row server.ConflictRow, now int64, fail failing) {
 	if b.knew(w, l.class) {
 		fail("I23", "a conflict that is none: %s replaced %s %q knowingly%s", b.tell(w.op), c.Register, l.token, b.tale(c.Entity, c.Register))
 	}
-	if l.op.at != w.op.at && b.knew(l, w.class) {
+	if l.op.at != w.op.at && !l.op.lies && b.knew(l, w.class) {
 		fail("I22", "%s, whose author knew %q, lost to it%s", b.tell(l.op), w.token, b.tale(c.Entity, c.Register))
 	}
 	drift := (now - min(w.op.at, l.op.at)) / 5000 // two clocks, 100 ppm each

@@ -96,7 +96,7 @@ func (g *guard) Settle(ctx context.Context, ops []op.Op, results []wire.Result, 
 	switch {
 	case err == nil:
 		g.r.lap.told(seen[crew].Version, false)
-		g.r.lap.gaveWay(g.r, ops)
+		g.r.lap.gaveWay(g.r, ops, results)
 	case !g.r.isDead() && ctx.Err() == nil:
 		w.violated("I29", "%s cannot settle: %v", g.r.lap.name, err)
 	}
@@ -110,22 +110,39 @@ func (g *guard) Settle(ctx context.Context, ops []op.Op, results []wire.Result, 
 	return s, err
 }
 
-// gaveWay marks refused changes that left the queue because the same person
-// changed the same record again: what was written last counts, also with a server
-// that was restored to before it refused anything.
-func (l *laptop) gaveWay(r *run, settled []op.Op) {
+// gaveWay marks edits that left the queue, where they were parked, because the
+// same person changed all that they touched again: what was written last counts.
+func (l *laptop) gaveWay(r *run, ops []op.Op, results []wire.Result) {
 	here := map[string]bool{}
 	for _, row := range l.waiting(r) {
 		here[row.Op.ID] = true
 	}
 	l.w.book.with(func() {
 		for _, f := range l.w.book.order {
-			refused := f.outcome == op.Rejected || f.outcome == "" && f.former == op.Rejected
-			if f.lap == l.n && refused && !here[f.id] && slices.ContainsFunc(settled, func(o op.Op) bool { return o.Entity == f.ref.ID && o.Seq > f.seq }) {
+			open := f.outcome == "" || f.outcome == op.Rejected
+			if f.lap != l.n || f.action != op.Update || !open {
+				continue
+			}
+			for i, o := range ops {
+				if results[i].Outcome != op.Retry && results[i].Outcome != op.Rejected {
+					f.yieldTo(o)
+				}
+			}
+			if !here[f.id] && len(f.touches) == 0 {
 				f.dropped = true
 			}
 		}
 	})
+}
+
+// yieldTo takes away what a later op of the same laptop says instead.
+func (f *fact) yieldTo(o op.Op) {
+	if o.Entity != f.ref.ID || o.Seq <= f.seq {
+		return
+	}
+	for name := range o.Fields {
+		delete(f.touches, op.RegisterOf(o.Kind, name))
+	}
 }
 
 // ApplyChanges: a page tells versions in their order, from behind the cursor on.
