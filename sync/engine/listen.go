@@ -45,6 +45,7 @@ type ears struct {
 	done   chan error
 	heard  chan wire.Poke
 	live   bool
+	polls  bool // it asks again and again, instead of waiting on a stream
 	began  int64
 	due    int64 // the next try comes no earlier
 	fails  int
@@ -69,7 +70,8 @@ func (l *loop) open() {
 	ctx, cancel := context.WithCancel(l.ctx)
 	e := &l.ears
 	e.remote, e.cancel, e.done, e.began, e.live = l.line.remote, cancel, make(chan error, 1), l.now(), false
-	poll, done := l.now() < e.polite, e.done
+	e.polls = l.now() < e.polite
+	poll, done := e.polls, e.done
 	go func() {
 		var ended error
 		err := l.guard("listening", func() {
@@ -181,12 +183,20 @@ func (l *loop) onHushed(err error) {
 		e.fails++
 		e.due = l.now() + backoff(e.fails, l.o.Rand()).Milliseconds()
 	}
-	if wasLive || errors.As(err, &refused) {
+	if refused != nil && refused.RetryAfter > 0 {
+		l.beSilent(refused.RetryAfter)
+	} else if wasLive || refused != nil {
 		l.due = min(l.due, l.soon(between(0, minGap, l.o.Rand()), true))
 	}
 	if l.cancel == nil && l.board.get().Reach == reach.Online && !l.failed {
 		l.open()
 	}
+}
+
+// beSilent asks nothing of the server for as long as it wants to be left alone.
+func (l *loop) beSilent(wait time.Duration) {
+	l.floor = max(l.floor, l.now()+min(wait, maxRetryAfter).Milliseconds())
+	l.due, l.ears.due = max(l.due, l.floor), max(l.ears.due, l.floor)
 }
 
 // listenAfter opens or closes the ears after a round, and looks what was heard
@@ -198,6 +208,10 @@ func (l *loop) listenAfter(f *fault) {
 	}
 	if f != nil {
 		clear(l.ears.news) // the next round asks anyway, when it is time
+		if f.wait > 0 && l.ears.polls {
+			l.hush() // it would ask again and again
+			l.ears.due = max(l.ears.due, l.floor)
+		}
 		return
 	}
 	l.open()

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"example.com/punchlist/sync/engine"
+	"example.com/punchlist/sync/op"
 	"example.com/punchlist/sync/reach"
 	"example.com/punchlist/sync/wire"
 )
@@ -240,6 +241,63 @@ func TestF27ANetworkThatHoldsStreamsBackIsPolledLong(t *testing.T) {
 		b.pass(time.Second)
 		if n := len(b.s.seen("changes", begin)); n != 1 {
 			b.Errorf("%d looks after a poke", n)
+		}
+	})
+}
+
+// A server that asks for silence on the stream is left alone as a whole: it says
+// so because it has too much to do.
+func TestSilenceAskedForOnTheStreamIsKept(t *testing.T) {
+	inTalk(t, func(b *bench, s *talker) {
+		s.end = &wire.ServerError{Problem: wire.Problem{Status: 429, Code: wire.CodeTooMany, Message: "not now"}, RetryAfter: 5 * time.Minute}
+		b.start()
+		b.pass(10 * time.Second)
+		_, opened := s.streams()
+		if len(opened) != 1 {
+			b.Fatalf("%d streams opened", len(opened))
+		}
+		begin := opened[0]
+		b.pass(5*time.Minute - time.Since(begin) - time.Second)
+		if n := len(b.s.seen("changes", begin.Add(time.Millisecond))); n != 0 {
+			b.Errorf("%d looks while the server wants silence", n)
+		}
+		if _, opened = s.streams(); len(opened) != 1 {
+			b.Errorf("%d streams while the server wants silence", len(opened))
+		}
+		s.mu.Lock()
+		s.end = nil
+		s.mu.Unlock()
+		b.pass(2 * time.Minute)
+		if n, _ := s.streams(); n != 1 || len(b.s.seen("changes", begin.Add(time.Millisecond))) == 0 {
+			b.Errorf("%d streams, and no look, after the silence", n)
+		}
+	})
+}
+
+// One that holds a long poll of the device open asks for silence in a round: the
+// long poll does not go on asking.
+func TestSilenceAskedForInARoundEndsTheLongPoll(t *testing.T) {
+	inTalk(t, func(b *bench, s *talker) {
+		s.end = &wire.Unreachable{Host: "sync.example", What: "held back", Err: wire.ErrHeldBack}
+		b.start()
+		b.pass(time.Minute)
+		busy := &wire.ServerError{Problem: wire.Problem{Status: 429, Code: wire.CodeTooMany, Message: "not now"}, RetryAfter: 5 * time.Minute}
+		begin := time.Now()
+		b.s.set(func(s *remote) { s.fail = func(string, []op.Op) error { return busy } })
+		s.news <- struct{}{}
+		b.pass(30 * time.Second)
+		asked := len(b.s.seen("changes", begin))
+		if asked != 1 {
+			b.Fatalf("%d looks follow the news", asked)
+		}
+		s.mu.Lock()
+		polls := len(s.polled)
+		s.mu.Unlock()
+		b.pass(4 * time.Minute)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if n := len(s.polled) - polls; n != 0 || len(b.s.seen("changes", begin)) != asked {
+			b.Errorf("%d long polls and %d looks while the server wants silence", n, len(b.s.seen("changes", begin))-asked)
 		}
 	})
 }

@@ -162,7 +162,7 @@ func (l *loop) onWake() {
 func (l *loop) onLinks() {
 	l.links, l.fails = true, 0
 	l.hush() // its connection may be dead without a word
-	l.ears.due, l.ears.polite = l.now(), 0
+	l.ears.due, l.ears.polite = max(l.now(), l.floor), 0
 	l.hurry(false)
 }
 
@@ -287,6 +287,7 @@ func (l *loop) finished(out outcome) {
 	if t := l.outbox.soonest(l.now()); t != 0 && f == nil {
 		l.due = min(l.due, max(t, l.last+minGap.Milliseconds()))
 	}
+	l.due = max(l.due, l.floor) // the stream may have been told to be silent while the round ran
 	l.board.update(func(s *Status) {
 		s.Activity = Idle
 		if f != nil && !errors.Is(f.err, ErrNotEnrolled) && !l.paused {

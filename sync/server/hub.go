@@ -145,7 +145,8 @@ func (h *hub) each(f func(*stream)) {
 	}
 }
 
-// lookOut looks after each commit what it brought.
+// lookOut looks after each commit what it brought. All that waits when it looks
+// is answered by one look.
 func (h *hub) lookOut(ctx context.Context, look <-chan struct{}) {
 	news := h.store.Watch(ctx)
 	var due <-chan time.Time // the look who may still come in, put off
@@ -157,23 +158,40 @@ func (h *hub) lookOut(ctx context.Context, look <-chan struct{}) {
 		if err != nil {
 			continue
 		}
+		came, turn := false, false
 		select {
 		case <-ctx.Done():
 			return
-		case _, open := <-news:
-			if !open {
+		case _, came = <-news:
+			if !came {
 				news = nil // the store closes; the streams end with their requests
-				continue
 			}
-			due = soon(due)
-		case <-look:
-			due = soon(due) // whoever came may have been sent away just before
+		case <-look: // whoever came may have been sent away just before
+			came = true
 		case <-due:
+			turn = true
+		}
+		came = waits(news) || came
+		came = waits(look) || came
+		if waits(due) || turn {
 			due = nil
 			if err := h.turnOut(ctx); err != nil {
 				due = time.After(lookAgain)
 			}
 		}
+		if came {
+			due = soon(due)
+		}
+	}
+}
+
+// waits takes what waits in a channel.
+func waits[T any](c <-chan T) bool {
+	select {
+	case _, ok := <-c:
+		return ok
+	default:
+		return false
 	}
 }
 

@@ -134,18 +134,32 @@ func (b *book) made(f *fact, fields, prev op.Fields) {
 	}
 	for register := range tokens[f.ref.Kind] {
 		token := tokenOf(f.ref.Kind, register, fields)
-		if token == "" {
+		if !f.touches[register] {
 			continue
 		}
 		d := &deed{class: class{f.ref.ID, register, token}, saw: tokenOf(f.ref.Kind, register, prev), op: f}
-		f.deeds = append(f.deeds, d)
-		b.deeds[d.class] = append(b.deeds[d.class], d)
+		if token != "" { // or it empties the register
+			f.deeds = append(f.deeds, d)
+			b.deeds[d.class] = append(b.deeds[d.class], d)
+		}
 		if d.saw != "" {
 			was := class{f.ref.ID, register, d.saw}
 			b.replaced[was] = append(b.replaced[was], d)
 		}
 	}
 	slices.SortFunc(f.deeds, func(x, y *deed) int { return slices.Compare([]string{x.register}, []string{y.register}) })
+}
+
+// madeAnew: an edit of a record whose making was refused makes it anew, edited,
+// by an op of its own.
+func (b *book) madeAnew(f *fact) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, g := range b.order {
+		if g != f && g.lap == f.lap && g.ref == f.ref && g.action == op.Insert {
+			g.dropped = true
+		}
+	}
 }
 
 func (b *book) fact(id string) *fact {

@@ -209,6 +209,7 @@ func (c *chaos) revoke(l *laptop) {
 	c.w.note(l.name, "revoked")
 	c.w.count("revoked")
 	c.w.sleep(c.dice, c.dice.span(10, 90)*second)
+	c.w.office.turnedOut(l, device)
 	if r, done := l.using(); r != nil {
 		l.kept(r, "I37", "while revoked")
 		done()

@@ -27,6 +27,7 @@ type laptop struct {
 	once  *dice // nonces
 	link  *link
 	liar  bool // its program writes times of the future
+	hears bool // its program listens for pokes
 
 	mu       sync.Mutex // guards all below
 	run      *run       // nil: the program does not run
@@ -75,6 +76,7 @@ func newLaptop(w *world, n int, name string) (*laptop, error) {
 	l.clock.step(pick(l.dice, []int64{0, 0, 90 * second, -7 * minute, 3 * year, -9 * year, 10 * year}))
 	l.clock.start(l.dice, l.dice.one(5))
 	l.link = newLink(w, l)
+	l.hears = !w.chance("pokes " + name).one(3)
 	return l, os.WriteFile(l.path, w.laptop, 0o600)
 }
 
@@ -115,7 +117,7 @@ func (l *laptop) program() (*run, error) {
 	l.mu.Unlock()
 	chance := l.w.chance(fmt.Sprintf("engine %s %d", l.name, r.no)).float
 	o := engine.Options{Local: local, Pending: db.PendingOps, Learn: db.LearnOffset, Remote: r.way, Lock: db.TryLock, Rand: chance,
-		Wake: r.wake, Links: r.links, Clock: l.clock.read, Poll: 20 * time.Second}
+		Wake: r.wake, Links: r.links, Clock: l.clock.read, Poll: 20 * time.Second, Pokes: l.hears}
 	p.mislead(&o)
 	r.eng, err = engine.New(o)
 	if err != nil {
@@ -449,6 +451,9 @@ func (l *laptop) enter(row localdb.QueueRow, acked, again bool) {
 		}
 	}
 	l.w.book.made(f, o.Fields, o.Prev)
+	if o.Action == op.Insert {
+		l.w.book.madeAnew(f)
+	}
 	l.w.note(l.name, "made %s of %s %s as %d %s", o.Action, o.Kind, o.Entity, o.Seq, o.ID)
 	l.w.count("ops")
 	if f.restores {

@@ -76,6 +76,9 @@ var skies = []sky{
 		[2]int64{20 * second, 90 * second}},
 	{"none", []odds{{refused, 40}, {noName, 20}, {nameSilent, 20}, {lost, 20}}, [2]int64{20 * second, 8 * minute}},
 	{"busy", []odds{{busy429, 20}, {busy503, 30}, {server500, 20}, {gateway, 10}, {fine, 20}}, [2]int64{15 * second, 80 * second}},
+	// Something in between keeps requests and passes them on much later: what was
+	// written long ago arrives as if it were new.
+	{"held", []odds{{delayed, 60}, {twiceLater, 10}, {lost, 15}, {fine, 15}}, [2]int64{40 * second, 4 * minute}},
 }
 
 // link is one laptop's way to the office.
@@ -91,11 +94,16 @@ type link struct {
 	tries  map[tried][]int64
 	last   map[*run]int64 // when each program tried last
 	era    int            // of the server that gave the last answer to the engine
-	nudges []int64        // what may call for a try beside the engine's own timers
+	live   map[*run]int64 // since when, ms, a program's stream of pokes is open
+	breaks func()         // ends what is open when the sky changes
+	open   context.Context
+	nudges []int64 // what may call for a try beside the engine's own timers
 }
 
 func newLink(w *world, l *laptop) *link {
-	return &link{w: w, lap: l, dice: w.chance("link " + l.name), lanes: map[string]*dice{}, sky: skies[0], quiet: map[*run]int64{}, tries: map[tried][]int64{}, last: map[*run]int64{}}
+	k := &link{w: w, lap: l, dice: w.chance("link " + l.name), lanes: map[string]*dice{}, sky: skies[0], quiet: map[*run]int64{}, tries: map[tried][]int64{}, last: map[*run]int64{}, live: map[*run]int64{}}
+	k.open, k.breaks = context.WithCancel(w.ctx)
+	return k
 }
 
 // weather changes the sky now and then.
@@ -117,6 +125,10 @@ func (k *link) set(s sky) {
 	k.mu.Lock()
 	was := k.sky.name
 	k.sky = s
+	if was != s.name {
+		k.breaks()
+		k.open, k.breaks = context.WithCancel(k.w.ctx)
+	}
 	k.mu.Unlock()
 	if was != s.name {
 		k.w.note(k.lap.name, "sky %s", s.name)
@@ -135,6 +147,7 @@ type tried struct {
 // which draws first.
 type trip struct {
 	*link
+	run  *run
 	dice *dice
 	left int64 // true time when it began
 }
@@ -147,7 +160,7 @@ func (y *way) trip(path string) *trip {
 	if k.lanes[name] == nil {
 		k.lanes[name] = k.w.chance(name)
 	}
-	return &trip{link: k, dice: k.lanes[name]}
+	return &trip{link: k, run: y.run, dice: k.lanes[name]}
 }
 
 func (k *trip) draw() mishap {
@@ -241,7 +254,11 @@ func (k *trip) carry(r *http.Request, body []byte, what mishap) (*http.Response,
 	if trace != nil && trace.GotConn != nil {
 		trace.GotConn(httptrace.GotConnInfo{})
 	}
-	resp, err := k.meet(r, body, what)
+	meet := k.meet
+	if r.URL.Path == wire.PathEvents {
+		meet = k.meetStream
+	}
+	resp, err := meet(r, body, what)
 	if err != nil {
 		return nil, err
 	}
@@ -278,7 +295,11 @@ func (k *trip) meet(r *http.Request, body []byte, what mishap) (*http.Response, 
 		return resp, nil
 	}
 	version, era := k.lap.mark()
-	resp, err := k.deliver(ctx, r, body)
+	deliver := k.deliver
+	if r.URL.Query().Has("wait") {
+		deliver = k.awaits
+	}
+	resp, err := deliver(ctx, r, body)
 	if err != nil {
 		return nil, err
 	}
@@ -344,6 +365,26 @@ func (k *trip) deliver(ctx context.Context, r *http.Request, body []byte) (*http
 		resp.Request = r
 	}
 	return resp, err
+}
+
+// awaits hands over a request that the server may keep for long: who gave it up
+// does not wait for the answer.
+func (k *trip) awaits(ctx context.Context, r *http.Request, body []byte) (*http.Response, error) {
+	type answered struct {
+		resp *http.Response
+		err  error
+	}
+	out := make(chan answered, 1)
+	k.w.wg.Go(func() {
+		resp, err := k.deliver(ctx, r, body)
+		out <- answered{resp, err}
+	})
+	select {
+	case a := <-out:
+		return a.resp, a.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // later lets a request arrive a second time, or late; its answer reaches nobody.
@@ -526,7 +567,7 @@ func (y *way) asked(r *http.Request) {
 	k.mu.Lock()
 	early := k.quiet[y.run] - boot
 	now := time.Since(k.w.begun).Milliseconds()
-	key := tried{y.run, r.Method}
+	key := tried{y.run, method(r)}
 	k.tries[key] = append(k.tries[key], now)
 	k.last[y.run] = now
 	n, nudged := since(k.tries[key], now-10*minute), since(k.nudges, now-10*minute)
@@ -552,6 +593,14 @@ func (k *link) asks(r *run, moment int64) bool {
 	return k.last[r] >= moment-2*second || k.quiet[r] > boot
 }
 
+// method is what manners are counted by: streams apart from what asks for a page.
+func method(r *http.Request) string {
+	if r.URL.Path == wire.PathEvents {
+		return "streams"
+	}
+	return r.Method
+}
+
 func since(times []int64, from int64) int {
 	n := 0
 	for i := len(times) - 1; i >= 0 && times[i] >= from; i-- {
@@ -562,7 +611,7 @@ func since(times []int64, from int64) int {
 
 func (y *way) answered(r *http.Request, resp *http.Response) {
 	k := y.link
-	boot, key := k.lap.clock.look().Boot, tried{y.run, r.Method}
+	boot, key := k.lap.clock.look().Boot, tried{y.run, method(r)}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if resp == nil {

@@ -42,9 +42,12 @@ type shop struct {
 	srv     *server.Server
 	handler http.Handler
 	serving sync.WaitGroup
+	streams context.Context // ends when the process does
+	stop    context.CancelFunc
 
-	mu   sync.Mutex
-	dead bool
+	mu     sync.Mutex // guards all below
+	dead   bool
+	served map[string]int // streams, by device
 }
 
 func newOffice(w *world) (*office, error) {
@@ -61,7 +64,8 @@ func (o *office) open() error {
 	if err != nil {
 		return err
 	}
-	s := &shop{o: o, store: store}
+	s := &shop{o: o, store: store, served: map[string]int{}}
+	s.streams, s.stop = context.WithCancel(context.Background())
 	var over server.Store = &tap{Store: store, s: s}
 	if o.w.plant.store != nil {
 		over = o.w.plant.store(o.w, over)
@@ -134,6 +138,7 @@ func (o *office) kill(s *shop, where string) {
 	if was {
 		return
 	}
+	s.stop()
 	o.mu.Lock()
 	old := o.path
 	o.gen++
@@ -161,6 +166,7 @@ func (o *office) close() {
 	o.shop = nil
 	o.mu.Unlock()
 	if s != nil {
+		s.stop()
 		s.serving.Wait()
 		s.store.Close()
 	}
@@ -220,6 +226,30 @@ func (t *tap) Write(ctx context.Context, steps iter.Seq[server.Step]) error {
 		t.s.point("after commit")
 	}
 	return err
+}
+
+// Watch tells of commits a moment of chance later: at once, the look at what they
+// brought would run beside the next one, in an order that is the runtime's chance.
+func (t *tap) Watch(ctx context.Context) <-chan struct{} {
+	t.s.o.mu.Lock()
+	own := t.s.o.w.chance(fmt.Sprintf("watch %d", t.s.o.gen))
+	t.s.o.mu.Unlock()
+	news, out := t.Store.Watch(ctx), make(chan struct{}, 1)
+	t.s.o.w.wg.Go(func() {
+		defer close(out)
+		for range news {
+			time.Sleep(time.Duration(own.span(1, 30))*time.Millisecond + time.Duration(own.n(1_000_000)))
+			select { // what came meanwhile is told with it
+			case <-news:
+			default:
+			}
+			select {
+			case out <- struct{}{}:
+			default:
+			}
+		}
+	})
+	return out
 }
 
 // invite asks the office for an invite; "" while it is closed.

@@ -69,7 +69,7 @@ var morePlants = []plant{
 	})},
 	{name: "a parked op loses its dependents", local: local(func(_ *run, l *badLocal) { l.settled = dropDependents })},
 	{name: "dedupe outside the transaction", store: writes(func(s *badStep) { s.forget = minute })},
-	{name: "per-request offset", arrives: datedOnArrival, rare: true},
+	{name: "per-request offset", arrives: datedOnArrival},
 	{name: "timer on the monotonic clock", deaf: true},
 	{name: "the digest is not kept up", store: writes(func(s *badStep) { s.change = func(e *server.Effects) { e.Leaves = nil } })},
 	{name: "looks every five minutes", poll: 5 * minute},

@@ -28,7 +28,6 @@ type plant struct {
 	store   func(*world, server.Store) server.Store
 	lock    func() (release func(), ok bool, err error)
 	arrives func(*trip, *http.Request, []byte) (*http.Request, []byte)
-	rare    bool   // the histories of 60 seeds do not find it: sown by hand only, until they do
 	poll    int64  // ms between two looks
 	trusts  bool   // an op of the future is dated now
 	deaf    bool   // nobody tells the program that its machine woke
