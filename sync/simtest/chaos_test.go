@@ -57,8 +57,10 @@ func (c *chaos) reign(lasts int64) {
 			c.w.note(l.name, "wall clock stepped")
 		case n < 82:
 			c.restart(l)
-		case n < 86:
+		case n < 84:
 			c.closeServer()
+		case n < 87:
+			c.tend()
 		case n < 90:
 			c.revoke(l)
 		case n < 94:
@@ -143,6 +145,21 @@ func (c *chaos) closeServer() {
 	c.w.note("server", "closed")
 	c.w.sleep(c.dice, c.dice.span(3, 90)*second)
 	c.openServer()
+}
+
+// tend lets the server forget deletions that every device has heard of. A laptop
+// whose old data is put back afterwards is behind what the server remembers.
+func (c *chaos) tend() {
+	s, done := c.w.office.serving()
+	defer done()
+	if s == nil {
+		return
+	}
+	if err := s.srv.Tend(s.streams); err != nil && !s.isDead() && s.streams.Err() == nil {
+		c.w.violated("harness", "tend: %v", err)
+	}
+	c.w.count("tended")
+	c.w.note("server", "tended")
 }
 
 func (c *chaos) openServer() {

@@ -197,6 +197,26 @@ func (g *guard) Reset(ctx context.Context, common wire.Common) error {
 	return err
 }
 
+// Anew: a laptop that is behind what the server forgot keeps all that it has not sent.
+func (g *guard) Anew(ctx context.Context, notice string) error {
+	g.r.point("before reset")
+	if g.r.isDead() {
+		return errKilled
+	}
+	if notice != localdb.NoticeAway {
+		g.r.lap.w.violated("I15", "%s begins anew: %q", g.r.lap.name, notice)
+	}
+	err := g.DB.Anew(ctx, notice)
+	if err == nil {
+		g.r.lap.w.note(g.r.lap.name, "begins anew")
+		g.r.lap.w.count("laptops that were behind what the server forgot")
+		g.r.lap.kept(g.r, "I35", "after the laptop began anew")
+	}
+	g.r.point("after reset")
+	g.r.poke()
+	return err
+}
+
 // positions reads the cursor, which is opaque to devices but not to this judge.
 func positions(cursor string) map[string]int64 {
 	var c struct{ C map[string]int64 }
@@ -303,10 +323,4 @@ func (g *guard) Mend(ctx context.Context, l wire.Leaf) (int, error) {
 		return 0, err
 	}
 	return g.DB.Mend(ctx, l)
-}
-
-// Anew: no laptop is away for so long.
-func (g *guard) Anew(ctx context.Context, notice string) error {
-	g.r.lap.w.violated("I15", "%s begins anew: %q", g.r.lap.name, notice)
-	return g.DB.Anew(ctx, notice)
 }
