@@ -18,7 +18,7 @@ type Listener interface {
 	// the zero Poke is the first sign of life.
 	Listen(ctx context.Context, heard func(wire.Poke)) error
 	// Await waits until there may be something behind the cursor.
-	Await(ctx context.Context, cursor string, wait time.Duration) (news bool, err error)
+	Await(ctx context.Context, self wire.Self, cursor string, wait time.Duration) (news bool, err error)
 }
 
 const (
@@ -103,7 +103,11 @@ func (l *loop) longPoll(ctx context.Context, remote Listener) error {
 		if err != nil {
 			return err
 		}
-		news, err := remote.Await(ctx, cursor, awaitFor)
+		self, err := l.o.Local.Self(ctx)
+		if err != nil {
+			return err
+		}
+		news, err := remote.Await(ctx, self, cursor, awaitFor)
 		if err != nil {
 			return err
 		}

@@ -55,7 +55,7 @@ func (s *talker) Listen(ctx context.Context, heard func(wire.Poke)) error {
 	}
 }
 
-func (s *talker) Await(ctx context.Context, _ string, wait time.Duration) (bool, error) {
+func (s *talker) Await(ctx context.Context, _ wire.Self, _ string, wait time.Duration) (bool, error) {
 	s.mu.Lock()
 	s.polled = append(s.polled, time.Now())
 	s.mu.Unlock()

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptrace"
@@ -128,10 +129,14 @@ func readEvents(r io.Reader, heard func(Poke)) error {
 }
 
 // Await is the long poll, for a network that holds streams back: it returns as
-// soon as there may be something newer than the cursor, or when wait has passed.
-func (c *Client) Await(ctx context.Context, cursor string, wait time.Duration) (news bool, err error) {
+// soon as there may be something newer than the cursor, or when wait has passed. A
+// server that was restored refuses it as it refuses a pull.
+func (c *Client) Await(ctx context.Context, self Self, cursor string, wait time.Duration) (news bool, err error) {
 	wait = min(wait, MaxWait)
 	q := url.Values{"limit": {"1"}, "wait": {strconv.Itoa(int(wait / time.Second))}}
+	if err := self.query(q); err != nil {
+		return false, fmt.Errorf("encode request: %w", err)
+	}
 	if cursor != "" {
 		q.Set("since", cursor)
 	}

@@ -141,9 +141,27 @@ func TestAwait(t *testing.T) {
 		c, closeAll := piped(t, func(c net.Conn) { readRequest(c); time.Sleep(20 * time.Second); drip(c, head(len(page))+page, 4096, 0) })
 		defer closeAll()
 		for cursor, want := range map[string]bool{"c1": true, "c2": false} {
-			if news, err := c.Await(t.Context(), cursor, 20*time.Second); err != nil || news != want {
+			if news, err := c.Await(t.Context(), wire.Self{}, cursor, 20*time.Second); err != nil || news != want {
 				t.Errorf("behind %s: %v %v", cursor, news, err)
 			}
 		}
 	})
+}
+
+// A long poll says what the device was told of the server's history, so that one
+// that was restored is found out by it too.
+func TestAwaitTellsWhatWasSeen(t *testing.T) {
+	c := start(t, func(w http.ResponseWriter, r *http.Request) {
+		if q := r.URL.Query(); q.Get("seen") != `{"north":{"version":17,"fingerprint":"f"}}` || q.Get("wait") != "20" {
+			t.Errorf("asked %s", r.URL)
+		}
+		envelope(w, "application/problem+json")
+		w.WriteHeader(http.StatusConflict)
+		_, _ = io.WriteString(w, `{"status":409,"code":"reset","message":"restored"}`)
+	})
+	var refused *wire.ServerError
+	self := wire.Self{Seen: wire.Seen{"north": {Version: 17, Fingerprint: "f"}}}
+	if _, err := c.Await(t.Context(), self, "c1", 20*time.Second); !errors.As(err, &refused) || refused.Problem.Code != wire.CodeReset {
+		t.Error(err)
+	}
 }
