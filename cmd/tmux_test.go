@@ -21,6 +21,12 @@ type terminal struct {
 
 func (w *world) terminal(cols, rows int, args ...string) *terminal {
 	w.t.Helper()
+	return w.terminalWith(cols, rows, filepath.Join(w.bin, "punchlist")+" "+strings.Join(args, " "))
+}
+
+// terminalWith is a tmux with any command in it.
+func (w *world) terminalWith(cols, rows int, command string) *terminal {
+	w.t.Helper()
 	if _, err := exec.LookPath("tmux"); err != nil {
 		if os.Getenv("CI") != "" {
 			w.t.Fatal("tmux is missing")
@@ -29,7 +35,7 @@ func (w *world) terminal(cols, rows int, args ...string) *terminal {
 	}
 	w.terminals++ // each has a tmux server of its own: the last one may be ending still
 	term := &terminal{w: w, socket: filepath.Join(w.dir, fmt.Sprint("tmux", w.terminals))}
-	line := fmt.Sprintf("env -u NO_COLOR LANG=C.UTF-8 LC_ALL=C.UTF-8 EDITOR='%s' %s %s", w.editor, filepath.Join(w.bin, "punchlist"), strings.Join(args, " "))
+	line := fmt.Sprintf("env -u NO_COLOR LANG=C.UTF-8 LC_ALL=C.UTF-8 EDITOR='%s' %s", w.editor, command)
 	term.tmux("-f", "/dev/null", "new-session", "-d", "-s", "s", "-x", fmt.Sprint(cols), "-y", fmt.Sprint(rows), line)
 	w.t.Cleanup(func() { _ = exec.Command("tmux", "-S", term.socket, "kill-server").Run() })
 	return term

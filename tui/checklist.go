@@ -30,6 +30,7 @@ type checklistScreen struct {
 	failing bool   // the value is typed for an answer that is a fail, whatever its limits
 	drawn   spots  // the steps that the last frame shows
 	failed  string // the step that failed last: what a follow-up is about
+	last    string // the id of the step that was answered last: where undo leads back to
 }
 
 // asking is what the line at the bottom is typed for.
@@ -87,9 +88,12 @@ func (s *checklistScreen) update(a *App, msg tea.Msg) tea.Cmd {
 			return s.take(a, msg)
 		}
 	case writtenMsg:
-		if msg.from == screen(s) && msg.err == nil {
+		switch i := s.index(s.last); {
+		case msg.from == screen(s) && msg.err == nil:
 			s.advance = s.asking != theComment
 			s.stopAsking()
+		case msg.undid && msg.err == nil && i >= 0: // the next key is for the step that was a slip
+			s.cur, s.last = i, ""
 		}
 	case tea.KeyMsg:
 		if s.asking != nothing {
@@ -240,6 +244,7 @@ func (s *checklistScreen) answerKey(a *App, k tea.KeyMsg) tea.Cmd {
 
 func (s *checklistScreen) answer(a *App, ans localdb.Answer) tea.Cmd {
 	id := s.items[s.cur].ID
+	s.last = id
 	said := a.cut(a.text(s.item().Text("label")), 30) + ": " + answerWord(ans.Outcome) + "."
 	if ans.Outcome == "fail" {
 		s.failed = s.item().Text("label")

@@ -36,7 +36,7 @@ func TestUndoOfWhatWasSentSaysThatItGoesOut(t *testing.T) {
 func TestUndoInAChecklist(t *testing.T) {
 	s := newStory(t)
 	s.day()
-	s.open(80, 24).online().keys("jj", "c", "f", "u").sees("Undone: Answered “Door closes by itself”", "0 of 5 answered")
+	s.open(80, 24).online().keys("jj", "c", "f", "u").sees("Undone: Answered “Door closes by itself”", "0 of 5 answered", "> [    ] Door closes")
 	s.keys("ctrl+r").sees("[fail] Door closes")
 }
 
