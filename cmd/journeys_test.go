@@ -127,7 +127,9 @@ func TestARefusedChangeIsMended(t *testing.T) {
 	term.sees("Nothing waits to be sent.", "ONLINE  all sent")
 	w.officeHas("WO-8")
 	term.keys("Escape", "Escape")
-	term.until("no sign of a refusal", func(s string) bool { return strings.Contains(s, "Mend the fence") && strings.Contains(s, "1n") && !strings.Contains(s, "needs you") })
+	term.until("no sign of a refusal", func(s string) bool {
+		return strings.Contains(s, "Mend the fence") && strings.Contains(s, "1n") && !strings.Contains(s, "needs you")
+	})
 	w.laptop("a", "verify")
 }
 

@@ -21,18 +21,30 @@ import (
 
 // The stories run the real programs as people do: processes, files, sockets.
 
-// build makes both programs once for all stories.
-var build = sync.OnceValues(func() (string, error) {
+// build makes both programs once for all stories, buildSeams those into which a
+// test can step (cmd/punchlist/seams_on.go).
+var (
+	build      = sync.OnceValues(func() (string, error) { return buildWith() })
+	buildSeams = sync.OnceValues(func() (string, error) { return buildWith("-tags", "seams") })
+
+	builtMu sync.Mutex // guards built
+	built   []string   // folders to be removed at the end
+)
+
+func buildWith(flags ...string) (string, error) {
 	dir, err := os.MkdirTemp("", "punchlist-story-")
 	if err != nil {
 		return "", err
 	}
-	out, err := exec.Command("go", "build", "-o", dir, "./punchlist", "./punchlistd").CombinedOutput()
+	builtMu.Lock()
+	built = append(built, dir)
+	builtMu.Unlock()
+	out, err := exec.Command("go", append(append([]string{"build"}, flags...), "-o", dir, "./punchlist", "./punchlistd")...).CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("build: %w\n%s", err, out)
 	}
 	return dir, nil
-})
+}
 
 func TestMain(m *testing.M) {
 	if frames := os.Getenv(stockEnv); frames != "" {
@@ -45,7 +57,7 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	code := m.Run()
-	if dir, err := build(); err == nil {
+	for _, dir := range built {
 		os.RemoveAll(dir)
 	}
 	os.Exit(code)

@@ -143,3 +143,7 @@ func (db *DB) Path() string { return db.sql.Path() }
 // within a quarter of a second. Signals are coalesced; the channel is closed
 // when ctx ends or the database is closed.
 func (db *DB) Changed(ctx context.Context) <-chan struct{} { return db.sql.Watch(ctx, watchEvery) }
+
+// Recover sets what the goroutines behind [DB.Changed] defer. It is to be called
+// before Changed is.
+func (db *DB) Recover(f func()) { db.sql.Recover(f) }

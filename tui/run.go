@@ -77,7 +77,11 @@ func (p *Program) Recover() func() {
 func (p *Program) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var done sync.WaitGroup
-	done.Go(func() { p.pump(ctx) })
+	recovered := p.Recover()
+	done.Go(func() {
+		defer recovered()
+		p.pump(ctx)
+	})
 	err := p.term.Run(ctx)
 	cancel()
 	done.Wait()

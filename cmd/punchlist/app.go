@@ -94,7 +94,7 @@ func (a *app) openTelling(ctx context.Context, tell func(string)) (*localdb.DB, 
 	if err != nil {
 		return nil, err
 	}
-	db, err := localdb.Open(ctx, path, localdb.Options{Ballast: true})
+	db, err := localdb.Open(ctx, path, localdb.Options{Ballast: true, Clock: seams.clock})
 	if err == nil || !toLookAt(err) {
 		return db, err
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"sync"
 	"time"
 
 	"example.com/punchlist/localdb"
@@ -31,16 +30,11 @@ func (a *app) demoScreen(ctx context.Context, reset bool) error {
 	if err != nil {
 		return err
 	}
-	working, goHome := context.WithCancel(ctx)
-	var office sync.WaitGroup
-	office.Go(func() { (&dispatcher{demo: d, seen: map[string]bool{}}).work(working) })
 	_, err = os.Stat(d.cableFile())
 	pulled := err == nil
 	d.cable.pull(pulled)
-	err = a.show1(ctx, d.db, screenOptions{transport: d.cable, banner: "DEMO  ctrl+n pulls the cable", paused: pulled,
+	err = a.show1(ctx, d.db, screenOptions{transport: d.cable, banner: "DEMO  ctrl+n pulls the cable", paused: pulled, beside: (&dispatcher{demo: d, seen: map[string]bool{}}).work,
 		offline: func(s *syncer, on bool) { d.remember(on); d.cable.pull(on); s.Kick() }})
-	goHome()
-	office.Wait()
 	return errors.Join(err, d.close())
 }
 

@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -32,6 +33,8 @@ type screenOptions struct {
 	paused    bool                     // the person worked offline when the screen was last closed
 	banner    string
 	notice    string // what the person has to know first
+
+	beside func(context.Context) // runs while the screen does; nil: nothing
 }
 
 // screen opens the screen on this laptop's database and syncs beside it.
@@ -52,7 +55,7 @@ func (a *app) show1(ctx context.Context, db *localdb.DB, o screenOptions) error 
 	defer closeLog()
 	var s *syncer
 	settings, mouse := a.settle(tui.Options{
-		DB: db, Now: time.Now, Banner: o.banner, Notice: o.notice,
+		DB: db, Now: seams.now, Banner: o.banner, Notice: o.notice,
 		Sync:    func() { s.Kick() },
 		Offline: func(on bool) { o.offline(s, on) },
 		Paused:  o.paused,
@@ -65,11 +68,22 @@ func (a *app) show1(ctx context.Context, db *localdb.DB, o screenOptions) error 
 	if err != nil {
 		return err
 	}
+	db.Recover(program.Recover())
 	if s, err = startSync(ctx, db, syncOptions{transport: o.transport, log: log, onStatus: func(st engine.Status) { program.Status(st) }, recover: program.Recover()}); err != nil {
 		return err
 	}
 	defer s.stop()
+	besides, end := context.WithCancel(ctx)
+	var beside sync.WaitGroup
+	if o.beside != nil {
+		beside.Go(func() {
+			defer program.Recover()()
+			o.beside(besides)
+		})
+	}
 	err = program.Run(ctx)
+	end()
+	beside.Wait()
 	signal.Reset(os.Interrupt) // ctrl+c ended the screen, perhaps; one more skips the wait for the engine
 	var fault *terminal.PanicError
 	if errors.As(err, &fault) {
@@ -133,7 +147,7 @@ func (a *app) terminal(m tea.Model, mouse bool) (tui.Terminal, error) {
 	if !inOK || !outOK {
 		return nil, terminal.ErrNoScreen
 	}
-	return terminal.New(m, terminal.Options{In: in, Out: out, Now: time.Now, Getenv: a.getenv, Mouse: mouse})
+	return terminal.New(seams.model(m), terminal.Options{In: in, Out: out, Now: time.Now, Getenv: a.getenv, Mouse: mouse})
 }
 
 // editor is how the person writes long text: as $VISUAL or $EDITOR say, else one

@@ -152,10 +152,10 @@ type syncOptions struct {
 }
 
 func newEngine(db *localdb.DB, o syncOptions, wake, links <-chan struct{}) (*engine.Engine, error) {
-	return engine.New(engine.Options{
+	return engine.New(seams.engine(engine.Options{
 		Local: db, Pending: db.PendingOps, Learn: db.LearnOffset, Remote: newRemotes(db, o.transport).get, Lock: db.TryLock,
 		Rand: rand.Float64, Pokes: true, Wake: wake, Links: links, OnStatus: tellOthers(db, o.onStatus), Log: o.log,
-	})
+	}))
 }
 
 // tellOthers notes why work waits where punchlist state finds it, and passes the
@@ -183,16 +183,16 @@ type syncer struct {
 // the database must stay open until then.
 func startSync(ctx context.Context, db *localdb.DB, o syncOptions) (*syncer, error) {
 	ctx, cancel := context.WithCancel(ctx)
-	watcher := reach.Watch(reach.Options{Boot: func() int64 { return op.SystemClock().Boot }})
+	if o.recover == nil {
+		o.recover = func() {}
+	}
+	watcher := reach.Watch(reach.Options{Boot: func() int64 { return op.SystemClock().Boot }, Recover: o.recover})
 	var wg sync.WaitGroup
 	e, err := newEngine(db, o, db.Changed(ctx), watcher.C())
 	if err != nil {
 		cancel()
 		watcher.Close()
 		return nil, err
-	}
-	if o.recover == nil {
-		o.recover = func() {}
 	}
 	wg.Go(func() {
 		defer o.recover()

@@ -87,6 +87,8 @@ type DB struct {
 	close   context.CancelFunc
 	wait    sync.WaitGroup
 
+	recovered func() // see Recover
+
 	mu        sync.Mutex // guards listeners
 	listeners map[chan struct{}]bool
 }

@@ -13,7 +13,12 @@ func (db *DB) Watch(ctx context.Context, every time.Duration) <-chan struct{} {
 	db.mu.Lock()
 	db.listeners[ch] = true
 	db.mu.Unlock()
+	recovered := db.recovered
+	if recovered == nil {
+		recovered = func() {}
+	}
 	db.wait.Go(func() {
+		defer recovered()
 		defer func() {
 			db.mu.Lock()
 			delete(db.listeners, ch)
@@ -24,6 +29,10 @@ func (db *DB) Watch(ctx context.Context, every time.Duration) <-chan struct{} {
 	})
 	return ch
 }
+
+// Recover sets what the goroutines of later watches defer, so that a panic in one
+// is dealt with by whoever owns the terminal. It is to be called before them.
+func (db *DB) Recover(f func()) { db.recovered = f }
 
 // watch polls PRAGMA data_version, which costs microseconds and, unlike file
 // notifications, misses nothing. The number only means something on one and the

@@ -38,6 +38,8 @@ type Options struct {
 	// Source tells of link changes; nil: the operating system's. Where there is
 	// none, or no right to it, the watcher reports suspends only.
 	Source Source
+	// Recover is deferred in each goroutine of the watcher; nil: nothing is.
+	Recover func()
 }
 
 // Watcher reports that something about the machine's links changed.
@@ -57,13 +59,22 @@ func Watch(o Options) *Watcher {
 	if w.source == nil {
 		w.source = systemSource()
 	}
+	if o.Recover == nil {
+		o.Recover = func() {}
+	}
+	start := func(f func()) {
+		w.wg.Go(func() {
+			defer o.Recover()
+			f()
+		})
+	}
 	if w.source != nil {
-		w.wg.Go(func() { w.listen(ctx) })
+		start(func() { w.listen(ctx) })
 	}
 	if o.Boot != nil {
-		w.wg.Go(func() { w.lookForSuspend(ctx, o.Boot) })
+		start(func() { w.lookForSuspend(ctx, o.Boot) })
 	}
-	w.wg.Go(func() { w.gather(ctx) })
+	start(func() { w.gather(ctx) })
 	return w
 }
 

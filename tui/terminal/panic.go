@@ -16,5 +16,10 @@ func newPanicError(v any) *PanicError {
 	return &PanicError{Value: v, Stack: debug.Stack()}
 }
 
+// Hint is the next step: a fault of the program is nothing that a person did.
+func (e *PanicError) Hint() string {
+	return "open it again: what was saved is safe. punchlist support-bundle gathers what happened for whoever mends it"
+}
+
 // Error says what was thrown; Stack says where.
 func (e *PanicError) Error() string { return fmt.Sprintf("panic: %v", e.Value) }

@@ -123,7 +123,11 @@ func (p *Program) teaOptions() []tea.ProgramOption {
 // inputOf is the program's reader, which is there once it runs.
 type inputOf struct{ program *Program }
 
-func (i inputOf) Read(p []byte) (int, error) { return i.program.reader.Read(p) }
+func (i inputOf) Read(p []byte) (n int, err error) {
+	err = io.EOF // also after a panic: Bubble Tea reads on a goroutine of its own
+	defer i.program.Recover()
+	return i.program.reader.Read(p)
+}
 
 // Send gives the model a message. It does not wait for the terminal, nor for
 // the program to be started; only when the model is many messages behind does
@@ -161,8 +165,14 @@ func (p *Program) Run(ctx context.Context) error {
 		return err
 	}
 	watching := sync.WaitGroup{}
-	watching.Go(func() { p.watchSignals(ctx) })
-	watching.Go(p.deliver)
+	watching.Go(func() {
+		defer p.Recover()
+		p.watchSignals(ctx)
+	})
+	watching.Go(func() {
+		defer p.Recover()
+		p.deliver()
+	})
 	p.changedSize()
 
 	_, err := p.tea.Run()

@@ -1,0 +1,5 @@
+//go:build !seams
+
+package main
+
+var seams = noSeams()
