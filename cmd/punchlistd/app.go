@@ -32,6 +32,7 @@ type app struct {
 	by     string // --by of the office's commands
 
 	tokens  server.TokenRules // of serve
+	limits  server.Limits     // likewise
 	metrics *metrics          // serve --metrics; nil: nothing is measured
 }
 
@@ -96,7 +97,7 @@ func (a *app) with(cmd *cobra.Command, do func(ctx context.Context, srv *server.
 }
 
 func (a *app) serverOptions() server.Options {
-	return server.Options{Now: time.Now, Rand: rand.Reader, Log: a.logger(), Lanes: a.database().lanes(), Tokens: a.tokens}
+	return server.Options{Now: time.Now, Rand: rand.Reader, Log: a.logger(), Lanes: a.database().lanes(), Tokens: a.tokens, Limits: a.limits}
 }
 
 func (a *app) logger() *slog.Logger {

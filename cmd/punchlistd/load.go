@@ -41,6 +41,9 @@ end every change is sent once more (the server must know it, with the same answe
 each crew is read from the start (all records must be there, and its version must be
 the number of changes).
 
+A server bounds how often one device and one address may ask; what it can do beyond
+that shows one that runs with serve --device-rate 0 --address-rate 0.
+
 The people and crews are made for the run, named load-…, in the database of --db,
 and stay there with their tasks: use a database that you can throw away.`,
 		Example: "  punchlistd load --devices 100\n  punchlistd load --devices 32 --ops 2000 --batch 50 --json\n  punchlistd load --devices 50 --for 1m --url http://127.0.0.1:8701 --url http://127.0.0.1:8702", Args: cli.NoArgs,
@@ -236,6 +239,10 @@ func (f *fleet) enrolOne(ctx context.Context, srv *server.Server, i int) (*lapto
 		return nil, err
 	}
 	e, err := c.Enroll(ctx, wire.Enroll{Code: invite.Code, DeviceName: "load"}, invite.Fingerprint)
+	for tooMany(err) && ctx.Err() == nil {
+		rest(ctx, err)
+		e, err = c.Enroll(ctx, wire.Enroll{Code: invite.Code, DeviceName: "load"}, invite.Fingerprint)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"sync"
-	"time"
 
 	"example.com/punchlist/sync/op"
 	"example.com/punchlist/sync/wire"
@@ -73,7 +72,7 @@ func (l *laptop) again(ctx context.Context, ops []op.Op) (res wire.Results, err 
 		if res, err = l.clients[l.way].Push(ctx, wire.Self{}, ops); err == nil || ctx.Err() != nil || !l.failed(err) {
 			return res, err
 		}
-		time.Sleep(retryPause)
+		rest(ctx, err)
 	}
 	return res, err
 }
@@ -140,7 +139,7 @@ func (l *laptop) all(ctx context.Context) (there map[string]bool, version int64,
 			if tries++; tries > checkTries || ctx.Err() != nil || !l.failed(err) {
 				return nil, 0, err
 			}
-			time.Sleep(retryPause)
+			rest(ctx, err)
 			continue
 		}
 		for _, c := range page.Changes {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"time"
 
 	"github.com/google/uuid"
@@ -104,11 +105,27 @@ func (l *laptop) push(ctx context.Context, ops []op.Op) bool {
 			l.unsettled += len(ops)
 			return false
 		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(retryPause):
-		}
+		rest(ctx, err)
 	}
+}
+
+// rest waits before the next try: as long as the server asks where it bounds how
+// often one device may come.
+func rest(ctx context.Context, err error) {
+	pause := retryPause
+	if e := (*wire.ServerError)(nil); errors.As(err, &e) {
+		pause = max(pause, e.RetryAfter)
+	}
+	select {
+	case <-ctx.Done():
+	case <-time.After(pause):
+	}
+}
+
+// tooMany tells whether the server only asks to come later.
+func tooMany(err error) bool {
+	var e *wire.ServerError
+	return errors.As(err, &e) && e.Status() == http.StatusTooManyRequests
 }
 
 // failed counts an error and goes to the next address; false when there is no
@@ -121,7 +138,7 @@ func (l *laptop) failed(err error) bool {
 	}
 	l.errors[what]++
 	l.way = (l.way + 1) % len(l.clients)
-	return problem == nil || problem.Status() >= 500 || problem.Status() == 429
+	return problem == nil || problem.Status() >= 500 || tooMany(err)
 }
 
 func (l *laptop) note(ops []op.Op, results []wire.Result) {
@@ -145,6 +162,10 @@ func (l *laptop) pull(ctx context.Context) {
 		page, err := l.clients[l.way].Changes(ctx, wire.Self{}, l.cursor, wire.MaxPage)
 		if err != nil {
 			l.failed(err)
+			if tooMany(err) && ctx.Err() == nil {
+				rest(ctx, err)
+				continue
+			}
 			return
 		}
 		l.cursor = page.Cursor

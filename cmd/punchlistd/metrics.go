@@ -32,6 +32,7 @@ type metrics struct {
 	offset   prometheus.Histogram
 	database *prometheus.HistogramVec // by call
 	failures *prometheus.CounterVec   // by call
+	refused  *prometheus.CounterVec   // by what there was too much of
 }
 
 func newMetrics() *metrics {
@@ -49,9 +50,10 @@ func newMetrics() *metrics {
 		waiting:  histogram("device_waiting_ops", "Changes that wait on a laptop, as it reports them.", append([]float64{0}, prometheus.ExponentialBuckets(1, 4, 9)...)),
 		offset:   histogram("device_clock_offset_seconds", "Server time less the laptop's wall clock, as laptops report it.", []float64{-86400, -3600, -300, -30, -5, -1, 0, 1, 5, 30, 300, 3600, 86400}),
 		database: prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: "punchlist", Name: "database_seconds", Help: "Time in the database, by what was asked of it.", Buckets: latency}, []string{"call"}),
+		refused:  prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "punchlist", Name: "refused_total", Help: "Requests that were more than a device or an address may make, by what there was too much of."}, []string{"why"}),
 		failures: prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "punchlist", Name: "database_failures_total", Help: "What the database could not do, by what was asked of it."}, []string{"call"}),
 	}
-	m.registry.MustRegister(m.requests, m.ops, m.batch, m.gathered, m.age, m.waiting, m.offset, m.database, m.failures,
+	m.registry.MustRegister(m.requests, m.ops, m.batch, m.gathered, m.age, m.waiting, m.offset, m.database, m.failures, m.refused,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -73,6 +75,9 @@ func (m *metrics) Decided(results []wire.Result, ages []time.Duration) {
 		m.age.Observe(ages[i].Seconds())
 	}
 }
+
+// Refused counts a request that was one too many.
+func (m *metrics) Refused(why string) { m.refused.WithLabelValues(why).Inc() }
 
 // Gathered counts a transaction.
 func (m *metrics) Gathered(batches int) { m.gathered.Observe(float64(batches)) }

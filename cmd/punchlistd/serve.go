@@ -31,6 +31,7 @@ type serving struct {
 	listen, cert, key, url string
 	auto                   bool
 	metrics                string
+	connections            int
 }
 
 func (a *app) serveCmd() *cobra.Command {
@@ -71,6 +72,8 @@ devices reach it.`,
 	f.StringVar(&o.metrics, "metrics", "", "address on which GET /metrics tells Prometheus how the server does, in plain HTTP (default: none)")
 	f.DurationVar(&a.tokens.Renew, "token-renew", 30*24*time.Hour, "give a device a new token after so long; 0: never")
 	f.DurationVar(&a.tokens.Unused, "token-unused", 90*24*time.Hour, "a device that was away for so long has to enrol again; 0: none has to")
+	f.IntVar(&o.connections, "connections", 10_000, "connections at once; whoever comes then waits; 0: any number")
+	limits(cmd, &a.limits)
 	f.StringVar(&o.url, "url", "", "the address by which devices reach the server (default: made from --listen)")
 	return cmd
 }
@@ -100,6 +103,17 @@ func (a *app) serve(ctx context.Context, srv *server.Server, store server.Store,
 	}
 	a.Note("punchlistd: stopped")
 	return nil
+}
+
+// limits are the flags that bound what one laptop or address may ask.
+func limits(cmd *cobra.Command, l *server.Limits) {
+	f, d := cmd.Flags(), server.DefaultLimits
+	f.Float64Var(&l.Device.PerSecond, "device-rate", d.Device.PerSecond, "requests a second of one device; 0: any number")
+	f.IntVar(&l.Device.Burst, "device-burst", d.Device.Burst, "requests of one device at once, after a rest")
+	f.IntVar(&l.Together, "device-together", d.Together, "requests of one device that run at once, beside those that wait for news; 0: any number")
+	f.Float64Var(&l.Address.PerSecond, "address-rate", d.Address.PerSecond, "requests a second of one address without a token that is known; 0: any number")
+	f.IntVar(&l.Address.Burst, "address-burst", d.Address.Burst, "such requests of one address at once, after a rest")
+	f.IntVar(&l.WrongCodes, "wrong-codes", d.WrongCodes, "wrong codes in an hour after which all open invites are closed; 0: never")
 }
 
 // keepURL remembers the address that invites name. Of several servers on one
@@ -139,6 +153,9 @@ func listen(srv *server.Server, o serving) (net.Listener, string, error) {
 	ln, err := net.Listen("tcp", o.listen)
 	if err != nil {
 		return nil, "", listenFault(o.listen, err)
+	}
+	if o.connections > 0 {
+		ln = server.LimitListener(ln, o.connections) // beneath TLS: what shakes hands counts
 	}
 	scheme := "http"
 	if conf != nil {

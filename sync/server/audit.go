@@ -34,6 +34,7 @@ const (
 	DidSetUser   = "user changed"
 	DidAddCrew   = "crew added"
 	DidInvite    = "invited"
+	DidClose     = "invites closed" // for too many wrong codes
 	DidEnrol     = "enrolled"
 	DidRenew     = "token renewed"
 	DidReuse     = "old token used" // its device was revoked for that

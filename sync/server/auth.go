@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -27,19 +28,26 @@ func (s *Server) authenticate(r *http.Request) (Author, error) {
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	token = strings.TrimSpace(token)
 	if !strings.EqualFold(scheme, "Bearer") || !wellFormed(token) {
+		if much := s.stranger(r); much != nil {
+			return Author{}, much
+		}
 		return Author{}, errNoToken
 	}
 	hash := hashOf(token)
 	d, u, err := s.store.ByToken(r.Context(), hash)
 	switch {
 	case errors.Is(err, ErrUnknown):
+		if much := s.stranger(r); much != nil {
+			return Author{}, much
+		}
 		return Author{}, s.older(r.Context(), token)
 	case err != nil:
 		return Author{}, err
 	case d.Revoked != 0 || u.Disabled != 0:
 		return Author{}, outOf(d)
-	case s.tokens.Unused > 0 && s.ms()-max(d.Seen, d.Created, d.Renewed) > s.tokens.Unused.Milliseconds():
-		return Author{}, errUnused
+	}
+	if long, err := s.unused(r.Context(), d); err != nil || long {
+		return Author{}, cmp.Or(err, errUnused)
 	}
 	by := Author{Device: d.ID, User: u.Name, Role: u.Role, Crews: u.Crews}
 	if hash == d.NextHash {
@@ -81,23 +89,42 @@ func outside(err error) (auth string, p *wire.Problem) {
 	return auth, p
 }
 
-// device lets enrolled devices through and keeps what they report.
+// device lets enrolled devices through, as often as they may ask, and keeps what
+// they report.
 func (s *Server) device(handle func(http.ResponseWriter, *http.Request, Author)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		by, err := s.authenticate(r)
-		if _, out := outside(err); out != nil {
-			w.Header().Set("WWW-Authenticate", "Bearer")
-			s.problem(w, out)
-			return
-		}
 		if err != nil {
-			s.fail(w, r, err)
+			s.keepOut(w, r, err)
 			return
 		}
+		wait, _ := waitOf(r.URL.Query().Get("wait"))
+		waits := r.URL.Path == wire.PathEvents || wait > 0
+		leave, why, until := s.devices.enter(by.Device, s.ms(), !waits)
+		if why != "" {
+			s.tooMany(w, &tooManyError{"device", why, until}, "this device asks too often")
+			return
+		}
+		defer leave()
 		if err := s.report(r, by.Device); err != nil {
 			s.log.Warn("device report", keyDevice, by.Device, keyError, err) // must not cost the device its sync
 		}
 		handle(w, r, by)
+	}
+}
+
+// keepOut answers whoever does not come in.
+func (s *Server) keepOut(w http.ResponseWriter, r *http.Request, err error) {
+	var much *tooManyError
+	_, out := outside(err)
+	switch {
+	case out != nil:
+		w.Header().Set("WWW-Authenticate", "Bearer")
+		s.problem(w, out)
+	case errors.As(err, &much):
+		s.tooMany(w, much, "too many requests from this address")
+	default:
+		s.fail(w, r, err)
 	}
 }
 

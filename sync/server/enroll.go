@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"crypto/subtle"
 	"encoding/json"
 	"errors"
@@ -24,6 +25,7 @@ const maxDeviceName = 60
 func (s *Server) enroll(w http.ResponseWriter, r *http.Request) {
 	address := hostOf(r.RemoteAddr)
 	if wait := s.tries.wait(address, s.ms()); wait > 0 {
+		s.meter.Refused("address codes")
 		w.Header().Set("Retry-After", strconv.FormatInt((wait+999)/1000, 10))
 		s.problem(w, &wire.Problem{Status: http.StatusTooManyRequests, Code: wire.CodeTooMany, Message: "too many wrong codes from this address", Hint: "wait a minute, then copy the invite again"})
 		return
@@ -42,7 +44,7 @@ func (s *Server) enroll(w http.ResponseWriter, r *http.Request) {
 	var refused *inviteError
 	switch {
 	case errors.As(err, &refused):
-		s.tries.failed(address, s.ms())
+		s.wrongCode(r, address, refused)
 		s.problem(w, &wire.Problem{Status: http.StatusForbidden, Code: wire.CodeBadCode, Message: refused.why, Hint: "ask the office for a new invite: punchlistd invite USER"})
 	case err != nil:
 		s.fail(w, r, err)
@@ -51,8 +53,32 @@ func (s *Server) enroll(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// wrongCode counts a code that was not taken. After many guesses in an hour all
+// open invites are closed, whoever's they are: of a code that is not known nobody
+// can say to which crew it would have led.
+func (s *Server) wrongCode(r *http.Request, address string, refused *inviteError) {
+	guesses := s.tries.failed(address, s.ms(), refused.guess)
+	if s.limits.WrongCodes <= 0 || guesses < s.limits.WrongCodes {
+		return
+	}
+	n, err := s.store.CloseInvites(context.WithoutCancel(r.Context()), s.ms(), s.did(DidClose, s.id, map[string]any{"wrong_codes": guesses}))
+	if err != nil {
+		s.log.Error("close the invites", keyError, err)
+		return
+	}
+	s.tries.forgive()
+	if n > 0 {
+		s.log.Warn("too many wrong codes: all open invites were closed; make new ones", "invites", n, "last_address", address)
+	}
+}
+
 // inviteError says why a code is not taken.
-type inviteError struct{ why string }
+type inviteError struct {
+	why   string
+	guess bool // there is no such code
+}
+
+var errGuess = &inviteError{"the invite's code is not known here", true}
 
 func (e *inviteError) Error() string { return e.why }
 
@@ -81,7 +107,7 @@ func (s *Server) redeem(r *http.Request, ask wire.Enroll) (wire.Enrolled, error)
 		return i, Device{ID: i.Device, User: u.Name, Name: deviceName(ask.DeviceName), TokenHash: hashOf(token), Created: now}, []Entry{did}, nil
 	})
 	if errors.Is(err, ErrUnknown) {
-		return wire.Enrolled{}, &inviteError{"the invite's code is not known here"}
+		return wire.Enrolled{}, errGuess
 	}
 	return answer, err
 }
@@ -92,15 +118,15 @@ func usable(i Invite, u User, hash, nonce string, now int64) error {
 		subtle.ConstantTimeCompare([]byte(i.Nonce), []byte(hashOf(nonce))) == 1
 	switch {
 	case subtle.ConstantTimeCompare([]byte(i.CodeHash), []byte(hash)) != 1:
-		return &inviteError{"the invite's code is not known here"}
+		return errGuess
 	case i.Used != 0 && !again:
-		return &inviteError{"the invite was used already"}
+		return &inviteError{why: "the invite was used already"}
 	case i.Used == 0 && now >= i.Expires:
-		return &inviteError{"the invite has expired"}
+		return &inviteError{why: "the invite has expired"}
 	case u.Disabled != 0:
-		return &inviteError{"the invite's user " + u.Name + " is disabled"}
+		return &inviteError{why: "the invite's user " + u.Name + " is disabled"}
 	case len(nonce) > wire.MaxNonce:
-		return &inviteError{"the request's nonce is longer than " + strconv.Itoa(wire.MaxNonce) + " characters"}
+		return &inviteError{why: "the request's nonce is longer than " + strconv.Itoa(wire.MaxNonce) + " characters"}
 	}
 	return nil
 }
@@ -122,12 +148,14 @@ const (
 	maxTries   = 5
 	triesSpan  = 60_000
 	maxTracked = 10_000 // addresses; beyond them all are forgotten, to keep the memory bounded
+	guessSpan  = 3_600_000
 )
 
 // tries counts failed enrolments by address.
 type tries struct {
-	mu   sync.Mutex // guards seen
+	mu   sync.Mutex // guards both
 	seen map[string]attempts
+	all  attempts // of codes that there never were, from anywhere
 }
 
 type attempts struct {
@@ -148,18 +176,34 @@ func (t *tries) wait(address string, now int64) int64 {
 	return triesSpan - (now - a.since)
 }
 
-func (t *tries) failed(address string, now int64) {
+// failed counts a wrong code, and tells how many guesses this hour saw.
+func (t *tries) failed(address string, now int64, guess bool) int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if len(t.seen) >= maxTracked {
 		clear(t.seen)
 	}
-	a := t.seen[address]
-	if now-a.since >= triesSpan || now < a.since {
+	t.seen[address] = t.seen[address].more(now, triesSpan)
+	if guess {
+		t.all = t.all.more(now, guessSpan)
+	}
+	return t.all.count
+}
+
+// more counts one more in a span of ms.
+func (a attempts) more(now, span int64) attempts {
+	if now-a.since >= span || now < a.since {
 		a = attempts{since: now}
 	}
 	a.count++
-	t.seen[address] = a
+	return a
+}
+
+// forgive begins the count of guesses anew.
+func (t *tries) forgive() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.all = attempts{}
 }
 
 func hostOf(address string) string {

@@ -17,6 +17,9 @@ type Meter interface {
 	Decided(results []wire.Result, ages []time.Duration)
 	// Gathered is one transaction of so many batches.
 	Gathered(batches int)
+	// Refused is one request that was more than its device or address may make:
+	// "device rate", "device together" or "address rate".
+	Refused(why string)
 	// Reported is what a device told of itself.
 	Reported(r Report)
 }
@@ -27,6 +30,7 @@ type silent struct{}
 func (silent) Answered(string, int, time.Duration)    {}
 func (silent) Decided([]wire.Result, []time.Duration) {}
 func (silent) Gathered(int)                           {}
+func (silent) Refused(string)                         {}
 func (silent) Reported(Report)                        {}
 
 // decided tells the meter of a batch.

@@ -20,18 +20,24 @@ func (s *Server) ping(w http.ResponseWriter, r *http.Request) {
 	now := s.ms()
 	p := wire.Ping{Service: "punchlist", Protocol: 1, ServerID: s.id, Time: now, Nonce: nonce, ServerKey: s.keyText()}
 	p.Signature = base64.RawURLEncoding.EncodeToString(ed25519.Sign(s.key, wire.PingText(nonce, s.id, now)))
-	if r.Header.Get("Authorization") != "" {
-		_, err := s.authenticate(r)
-		auth, out := outside(err)
-		switch {
-		case err == nil:
-			p.Auth = wire.AuthOK
-		case out != nil:
-			p.Auth = auth
-		default:
-			s.fail(w, r, err)
+	if r.Header.Get("Authorization") == "" {
+		s.anyone(func(w http.ResponseWriter, _ *http.Request) { s.ok(w, p) })(w, r)
+		return
+	}
+	by, err := s.authenticate(r)
+	auth, out := outside(err)
+	switch {
+	case err == nil:
+		if _, why, wait := s.devices.enter(by.Device, s.ms(), false); why != "" {
+			s.tooMany(w, &tooManyError{"device", why, wait}, "this device asks too often")
 			return
 		}
+		p.Auth = wire.AuthOK
+	case out != nil:
+		p.Auth = auth
+	default:
+		s.keepOut(w, r, err)
+		return
 	}
 	s.ok(w, p)
 }

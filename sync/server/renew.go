@@ -31,6 +31,44 @@ const (
 	maxOlder = 36
 )
 
+// asleep is how long nothing may have come from a server, in ms, before it is
+// taken for one that was off, or whose clock leapt. It says that it is there
+// every few hours, as often as it tends its crews.
+const asleep = 3 * 86_400_000
+
+// awakeSetting remembers since when the server is there without such a gap, and
+// when it said so last.
+const awakeSetting = "awake"
+
+// awake notes that the server is there. For how long a token was not used is
+// counted only while it was: a clock that was wrong for a while, or a winter in
+// which the office was closed, must not make everybody enrol again.
+func (s *Server) awake(ctx context.Context) error {
+	now := s.ms()
+	text, err := s.store.Setting(ctx, awakeSetting, "")
+	if err != nil {
+		return fmt.Errorf("note that the server is there: %w", err)
+	}
+	var since, last int64
+	if _, err := fmt.Sscanf(text, "%d %d", &since, &last); err != nil || now-last > asleep || last-now > asleep {
+		since = now
+	}
+	s.since.Store(since)
+	return s.store.SetSetting(ctx, awakeSetting, fmt.Sprintf("%d %d", since, now))
+}
+
+// unused tells whether a device's token was not used for too long.
+func (s *Server) unused(ctx context.Context, d Device) (bool, error) {
+	long := func() bool {
+		return s.tokens.Unused > 0 && s.ms()-max(d.Seen, d.Created, d.Renewed, s.since.Load()) > s.tokens.Unused.Milliseconds()
+	}
+	if !long() {
+		return false, nil
+	}
+	err := s.awake(ctx) // it may be the clock
+	return long(), err
+}
+
 // renewal is what a device may be offered.
 type renewal struct {
 	device, current, next string // the device's id; a hash; a token

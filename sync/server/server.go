@@ -24,6 +24,7 @@ import (
 	"log/slog"
 	"maps"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -43,6 +44,7 @@ type Options struct {
 	Meter Meter // nil: nobody listens
 	// Tokens says when devices' tokens are renewed; the zero value: never.
 	Tokens TokenRules
+	Limits Limits
 }
 
 // Server is the sync server over one store. It is safe for concurrent use. It
@@ -54,14 +56,18 @@ type Server struct {
 	id    string
 	key   ed25519.PrivateKey
 
-	tries   *tries   // failed enrolments
-	reports *reports // what devices said of themselves
-	hub     *hub     // who waits for news
+	limits    Limits
+	devices   *gate    // how often each device asks …
+	strangers *gate    // … and each address
+	tries     *tries   // failed enrolments
+	reports   *reports // what devices said of themselves
+	hub       *hub     // who waits for news
 
 	unpacking chan struct{} // held by the request that unpacks a large body
 	lanes     *lanes        // what is being written
 	meter     Meter
 	tokens    TokenRules
+	since     atomic.Int64 // ms: since when the server is there
 
 	reading chan struct{} // holds a token while nobody reads a crew's records through
 
@@ -83,10 +89,16 @@ func New(ctx context.Context, store Store, o Options) (*Server, error) {
 	}
 	s := &Server{store: store, now: o.Now, rand: o.Rand, log: o.Log, tries: newTries(), reports: newReports(), hub: newHub(store),
 		unpacking: make(chan struct{}, 1), lanes: newLanes(store, o.Lanes, o.Meter), meter: o.Meter, tokens: o.Tokens,
+		limits: o.Limits, devices: newGate(o.Limits.Device, o.Limits.Together), strangers: newGate(o.Limits.Address, 0),
 		reading: make(chan struct{}, 1)}
 	s.reading <- struct{}{}
 	if err := s.identify(ctx); err != nil {
 		return nil, fmt.Errorf("server identity: %w", err)
+	}
+	if s.tokens.Unused > 0 {
+		if err := s.awake(ctx); err != nil {
+			return nil, err
+		}
 	}
 	return s, nil
 }

@@ -70,6 +70,9 @@ type Accounts interface {
 type Devices interface {
 	// AddInvite stores an invite.
 	AddInvite(ctx context.Context, i Invite, log ...Entry) error
+	// CloseInvites makes those that are open expire at a moment, and tells how
+	// many there were. Where there is none nothing is logged.
+	CloseInvites(ctx context.Context, at int64, log ...Entry) (int, error)
 	// Redeem loads an invite and its user by the hash of its code, asks decide,
 	// and stores the device, the invite and the log that it returns, all in one
 	// transaction. An unknown code is [ErrUnknown]; decide's error is returned

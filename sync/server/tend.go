@@ -35,6 +35,9 @@ func (s *Server) Tend(ctx context.Context) error {
 		return fmt.Errorf("tend: %w", err)
 	}
 	var failed error // one crew that cannot be done holds up no other
+	if s.tokens.Unused > 0 {
+		failed = s.awake(ctx)
+	}
 	for _, crew := range crews {
 		if err := s.forget(ctx, Forget{Crew: crew.Name, Passed: passed[crew.Name], Before: s.ms() - keepDeleted.Milliseconds(), Limit: forgetRows}); err != nil {
 			failed = errors.Join(failed, fmt.Errorf("tend %s: forget: %w", crew.Name, err))

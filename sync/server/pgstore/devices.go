@@ -21,6 +21,18 @@ func (s *Store) AddInvite(ctx context.Context, i server.Invite, log ...server.En
 	})
 }
 
+// CloseInvites makes the open invites expire.
+func (s *Store) CloseInvites(ctx context.Context, at int64, log ...server.Entry) (closed int, err error) {
+	err = s.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		tag, err := tx.Exec(ctx, `UPDATE invites SET expires_at = $1 WHERE used_at = 0 AND expires_at > $1`, at)
+		if closed = int(tag.RowsAffected()); err != nil || closed == 0 {
+			return err
+		}
+		return logged(ctx, tx, log)
+	})
+	return closed, err
+}
+
 // Redeem turns an invite into a device, in one transaction that locks the invite.
 func (s *Store) Redeem(ctx context.Context, codeHash string, decide func(server.Invite, server.User) (server.Invite, server.Device, []server.Entry, error)) error {
 	return s.write(ctx, func(ctx context.Context, tx pgx.Tx) error {

@@ -106,10 +106,10 @@ func (c *crowd) reach(t *testing.T, n int64) {
 	}
 }
 
-// TestKilledConnections: the database drops every connection again and again
+// TestF48KilledConnections: the database drops every connection again and again
 // while two servers write. No op is lost or doubled, and no answer is an error
 // other than "try again".
-func TestKilledConnections(t *testing.T) {
+func TestF48KilledConnections(t *testing.T) {
 	address := database(t)
 	killer, err := pgx.Connect(t.Context(), address)
 	if err != nil {
@@ -132,9 +132,9 @@ func TestKilledConnections(t *testing.T) {
 	c.settle(t)
 }
 
-// TestCrash: PostgreSQL dies without a word under load and is away for a while.
-// The servers go on by themselves, and what was acknowledged is there.
-func TestCrash(t *testing.T) {
+// TestF48Restarted: PostgreSQL is killed, crashes or is restarted under load and is
+// away for a while. The servers go on by themselves, and what was acknowledged is there.
+func TestF48Restarted(t *testing.T) {
 	p := storetest.NewPostgres(t, "fsync=on")
 	address, err := p.Database()
 	if err != nil {
@@ -144,9 +144,9 @@ func TestCrash(t *testing.T) {
 	c := newCrowd([]*storetest.Rig{r}, 8)
 	var over atomic.Bool
 	c.work(t, over.Load)
-	for round := range int64(2) {
-		c.reach(t, (round+1)*60)
-		if err := p.Stop("immediate"); err != nil {
+	for _, end := range []func() error{p.Kill, func() error { return p.Stop("immediate") }, func() error { return p.Stop("fast") }, p.Kill} {
+		c.reach(t, c.sent.Load()+60)
+		if err := end(); err != nil {
 			t.Fatal(err)
 		}
 		if a := r.Do(storetest.Request{Method: http.MethodGet, Path: wire.PathReady}); a.Status != http.StatusServiceUnavailable || a.Header.Get("Retry-After") == "" {
@@ -167,9 +167,9 @@ func TestCrash(t *testing.T) {
 	}
 }
 
-// TestSerializable: where every transaction is serializable, as CockroachDB has
+// TestF49Serializable: where every transaction is serializable, as CockroachDB has
 // it, what collides is made again, and nobody hears of it.
-func TestSerializable(t *testing.T) {
+func TestF49Serializable(t *testing.T) {
 	address := database(t) + "&default_transaction_isolation=serializable"
 	rigs := []*storetest.Rig{storetest.NewRig(t, openAt(t, address)), storetest.NewRig(t, openAt(t, address)), storetest.NewRig(t, openAt(t, address))}
 	c := newCrowd(rigs, 9)
@@ -177,9 +177,9 @@ func TestSerializable(t *testing.T) {
 	c.settle(t)
 }
 
-// TestDeadlock: steps that lock crews in another order than the others' collide;
+// TestF49Deadlock: steps that lock crews in another order than the others' collide;
 // one of them is made again.
-func TestDeadlock(t *testing.T) {
+func TestF49Deadlock(t *testing.T) {
 	s := open(t)
 	for _, name := range []string{"a", "b"} {
 		if _, err := s.PutCrew(t.Context(), name, 1); err != nil {

@@ -19,6 +19,22 @@ func (s *Store) AddInvite(ctx context.Context, i server.Invite, log ...server.En
 	})
 }
 
+// CloseInvites makes the open invites expire.
+func (s *Store) CloseInvites(ctx context.Context, at int64, log ...server.Entry) (closed int, err error) {
+	err = s.write(ctx, func(t *sqlite.Tx) error {
+		res, err := t.Exec(`UPDATE invites SET expires_at = ?1 WHERE used_at = 0 AND expires_at > ?1`, at)
+		if err != nil {
+			return err
+		}
+		n, err := res.RowsAffected()
+		if closed = int(n); err != nil || n == 0 {
+			return err
+		}
+		return logged(t, log)
+	})
+	return closed, err
+}
+
 // Redeem turns an invite into a device, in one transaction.
 func (s *Store) Redeem(ctx context.Context, codeHash string, decide func(server.Invite, server.User) (server.Invite, server.Device, []server.Entry, error)) error {
 	return s.write(ctx, func(t *sqlite.Tx) error {

@@ -173,3 +173,34 @@ func testDevices(t *testing.T, s server.Store) {
 		t.Errorf("revoking nobody: %v", err)
 	}
 }
+
+func testCloseInvites(t *testing.T, s server.Store) {
+	invite(t, s, "used")
+	redeem := func(hash string) (got server.Invite) {
+		err := s.Redeem(t.Context(), hash, func(in server.Invite, u server.User) (server.Invite, server.Device, []server.Entry, error) {
+			got, in.Used = in, 7
+			return in, server.Device{ID: hash, User: u.Name, TokenHash: hash}, nil, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	redeem("used")
+	invite(t, s, "open")
+	invite(t, s, "open too")
+	for _, want := range []int{2, 0} {
+		if n, err := s.CloseInvites(t.Context(), 9, server.Entry{What: server.DidClose}); n != want || err != nil {
+			t.Errorf("%d closed, %v; want %d", n, err, want)
+		}
+	}
+	if in := redeem("open"); in.Expires != 9 || in.Used != 0 {
+		t.Errorf("%+v", in)
+	}
+	if in := redeem("used"); in.Expires != 100 || in.Used != 7 {
+		t.Errorf("one that was used is %+v", in)
+	}
+	if log := chain(t, s, ""); len(log) != 1 || log[0].What != server.DidClose {
+		t.Errorf("logged: %+v", log)
+	}
+}

@@ -11,9 +11,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -144,14 +147,51 @@ func (p *Postgres) run(name, user string, args ...string) error {
 	return nil
 }
 
-// Start starts the cluster again after [Postgres.Stop].
+// Start starts the cluster again after [Postgres.Stop] or [Postgres.Kill].
 func (p *Postgres) Start() error {
-	return p.run(filepath.Join(p.bin, "pg_ctl"), "postgres", "-D", p.data(), "-w", "-t", "120", "-l", filepath.Join(p.Dir, "log"), "start")
+	for n := 1; ; n++ {
+		err := p.run(filepath.Join(p.bin, "pg_ctl"), "postgres", "-D", p.data(), "-w", "-t", "120", "-l", filepath.Join(p.Dir, "log"), "start")
+		if err == nil || n == 100 { // after Kill, processes that have not noticed yet hold its memory
+			return err
+		}
+		<-time.After(50 * time.Millisecond)
+	}
 }
 
 // Stop stops the cluster: "fast", or "immediate", which is a crash.
 func (p *Postgres) Stop(mode string) error {
 	return p.run(filepath.Join(p.bin, "pg_ctl"), "postgres", "-D", p.data(), "-w", "-t", "120", "-m", mode, "stop")
+}
+
+// Kill kills the cluster's first process and waits until it is gone. The others
+// end by themselves when they notice.
+func (p *Postgres) Kill() error {
+	text, err := os.ReadFile(filepath.Join(p.data(), "postmaster.pid"))
+	if err != nil {
+		return err
+	}
+	line, _, _ := strings.Cut(string(text), "\n")
+	pid, err := strconv.Atoi(line)
+	if err != nil || pid < 2 {
+		return fmt.Errorf("no process of the cluster: %q, %v", line, err)
+	}
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		return err
+	}
+	for syscall.Kill(pid, 0) == nil && !zombie(pid) {
+		<-time.After(time.Millisecond)
+	}
+	return nil
+}
+
+// zombie tells whether a process has ended and nobody has asked how.
+func zombie(pid int) bool {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return true
+	}
+	_, rest, _ := strings.Cut(string(text), ") ")
+	return strings.HasPrefix(rest, "Z")
 }
 
 // Remove stops the cluster and takes its folder away.

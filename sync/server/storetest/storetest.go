@@ -20,6 +20,7 @@ func Run(t *testing.T, open func(testing.TB) server.Store) {
 		"Settings":       testSettings,
 		"Users":          testUsers,
 		"RedeemOnce":     testRedeemOnce,
+		"CloseInvites":   testCloseInvites,
 		"Devices":        testDevices,
 		"Tokens":         testTokens,
 		"Renewal":        testRenewal,

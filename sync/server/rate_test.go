@@ -1,0 +1,327 @@
+package server_test
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"example.com/punchlist/sync/op"
+	"example.com/punchlist/sync/server"
+	"example.com/punchlist/sync/server/sqlitestore"
+	"example.com/punchlist/sync/server/storetest"
+	"example.com/punchlist/sync/wire"
+)
+
+// refusals counts what the meter hears of.
+type refusals struct {
+	mu  sync.Mutex
+	why map[string]int
+}
+
+func (r *refusals) Answered(string, int, time.Duration)    {}
+func (r *refusals) Decided([]wire.Result, []time.Duration) {}
+func (r *refusals) Gathered(int)                           {}
+func (r *refusals) Reported(server.Report)                 {}
+func (r *refusals) Refused(why string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.why[why]++
+}
+
+// bounded is a rig with the limits that a server has by itself.
+func bounded(t *testing.T) (*storetest.Rig, *refusals) {
+	store, err := sqlitestore.Open(t.Context(), filepath.Join(t.TempDir(), "punchlistd.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { store.Close() })
+	heard := &refusals{why: map[string]int{}}
+	r := storetest.NewRigWith(t, store, server.Options{Limits: server.DefaultLimits, Meter: heard})
+	r.User("ann", op.Technician, "North")
+	return r, heard
+}
+
+// refused checks an answer that asks to come later, and tells when.
+func refused(t *testing.T, a storetest.Answer) time.Duration {
+	t.Helper()
+	var p wire.Problem
+	a.Into(&p)
+	after, err := strconv.Atoi(a.Header.Get("Retry-After"))
+	if a.Status != http.StatusTooManyRequests || p.Code != wire.CodeTooMany || p.Message == "" || p.Hint == "" || err != nil || after < 1 || after > 60 {
+		t.Fatalf("%d %s, Retry-After %q: %s", a.Status, p.Code, a.Header.Get("Retry-After"), a.Body)
+	}
+	return time.Duration(after) * time.Second
+}
+
+// TestF41DeviceRate: ten a second for long, forty at once; whoever comes too
+// often is asked to wait, and another device is not.
+func TestF41DeviceRate(t *testing.T) {
+	r, heard := bounded(t)
+	ann, bob := r.Enrol("ann"), r.Enrol("ann")
+	ask := func(d *storetest.Device) storetest.Answer {
+		return r.Do(storetest.Request{Method: http.MethodGet, Path: wire.PathChanges, Token: d.Token})
+	}
+	for i := range 40 {
+		if a := ask(ann); a.Status != 200 {
+			t.Fatalf("request %d: %d", i+1, a.Status)
+		}
+	}
+	wait := refused(t, ask(ann))
+	refused(t, r.Do(storetest.Request{Method: http.MethodGet, Path: "/ping?nonce=n", Token: ann.Token}))
+	if a := ask(bob); a.Status != 200 {
+		t.Errorf("another device: %d", a.Status)
+	}
+	r.Pass(wait)
+	for i := range 10 {
+		if a := ask(ann); a.Status != 200 {
+			t.Errorf("after the wait, request %d: %d", i+1, a.Status)
+		}
+	}
+	refused(t, ask(ann))
+	r.Pass(-time.Hour) // a clock that is put back locks nobody out for an hour
+	refused(t, ask(ann))
+	r.Pass(time.Second)
+	if a := ask(ann); a.Status != 200 {
+		t.Errorf("a second after the clock was put back: %d", a.Status)
+	}
+	if heard.why["device rate"] != 4 {
+		t.Errorf("the meter heard %v", heard.why)
+	}
+}
+
+// Two requests of a device run at once; streams and long polls are not counted.
+func TestRequestsTogether(t *testing.T) {
+	r, heard := bounded(t)
+	ann := r.Enrol("ann")
+	ctx, cancel := context.WithCancel(t.Context())
+	var open sync.WaitGroup
+	defer open.Wait()
+	defer cancel()
+	begin := func(method, path string, body io.Reader) *http.Request {
+		req, err := http.NewRequestWithContext(ctx, method, r.URL+path, body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+ann.Token)
+		return req
+	}
+	for range 2 { // streams that stay open
+		res, err := http.DefaultTransport.RoundTrip(begin(http.MethodGet, wire.PathEvents, nil))
+		if err != nil || res.StatusCode != 200 {
+			t.Fatal(res, err)
+		}
+		defer res.Body.Close()
+		if _, err := bufio.NewReader(res.Body).ReadString('\n'); err != nil {
+			t.Fatal(err)
+		}
+	}
+	open.Go(func() {
+		res, err := http.DefaultTransport.RoundTrip(begin(http.MethodGet, wire.PathChanges+"?wait=20&since="+ann.Pull().Cursor, nil))
+		if err == nil {
+			res.Body.Close()
+		}
+	})
+	// Two whose bodies do not end: they run from their first bytes on.
+	var halves []*io.PipeWriter
+	for range 2 {
+		in, out := io.Pipe()
+		halves = append(halves, out)
+		open.Go(func() {
+			res, err := http.DefaultTransport.RoundTrip(begin(http.MethodPost, wire.PathBatch, in))
+			if err == nil {
+				res.Body.Close()
+			}
+		})
+		if _, err := out.Write([]byte(`{"ops":[`)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ask := func() storetest.Answer {
+		return r.Do(storetest.Request{Method: http.MethodGet, Path: wire.PathChanges, Token: ann.Token})
+	}
+	deadline := time.Now().Add(10 * time.Second)
+	a := ask()
+	for ; a.Status == 200 && time.Now().Before(deadline); a = ask() {
+		r.Pass(time.Second) // it is not the rate that refuses
+	}
+	refused(t, a)
+	if heard.why["device together"] != 1 || heard.why["device rate"] != 0 {
+		t.Errorf("the meter heard %v", heard.why)
+	}
+	for _, out := range halves {
+		out.CloseWithError(io.ErrUnexpectedEOF)
+	}
+	for ; a.Status != 200 && time.Now().Before(deadline); a = ask() {
+		r.Pass(time.Second)
+	}
+	if a.Status != 200 {
+		t.Errorf("when both have ended: %d", a.Status)
+	}
+}
+
+// Whoever is not known is counted by address, and costs those no room who are.
+func TestAddressRate(t *testing.T) {
+	r, heard := bounded(t)
+	ann := r.Enrol("ann")
+	r.Pass(time.Minute)
+	for i := range 200 {
+		paths := []string{"/ping?nonce=n", "/nothing", wire.PathChanges, wire.PathReady}
+		token := ""
+		if i%4 == 2 {
+			token = "plk1_" + strings.Repeat("A", 58) // well formed or not
+		}
+		if a := r.Do(storetest.Request{Method: http.MethodGet, Path: paths[i%4], Token: token}); a.Status == http.StatusTooManyRequests {
+			t.Fatalf("request %d: %d", i+1, a.Status)
+		}
+	}
+	for _, path := range []string{"/ping?nonce=n", "/nothing", wire.PathChanges, wire.PathReady} {
+		refused(t, r.Do(storetest.Request{Method: http.MethodGet, Path: path}))
+	}
+	refused(t, r.Do(storetest.Request{Method: http.MethodPost, Path: wire.PathEnroll, Body: wire.Enroll{Code: r.Code("ann")}}))
+	if a := r.Do(storetest.Request{Method: http.MethodGet, Path: wire.PathHealth}); a.Status != 200 {
+		t.Errorf("health: %d", a.Status)
+	}
+	ann.Must(ann.NewTask(storetest.NewID(), "Boiler"))
+	if heard.why["address rate"] != 5 {
+		t.Errorf("the meter heard %v", heard.why)
+	}
+	r.Pass(time.Second)
+	if a := r.Do(storetest.Request{Method: http.MethodGet, Path: "/ping?nonce=n"}); a.Status != 200 {
+		t.Errorf("a second later: %d", a.Status)
+	}
+}
+
+// After twenty guesses in an hour the open invites are no good; those that are
+// made then are.
+func TestGuessedCodes(t *testing.T) {
+	r, _ := bounded(t)
+	code := r.Code("ann")
+	guess := func() int {
+		r.Pass(13 * time.Second) // from one address no more than five a minute
+		_, status := r.Redeem("BCDF-GHJK-LMNP", "n")
+		return status
+	}
+	for range 19 {
+		if s := guess(); s != http.StatusForbidden {
+			t.Fatal(s)
+		}
+	}
+	r.Pass(time.Minute)
+	if _, status := r.Redeem(code, "n"); status != 200 {
+		t.Errorf("after nineteen: %d", status)
+	}
+	code = r.Code("ann")
+	if s := guess(); s != http.StatusForbidden {
+		t.Fatal(s)
+	}
+	r.Pass(time.Minute)
+	if _, status := r.Redeem(code, "n"); status != http.StatusForbidden {
+		t.Errorf("an invite from before the twentieth: %d", status)
+	}
+	r.Pass(time.Minute)
+	if _, status := r.Redeem(r.Code("ann"), "n"); status != 200 {
+		t.Errorf("one from after it: %d", status)
+	}
+	closed := 0
+	for e, err := range r.Server.Audit(t.Context(), 0) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.What == server.DidClose {
+			closed++
+		}
+	}
+	if closed != 1 {
+		t.Errorf("%d entries tell of it; want 1", closed)
+	}
+}
+
+// TestLimitListener: one more than the limit waits until another has gone.
+func TestLimitListener(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	limited := server.LimitListener(ln, 2)
+	came := make(chan net.Conn)
+	ended := make(chan error, 1)
+	go func() {
+		for {
+			c, err := limited.Accept()
+			if err != nil {
+				ended <- err
+				return
+			}
+			came <- c
+		}
+	}()
+	var conns [3]net.Conn
+	for i := range conns {
+		if conns[i], err = net.Dial("tcp", ln.Addr().String()); err != nil {
+			t.Fatal(err)
+		}
+		defer conns[i].Close()
+	}
+	first, second := <-came, <-came
+	select {
+	case <-came:
+		t.Fatal("a third came in")
+	case <-time.After(50 * time.Millisecond):
+	}
+	if err := first.Close(); err != nil {
+		t.Error(err)
+	}
+	_ = first.Close() // twice makes no more room than once
+	third := <-came
+	if err := limited.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := <-ended; err == nil {
+		t.Error("no error after the end")
+	}
+	second.Close()
+	third.Close()
+}
+
+// TestQueryThatIsNone: what cannot be read is no "not given": a device whose
+// cursor was mangled must not be told everything from the start.
+func TestQueryThatIsNone(t *testing.T) {
+	r := newRig(t)
+	ann := r.Enrol("ann")
+	for _, query := range []string{"since=%%%", "since=a;b", "limit=1&since=%zz", "%=1"} {
+		a := r.Do(storetest.Request{Method: http.MethodGet, Path: wire.PathChanges + "?" + query, Token: ann.Token})
+		var p wire.Problem
+		a.Into(&p)
+		if a.Status != 400 || p.Code != wire.CodeBadRequest {
+			t.Errorf("%s: %d %s", query, a.Status, a.Body)
+		}
+	}
+}
+
+// TestUpgrade: another protocol is answered 426, whatever is asked, and says
+// which side is to be renewed.
+func TestUpgrade(t *testing.T) {
+	r := newRig(t)
+	ann := r.Enrol("ann")
+	for protocol, want := range map[string]string{"0": "too old", "": "", "1": "", "2": "newer", "10": "newer", "x": "newer"} {
+		for _, path := range []string{"/ping?nonce=n", wire.PathChanges} {
+			a := r.Do(storetest.Request{Method: http.MethodGet, Path: path, Token: ann.Token, Header: map[string]string{wire.HeaderProtocol: protocol}})
+			var p wire.Problem
+			a.Into(&p)
+			if want == "" && a.Status != 200 || want != "" && (a.Status != http.StatusUpgradeRequired || p.Code != wire.CodeUpgrade || !strings.Contains(p.Message, want)) {
+				t.Errorf("protocol %q at %s: %d %s", protocol, path, a.Status, a.Body)
+			}
+			if a.Header.Get(wire.HeaderProtocol) != wire.Protocol || a.Header.Get(wire.HeaderServer) == "" {
+				t.Error("the answer does not say whose it is")
+			}
+		}
+	}
+}
