@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -273,7 +274,51 @@ func TestSuspend(t *testing.T) {
 	s.types("\x1a").restored().tells("Stopped")
 	s.types("fg\n").sees("Half a th", "Note on")
 	s.types("ought\r").sees("Note added.")
+	pid := strings.TrimSpace(s.child("punchlist"))
+	s.types("nAnother th").sees("Another th")
+	if out, err := exec.Command("kill", "-TSTP", pid).CombinedOutput(); err != nil {
+		t.Fatalf("kill -TSTP %s: %v %s", pid, err, out)
+	}
+	s.restored().until("the shell", func(string) bool { return strings.Count(s.sent(), "Stopped") == 2 })
+	s.types("fg\n").sees("Another th").types("ought\r").sees("2n")
 	s.types("q").restored()
 	s.types("exit\n")
 	<-s.exited // what bash says to the terminal is its own affair
+}
+
+// child is the pid of the session's child process of that name.
+func (s *session) child(name string) string {
+	s.w.t.Helper()
+	out, err := exec.Command("ps", "-o", "pid=,comm=", "--ppid", strconv.Itoa(s.cmd.Process.Pid)).Output()
+	for line := range strings.Lines(string(out)) {
+		if pid, comm, _ := strings.Cut(strings.TrimSpace(line), " "); err == nil && strings.TrimSpace(comm) == name {
+			return pid
+		}
+	}
+	s.w.t.Fatalf("no child %s: %v\n%s", name, err, out)
+	return ""
+}
+
+// The end of the input ends the program, with what was begun kept: ctrl+d where
+// lines are read, and an input that was never a terminal beside one that is.
+func TestTheInputEnds(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.tasksOn("a")
+	s := w.session(80, 24, []string{"TERM=dumb"}).tells("\n> ")
+	s.types("note 1\n").tells("Write its lines").types("Half a th\n").types("\x04").tells("What you began is kept")
+	s.ends(0)
+	bash, err := exec.LookPath("bash")
+	if err != nil {
+		t.Skip("bash is not here")
+	}
+	s = w.session(80, 24, nil, bash, "-c", filepath.Join(w.bin, "punchlist")+" --db a.db </dev/null")
+	s.began = time.Now()
+	s.tells("Mend the fence").ends(0)
+	if strings.Contains(s.sent(), "\x1b") {
+		t.Errorf("a screen without keys: %q", s.sent())
+	}
+	s = w.session(80, 24, nil).sees("Inspect the boiler")
+	s.types("n").sees("Half a th", "Here is what you typed").types("\r").sees("1n").types("q")
+	s.restored().ends(0)
 }

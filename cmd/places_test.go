@@ -3,11 +3,13 @@ package cmd_test
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	_ "github.com/mattn/go-sqlite3"
 )
@@ -70,6 +72,37 @@ func TestTheDatabaseIsLocked(t *testing.T) {
 	if got := w.laptop("a", "show", strings.Fields(w.laptop("a", "list"))[1]); !strings.Contains(got, "While it is held.") || strings.Contains(got, "Never saved") {
 		t.Error(got)
 	}
+}
+
+// Locked for half a minute: what was entered waits, and is saved; a command in a
+// shell waits as well.
+func TestLockedForHalfAMinute(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.tasksOn("a")
+	s := w.session(80, 24, nil).sees("Inspect the boiler")
+	release := w.hold("a")
+	s.types("nWhile it is held.\r").sees("Not saved yet: another program holds the database.")
+	added := make(chan string, 1)
+	go func() {
+		out, errs, code := w.try("punchlist", "--db", "a.db", "add", "Added meanwhile")
+		added <- fmt.Sprint(code, " ", out, errs)
+	}()
+	over := time.NewTimer(30 * time.Second)
+	defer over.Stop()
+	select {
+	case said := <-added:
+		t.Fatalf("the command did not wait: %s", said)
+	case <-s.exited:
+		t.Fatalf("the screen did not wait:\n%s", s.text())
+	case <-over.C:
+	}
+	release()
+	s.sees("Note added. Saved on this laptop.", "1n")
+	if said := <-added; !strings.HasPrefix(said, "0 ") {
+		t.Error(said)
+	}
+	s.sees("Added meanwhile").types("q").restored().ends(0)
 }
 
 // A screen that opens while another program holds the database for long waits,
