@@ -3,6 +3,8 @@ package tui_test
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -33,6 +35,9 @@ func TestFrames(t *testing.T) {
 		{"first-run", func(*story) {}, func(s *story) { s.status(engine.Status{Reach: reach.NotEnrolled}) }},
 		{"empty-enrolled", func(s *story) { s.enrol() }, func(s *story) { s.online() }},
 		{"tasks-online", monday, func(s *story) { s.online() }},
+		{"picture", picture, func(s *story) {
+			s.offlineFor(12*time.Minute).keys("jj", "n", "Nobody answers the bell.", "enter")
+		}},
 		{"tasks-offline", monday, func(s *story) {
 			s.offlineFor(12*time.Minute).keys("j", "s", "3").keys("j", "n", "Nobody answers the bell.", "enter")
 		}},
@@ -227,6 +232,56 @@ func parked(s *story) {
 	})
 	_, err := s.db.AddNote(s.ctx(), ids["T-10423"], "Waiting for the key.", "note")
 	s.must(err)
+}
+
+// picture is a Monday of which something of all kinds is told: merged, in conflict,
+// refused; what waits comes with the keys.
+func picture(s *story) {
+	ids := s.day()
+	s.must(s.db.EditTask(s.ctx(), ids["T-10426"], op.Fields{"external_ref": "WO-7"}))
+	s.settle(func(op.Op) wire.Result {
+		return wire.Result{Outcome: op.Rejected, Code: op.CodeDuplicateRef, Field: "external_ref", Message: "WO-7 belongs to T-10377 already."}
+	})
+	s.must(s.db.EditTask(s.ctx(), ids["T-10425"], op.Fields{"title": "Fire doors, floors 1 to 9"}))
+	s.settle(func(o op.Op) wire.Result { return s.lost(o, op.Fields{"title": "Fire doors, floors 1 to 6"}) })
+	s.must(s.db.EditTask(s.ctx(), ids["T-10398"], op.Fields{"asset": "Fan 3"}))
+	s.settle(func(o op.Op) wire.Result {
+		if o.Entity != ids["T-10398"] {
+			return wire.Result{Outcome: op.Rejected, Code: op.CodeDuplicateRef, Field: "external_ref", Message: "WO-7 belongs to T-10377 already."}
+		}
+		s.v++
+		rec, err := s.db.Record(s.ctx(), op.Task, o.Entity)
+		s.must(err)
+		state := rec.Fields.Clone()
+		state["id"], state["version"], state["updated_at"], state["deleted"], state["crew"], state["priority"] = o.Entity, s.v, ms(s.now), false, crew, "low"
+		return wire.Result{Outcome: op.Applied, Version: s.v, ServerState: state, By: "dora"}
+	})
+}
+
+// The picture in the README is a frame of these, without its empty lines.
+func TestThePictureInTheReadme(t *testing.T) {
+	frame, err := os.ReadFile(filepath.Join("testdata", "picture-80x24.golden"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "```\n" + regexp.MustCompile(`\n{3,}`).ReplaceAllString(string(frame), "\n\n") + "```\n"
+	path := filepath.Join("..", "README.md")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	picture := regexp.MustCompile("(?s)```\\n.*?```\\n")
+	if got := picture.FindString(string(text)); got == want {
+		return
+	}
+	if *update {
+		at := picture.FindStringIndex(string(text))
+		if err := os.WriteFile(path, []byte(string(text[:at[0]])+want+string(text[at[1]:])), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	t.Errorf("the README shows another picture than %s (go test ./tui -update puts it in)", want)
 }
 
 // tried is a Monday with a note that the server did not answer for.
