@@ -99,7 +99,7 @@ func foreign(tx *sqlite.Tx, serverID string) error {
 }
 
 func keepFile(path, text string) error {
-	return writeDurably(path, func(w io.Writer) error {
+	return writeDurably(path, os.Rename, func(w io.Writer) error {
 		_, err := io.WriteString(w, text)
 		return err
 	})

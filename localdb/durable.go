@@ -3,14 +3,33 @@ package localdb
 import (
 	"bufio"
 	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
 
+// NameNew gives a file its name, unless something has that name already: then it
+// is fs.ErrExist and nothing is touched, whoever else makes files there meanwhile.
+func NameNew(temp, path string) error {
+	err := os.Link(temp, path)
+	switch {
+	case err == nil:
+		return os.Remove(temp)
+	case errors.Is(err, fs.ErrExist):
+		return err
+	}
+	// A file system without second names (FAT): nothing there does both in one.
+	if _, there := os.Lstat(path); there == nil {
+		return fmt.Errorf("name %s: %w", path, fs.ErrExist)
+	}
+	return os.Rename(temp, path)
+}
+
 // writeDurably writes a whole file (mode 0600), or none: under another name first,
-// synced, renamed, and the folder synced.
-func writeDurably(path string, write func(io.Writer) error) error {
+// synced, given its name by os.Rename or by [NameNew], and the folder synced.
+func writeDurably(path string, name func(temp, path string) error, write func(io.Writer) error) error {
 	f, err := os.CreateTemp(filepath.Dir(path), ".punchlist-*") // mode 0600
 	if err != nil {
 		return err
@@ -27,7 +46,7 @@ func writeDurably(path string, write func(io.Writer) error) error {
 	if err = errors.Join(err, f.Close()); err != nil {
 		return err
 	}
-	if err := os.Rename(f.Name(), path); err != nil {
+	if err := name(f.Name(), path); err != nil {
 		return err
 	}
 	return syncFolder(path)

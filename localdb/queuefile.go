@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 
 	"example.com/punchlist/localdb/sqlite"
@@ -57,8 +58,9 @@ type queuedOp struct {
 // says does not change any more. progress, where there is one, hears how many
 // changes were written. In a database that is open for looking only nothing is marked.
 func (db *DB) ExportQueue(ctx context.Context, path string, progress func(done, of int)) (QueueFile, error) {
+	there := &Error{Message: fmt.Sprintf("there is a file %q already; it may hold work that is nowhere else", path), Hint: "name a new file"}
 	if _, err := os.Lstat(path); err == nil {
-		return QueueFile{}, &Error{Message: fmt.Sprintf("there is a file %q already; it may hold work that is nowhere else", path), Hint: "name a new file"}
+		return QueueFile{}, there
 	}
 	mark := func(query string, args ...any) error {
 		if db.sql.ReadOnly() {
@@ -79,12 +81,15 @@ func (db *DB) ExportQueue(ctx context.Context, path string, progress func(done, 
 	}
 	var head QueueFile
 	var last int64
-	err := writeDurably(path, func(w io.Writer) error {
+	err := writeDurably(path, NameNew, func(w io.Writer) error {
 		return db.sql.Read(ctx, func(tx *sqlite.Tx) (err error) {
 			head, last, err = db.writeQueue(ctx, tx, &checkedLines{w: w}, where, progress)
 			return err
 		})
 	})
+	if errors.Is(err, fs.ErrExist) { // it came meanwhile
+		return QueueFile{}, there
+	}
 	if err != nil {
 		return head, fmt.Errorf("export unsent work: %w", err)
 	}

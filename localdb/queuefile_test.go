@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -292,6 +293,27 @@ func TestADamagedFileIsNamedByLineAndNothingIsTaken(t *testing.T) {
 	}
 }
 
+// What might never end, or keep others waiting, is not read under the lock.
+func TestAFileIsReadBeforeTheDatabaseIsLocked(t *testing.T) {
+	a := busy(t)
+	path := a.export()
+	b := enrolled(t, "d2", "ann", "s1")
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	b.must(syscall.Mkfifo(pipe, 0o600))
+	for _, name := range []string{pipe, t.TempDir(), os.DevNull} {
+		var e *localdb.Error
+		if _, err := b.ImportQueue(b.ctx, name, nil); !errors.As(err, &e) || !strings.Contains(e.Message, "is no file") || e.Hint == "" {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	whole, err := os.ReadFile(path)
+	b.must(err)
+	b.must(os.WriteFile(path, whole[:len(whole)-30], 0o600))
+	if _, err := b.ImportQueue(b.ctx, path, func(int, int) { t.Error("a change of a damaged file was looked at under the lock") }); err == nil {
+		t.Error("a damaged file was taken")
+	}
+}
+
 func TestAnExportNeverTouchesAnotherFileAndCountsOnlyWhenItIsWhole(t *testing.T) {
 	f := busy(t)
 	path := f.export()
@@ -306,6 +328,19 @@ func TestAnExportNeverTouchesAnotherFileAndCountsOnlyWhenItIsWhole(t *testing.T)
 	f.add("Later")
 	if f.unexported() != 1 {
 		t.Errorf("%d changes are in no file", f.unexported())
+	}
+	late := filepath.Join(t.TempDir(), "late.json") // somebody else's file of that name, made while this one is written
+	_, err = f.ExportQueue(f.ctx, late, func(done, _ int) {
+		if done == 1 {
+			f.must(os.WriteFile(late, []byte("theirs"), 0o600))
+		}
+	})
+	var e *localdb.Error
+	if after, _ := os.ReadFile(late); !errors.As(err, &e) || string(after) != "theirs" {
+		t.Errorf("a file that came meanwhile was replaced: %v", err)
+	}
+	if left, _ := filepath.Glob(filepath.Join(filepath.Dir(late), ".*")); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
 	}
 	if _, err := f.ExportQueue(f.ctx, filepath.Join(t.TempDir(), "none", "work.json"), nil); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("into a folder that is not there: %v", err)

@@ -28,29 +28,64 @@ type QueueImport struct {
 // maxQueueLine bounds one line: an op, its previous values and what is around them.
 const maxQueueLine = 4*op.MaxOpBytes + 64<<10
 
+// maxQueueFile bounds a whole file, which is held in memory while it is taken in:
+// more than a million changes of the usual size.
+const maxQueueFile = 1 << 30
+
 // ImportQueue takes a file that [DB.ExportQueue] wrote into this laptop's queue:
 // all of it, or nothing. The changes keep their ids, so that none takes effect
 // twice, from wherever else it is sent too; what this laptop sent, or has in its
 // queue, is left as it is. Work of another person or for another server is
 // refused. Changes that were imported cannot be undone as actions. Errors that
-// speak of the file: *[Error], with the line.
+// speak of the file: *[Error], with the line. The file is read and checked to its
+// end before the database is locked: a slow disk keeps nobody else waiting.
 func (db *DB) ImportQueue(ctx context.Context, path string, progress func(done, of int)) (QueueImport, error) {
-	f, err := os.Open(path)
+	text, err := readQueueFile(path)
 	if err != nil {
-		return QueueImport{}, fmt.Errorf("import unsent work: %w", err)
+		return QueueImport{}, err
 	}
-	defer f.Close()
+	none := func(queuedOp, int, int) error { return nil }
+	if err := eachExported(ctx, text, QueueFile.readable, none); err != nil {
+		return QueueImport{}, err
+	}
 	var out QueueImport
 	err = db.sql.Write(ctx, func(tx *sqlite.Tx) error {
-		in := &queueReader{lines: bufio.NewReaderSize(f, 64<<10)}
 		q := queueTaker{tx: tx, here: db.clock().BootID, touched: map[recordRef]bool{}}
-		if err := q.take(ctx, in, progress); err != nil {
-			return err
+		err := eachExported(ctx, text, q.fits, func(o queuedOp, done, of int) error {
+			if progress != nil {
+				progress(done, of)
+			}
+			return q.op(o)
+		})
+		if err == nil {
+			err = q.finish()
 		}
 		out = q.out
-		return nil
+		return err
 	})
-	return out, err
+	if err != nil {
+		return QueueImport{}, err
+	}
+	return out, nil
+}
+
+// readQueueFile reads a file whole. What is no file (a pipe, a device) is refused
+// before it is opened: reading from it might never end.
+func readQueueFile(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("import unsent work: %w", err)
+	case !info.Mode().IsRegular():
+		return nil, &Error{Message: fmt.Sprintf("%q is no file", path), Hint: "name a file that punchlist queue export wrote"}
+	case info.Size() > maxQueueFile:
+		return nil, &Error{Message: fmt.Sprintf("%q is larger than any file of unsent work", path), Hint: "name a file that punchlist queue export wrote"}
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("import unsent work: %w", err)
+	}
+	return text, nil
 }
 
 // queueReader reads a file of unsent work line by line.
@@ -106,16 +141,18 @@ type queueTaker struct {
 	out     QueueImport
 }
 
-func (q *queueTaker) take(ctx context.Context, in *queueReader, progress func(done, of int)) error {
-	head := &q.out.File
-	if err := in.next(head); err != nil {
+// eachExported walks through a file of unsent work: its head first, then each change.
+func eachExported(ctx context.Context, text []byte, fits func(QueueFile) error, each func(o queuedOp, done, of int) error) error {
+	in := &queueReader{lines: bufio.NewReaderSize(bytes.NewReader(text), 64<<10)}
+	var head QueueFile
+	if err := in.next(&head); err != nil {
 		if errors.Is(err, io.EOF) {
 			in.line = 1
 			err = in.fault(errors.New("it is empty"))
 		}
 		return err
 	}
-	if err := q.fits(*head); err != nil {
+	if err := fits(head); err != nil {
 		return err
 	}
 	for done := 1; ; done++ {
@@ -128,25 +165,38 @@ func (q *queueTaker) take(ctx context.Context, in *queueReader, progress func(do
 			if done <= head.Count {
 				return &Error{Message: fmt.Sprintf("the file breaks off behind line %d: %d of its %d changes are missing", in.line, head.Count-done+1, head.Count), Hint: "nothing was taken; fetch or export the file again"}
 			}
-			return q.finish()
+			return nil
 		}
 		if err == nil {
 			err = o.check(in)
 		}
 		if err == nil {
-			err = q.op(o)
+			err = each(o, done, head.Count)
 		}
 		if err != nil {
 			return err
 		}
-		if progress != nil {
-			progress(done, head.Count)
-		}
 	}
+}
+
+func refuseFile(hint, format string, args ...any) error {
+	return &Error{Message: op.Clean(fmt.Sprintf(format, args...), false), Hint: hint}
+}
+
+// readable refuses what this program cannot read, whoever's work it is.
+func (h QueueFile) readable() error {
+	switch {
+	case h.Punchlist != "queue":
+		return refuseFile("punchlist queue export FILE writes one", "this is no file of unsent work")
+	case h.Format != queueFormat || h.Schema > op.Schema:
+		return refuseFile("install the newest punchlist on this laptop", "a newer punchlist wrote this file")
+	}
+	return nil
 }
 
 // fits refuses work that is not this laptop's to send.
 func (q *queueTaker) fits(h QueueFile) error {
+	q.out.File = h
 	dev, err := loadDevice(q.tx)
 	if err != nil {
 		return err
@@ -155,24 +205,17 @@ func (q *queueTaker) fits(h QueueFile) error {
 	if err := q.tx.Scan([]any{&rebasing}, "SELECT rebasing FROM device"); err != nil {
 		return err
 	}
-	refuse := func(hint, format string, args ...any) error {
-		return &Error{Message: op.Clean(fmt.Sprintf(format, args...), false), Hint: hint}
-	}
 	switch {
-	case h.Punchlist != "queue":
-		return refuse("punchlist queue export FILE writes one", "this is no file of unsent work")
-	case h.Format != queueFormat || h.Schema > op.Schema:
-		return refuse("install the newest punchlist on this laptop", "a newer punchlist wrote this file")
 	case h.DeviceID != "" && dev.ID == "":
-		return refuse("punchlist enroll, then import it again", "this is the work of %s for the server %s, and this laptop has not joined it", h.User, h.ServerURL)
+		return refuseFile("punchlist enroll, then import it again", "this is the work of %s for the server %s, and this laptop has not joined it", h.User, h.ServerURL)
 	case h.DeviceID != "" && h.ServerID != dev.ServerID:
-		return refuse("import it on a laptop of that server", "this work is for the server %s; this laptop belongs to %s", h.ServerURL, dev.ServerURL)
+		return refuseFile("import it on a laptop of that server", "this work is for the server %s; this laptop belongs to %s", h.ServerURL, dev.ServerURL)
 	case h.DeviceID != "" && h.User != dev.User:
-		return refuse("import it on a laptop of "+h.User, "this is the work of %s; what this laptop sends goes out in the name of %s", h.User, dev.User)
+		return refuseFile("import it on a laptop of "+h.User, "this is the work of %s; what this laptop sends goes out in the name of %s", h.User, dev.User)
 	case dev.Role == op.Viewer:
-		return refuse("ask the office for the role technician", "your account may only look")
+		return refuseFile("ask the office for the role technician", "your account may only look")
 	case rebasing:
-		return refuse("punchlist sync, then import it again", "this laptop is fetching everything anew from a restored server")
+		return refuseFile("punchlist sync, then import it again", "this laptop is fetching everything anew from a restored server")
 	}
 	return nil
 }

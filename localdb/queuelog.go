@@ -202,7 +202,7 @@ func (l *queueLog) rewrite(tx *sqlite.Tx, mark logMark, differs bool) error {
 			return err
 		}
 	}
-	err := writeDurably(l.path, func(w io.Writer) error {
+	err := writeDurably(l.path, os.Rename, func(w io.Writer) error {
 		if err := writeRows(tx, w, "IS NOT NULL"); err != nil {
 			return err
 		}

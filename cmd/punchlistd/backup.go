@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"example.com/punchlist/cmd/cli"
+	"example.com/punchlist/localdb"
 	"example.com/punchlist/sync/server"
 	"example.com/punchlist/sync/server/sqlitestore"
 )
@@ -42,13 +43,14 @@ func (a *app) backup(ctx context.Context, to string) error {
 	if _, err := os.Stat(from); err != nil {
 		return &server.Fault{Message: "there is no database at " + from, Cure: "name it with --db"}
 	}
+	there := &server.Fault{Message: fmt.Sprintf("there is a file %q already", to), Cure: "name a new one"}
 	if _, err := os.Lstat(to); err == nil {
-		return &server.Fault{Message: fmt.Sprintf("there is a file %q already", to), Cure: "name a new one"}
+		return there
 	}
 	m := a.Meter(time.Second)
 	defer m.End()
 	m.Say("Writing the backup")
-	err := inPlace(to, func(temp string) error {
+	err := inPlace(to, localdb.NameNew, func(temp string) error {
 		store, err := sqlitestore.Open(ctx, from)
 		if err != nil {
 			return openFault(err)
@@ -60,6 +62,9 @@ func (a *app) backup(ctx context.Context, to string) error {
 		return sqlitestore.Check(ctx, temp)
 	})
 	m.End()
+	if errors.Is(err, fs.ErrExist) { // it came meanwhile
+		return there
+	}
 	if err != nil {
 		return fmt.Errorf("back up: %w", err)
 	}
@@ -75,8 +80,9 @@ func (a *app) backup(ctx context.Context, to string) error {
 }
 
 // inPlace lets a file (mode 0600) be written under another name, makes it safe
-// on the disk, and gives it its name: a half-written one never has it.
-func inPlace(path string, write func(temp string) error) error {
+// on the disk, and gives it its name (os.Rename, [localdb.NameNew]): a
+// half-written one never has it.
+func inPlace(path string, name func(temp, path string) error, write func(temp string) error) error {
 	dir := filepath.Dir(path)
 	f, err := os.CreateTemp(dir, ".punchlistd-*")
 	if err != nil {
@@ -97,7 +103,7 @@ func inPlace(path string, write func(temp string) error) error {
 	if err := syncPath(temp); err != nil {
 		return err
 	}
-	if err := os.Rename(temp, path); err != nil {
+	if err := name(temp, path); err != nil {
 		return err
 	}
 	return syncPath(dir)
@@ -144,7 +150,7 @@ func (a *app) restore(ctx context.Context, from, to string) error {
 	}
 	m.Say("Putting the backup in its place")
 	aside := ""
-	err := inPlace(to, func(temp string) (err error) {
+	err := inPlace(to, os.Rename, func(temp string) (err error) {
 		if err = copyFile(from, temp); err != nil { // the disk may be full: all is as it was
 			return err
 		}
@@ -205,24 +211,33 @@ func setAside(ctx context.Context, path string, now time.Time) (string, error) {
 	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
 		return "", nil
 	}
-	aside := path + "." + now.Format("20060102-150405")
-	for n := 2; ; n++ {
-		if _, err := os.Lstat(aside); errors.Is(err, fs.ErrNotExist) {
-			break
-		}
-		aside = fmt.Sprintf("%s.%s-%d", path, now.Format("20060102-150405"), n)
-	}
 	if store, err := sqlitestore.Open(ctx, path); err == nil { // a damaged one is kept as it is, with its log
 		if err := store.Close(); err != nil {
 			return "", err
 		}
 	}
+	// The logs go first, and never over a file that is there.
+	base := path + "." + now.Format("20060102-150405")
+	aside := base
+	for n := 2; taken(aside); n++ {
+		aside = fmt.Sprint(base, "-", n)
+	}
 	for _, tail := range []string{"-wal", "-shm", "-journal", ""} {
-		if err := os.Rename(path+tail, aside+tail); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := localdb.NameNew(path+tail, aside+tail); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return "", err
 		}
 	}
 	return aside, nil
+}
+
+// taken tells whether something has the name of a database, or of one of its logs.
+func taken(path string) bool {
+	for _, tail := range []string{"", "-wal", "-shm", "-journal"} {
+		if _, err := os.Lstat(path + tail); err == nil {
+			return true
+		}
+	}
+	return false
 }
 
 func copyFile(from, to string) error {
