@@ -68,6 +68,9 @@ func TestImportNamesBadRows(t *testing.T) {
 	out, errs, code := typed(t, db, text, "import", "-")
 	wantRun(t, "import", errs, code, 1, `line 2, column 3 (due_at): due_at: "soon" is no time`, "line 4, column 2 (title): is empty",
 		"punchlist: nothing was imported: 2 rows are bad", "Try: --skip-bad")
+	if strings.Count(errs, "is no time") != 1 {
+		t.Errorf("a bad row is named more than once:\n%s", errs)
+	}
 	if !strings.Contains(out, "3 rows: 2 bad") {
 		t.Errorf("stdout: %s", out)
 	}

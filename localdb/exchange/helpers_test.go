@@ -171,6 +171,9 @@ func wantNothing(t *testing.T, p *exchange.Plan) {
 // shared opens a real data set that lies beside the project, or skips.
 func shared(t *testing.T, name string) *os.File {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("whole data sets take their time")
+	}
 	f, err := os.Open(filepath.Join("..", "..", "..", "shared", "data", name))
 	if err != nil {
 		t.Skip("the data sets are not here: ", err)

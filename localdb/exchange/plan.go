@@ -131,7 +131,7 @@ func (p *Plan) Err() error {
 		return nil
 	}
 	return cure("--skip-bad imports the good rows; or mend the file, the mapping or --values and import again",
-		"nothing was imported: %s, the first: %s", count(len(p.Bad), "row is bad", "rows are bad"), p.Bad[0].Error())
+		"nothing was imported: %s", count(len(p.Bad), "row is bad", "rows are bad"))
 }
 
 // Write makes the plan true: all of it in one transaction, or nothing.
