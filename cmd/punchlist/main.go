@@ -31,10 +31,5 @@ func main() {
 // run starts the program as main does.
 func run(ctx context.Context, args []string, s cli.Streams) error {
 	a := &app{App: cli.App{Streams: s, Name: "punchlist", Version: version}, getenv: os.Getenv}
-	root := a.command()
-	root.SetArgs(args)
-	root.SetIn(s.In)
-	root.SetOut(s.Out)
-	root.SetErr(s.Err)
-	return root.ExecuteContext(ctx)
+	return a.Run(ctx, a.command(), args)
 }

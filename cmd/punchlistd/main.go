@@ -29,9 +29,5 @@ func run(ctx context.Context, args []string, s cli.Streams) error {
 	a := &app{App: cli.App{Streams: s, Name: "punchlistd", Version: version}, getenv: os.Getenv}
 	root := a.command()
 	root.AddCommand(a.loadCmd())
-	root.SetArgs(args)
-	root.SetIn(s.In)
-	root.SetOut(s.Out)
-	root.SetErr(s.Err)
-	return root.ExecuteContext(ctx)
+	return a.Run(ctx, root, args)
 }
