@@ -8,6 +8,23 @@ import (
 	"testing"
 )
 
+// makeDebs builds both packages as of a version.
+func makeDebs(t *testing.T, version string) []string {
+	t.Helper()
+	dir := t.TempDir()
+	cmd := exec.CommandContext(t.Context(), "make", "deb", "OUT="+dir)
+	cmd.Dir = ".."
+	cmd.Env = append(os.Environ(), "DEB_VERSION="+version)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("make deb: %v\n%s", err, out)
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "*.deb"))
+	if err != nil || len(files) != 2 {
+		t.Fatalf("%v, %v", files, err)
+	}
+	return files
+}
+
 // TestDebianPackages: built, installed, upgraded, removed and purged, in a root
 // of its own. It needs root, dpkg, and nfpm, which it fetches: so it runs on
 // demand (DEB=1) and not with every test.
@@ -30,38 +47,23 @@ func TestDebianPackages(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	run := func(env []string, name string, args ...string) string {
+	run := func(name string, args ...string) string {
 		t.Helper()
-		cmd := exec.CommandContext(t.Context(), name, args...)
-		cmd.Dir = ".."
-		cmd.Env = append(os.Environ(), env...)
-		out, err := cmd.CombinedOutput()
+		out, err := exec.CommandContext(t.Context(), name, args...).CombinedOutput()
 		if err != nil {
 			t.Fatalf("%s %v: %v\n%s", name, args, err, out)
 		}
 		return string(out)
 	}
-	packages := func(version string) []string {
-		out := filepath.Join(dir, version)
-		if err := os.Mkdir(out, 0o755); err != nil {
-			t.Fatal(err)
-		}
-		run([]string{"DEB_VERSION=" + version}, "make", "deb", "OUT="+out)
-		files, err := filepath.Glob(filepath.Join(out, "*.deb"))
-		if err != nil || len(files) != 2 {
-			t.Fatalf("%v, %v", files, err)
-		}
-		return files
-	}
 	dpkg := func(args ...string) {
 		t.Helper()
-		run(nil, "dpkg", append([]string{"--root=" + root, "--force-script-chrootless", "--force-depends", "--force-not-root", "--log=" + filepath.Join(dir, "log")}, args...)...)
+		run("dpkg", append([]string{"--root=" + root, "--force-script-chrootless", "--force-depends", "--force-not-root", "--log=" + filepath.Join(dir, "log")}, args...)...)
 	}
 	there := func(name string) bool {
 		_, err := os.Stat(filepath.Join(root, name))
 		return err == nil
 	}
-	dpkg(append([]string{"--install"}, packages("1.0")...)...)
+	dpkg(append([]string{"--install"}, makeDebs(t, "1.0")...)...)
 	installed := []string{"usr/bin/punchlist", "usr/bin/punchlistd", "usr/lib/systemd/system/punchlistd.service", "usr/lib/systemd/user/punchlist-sync.service", "usr/lib/sysusers.d/punchlistd.conf",
 		"etc/default/punchlistd", "usr/share/man/man1/punchlist.1.gz", "usr/share/man/man1/punchlistd-serve.1.gz", "usr/share/bash-completion/completions/punchlist"}
 	for _, name := range installed {
@@ -69,18 +71,18 @@ func TestDebianPackages(t *testing.T) {
 			t.Errorf("%s is not installed", name)
 		}
 	}
-	if out := run(nil, filepath.Join(root, "usr/bin/punchlist"), "version"); !strings.Contains(out, "SQLite 3.") {
+	if out := run(filepath.Join(root, "usr/bin/punchlist"), "version"); !strings.Contains(out, "SQLite 3.") {
 		t.Error(out)
 	}
 	settings := filepath.Join(root, "etc/default/punchlistd")
 	if err := os.WriteFile(settings, []byte("PUNCHLISTD_OPTIONS=\"--listen :8443 --tls-auto\"\n"), 0o640); err != nil {
 		t.Fatal(err)
 	}
-	dpkg(append([]string{"--install"}, packages("1.1")...)...)
+	dpkg(append([]string{"--install"}, makeDebs(t, "1.1")...)...)
 	if text, err := os.ReadFile(settings); err != nil || !strings.Contains(string(text), ":8443") {
 		t.Errorf("the upgrade lost the settings: %v\n%s", err, text)
 	}
-	if out := run(nil, "dpkg-query", "--root="+root, "--show", "punchlistd"); !strings.Contains(out, "1.1") {
+	if out := run("dpkg-query", "--root="+root, "--show", "punchlistd"); !strings.Contains(out, "1.1") {
 		t.Error(out)
 	}
 	dpkg("--remove", "punchlist", "punchlistd")
