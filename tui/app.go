@@ -94,6 +94,7 @@ type App struct {
 
 	said   string // about the last key; until the next one
 	undone bool   // the summary that comes next follows an undo
+	undos  int    // how many are under way: others may tell of what they open before they end
 	notice string // somebody must see this: until a key is pressed where nothing is typed
 	unread bool   // it is one that the database keeps until it was read
 
@@ -236,7 +237,9 @@ func (a *App) written(msg writtenMsg) tea.Cmd {
 	if msg.err != nil {
 		a.say(explain(msg.err))
 	}
-	a.undone = msg.undid
+	if a.undone = msg.undid; msg.undid {
+		a.undos--
+	}
 	if msg.sum.err == nil {
 		a.heard(msg.sum)
 	}
@@ -275,7 +278,7 @@ func (a *App) heard(msg summaryMsg) {
 	}
 	switch before := a.sum; {
 	case !a.sumKnown:
-	case a.undone: // what stands open again is no news
+	case a.undone || a.undos > 0: // what stands open again is no news
 	case msg.opened != nil:
 		a.notice = a.conflictNotice(msg.opened[:min(len(msg.opened), max(1, msg.sum.Conflicts-before.Conflicts))])
 	case msg.sum.Parked > before.Parked:

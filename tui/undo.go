@@ -13,6 +13,7 @@ func (a *App) undo(turn func(*localdb.DB, context.Context) (localdb.Undone, erro
 	if !a.canWrite() {
 		return nil
 	}
+	a.undos++
 	db, summary := a.o.DB, a.summary()
 	return a.awaited(a.run(func(ctx context.Context) tea.Msg {
 		done, err := turn(db, a.jobs.lasting)

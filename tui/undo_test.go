@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"example.com/punchlist/sync/op"
+	tea "github.com/charmbracelet/bubbletea"
 )
 
 func TestUndoAndRedoSayWhat(t *testing.T) {
@@ -75,4 +76,35 @@ func TestANoteThatWasSentStays(t *testing.T) {
 		t.Errorf("%d notes", n)
 	}
 	s.keys("u").sees("Undone: Set T-10423 to on hold.")
+}
+
+// TestWhatUndoOpensIsNoNews, also when the watcher of the file is quicker than the
+// undo's own answer.
+func TestWhatUndoOpensIsNoNews(t *testing.T) {
+	s := newStory(t)
+	conflicted(s)
+	s.open(80, 24).online().keys("X", "m").sees("Yours it is")
+	_, cmd := s.app.Update(keyOf("u"))
+	answers := answersOf(cmd)
+	s.changed()
+	for _, msg := range answers {
+		s.send(msg)
+	}
+	s.sees("Undone: ", "2 conflicts").seesNot("lost to a newer one")
+}
+
+// answersOf does what a command does, and keeps what it says.
+func answersOf(cmd tea.Cmd) (out []tea.Msg) {
+	if cmd == nil {
+		return nil
+	}
+	msg := cmd()
+	batch, several := msg.(tea.BatchMsg)
+	if !several {
+		return []tea.Msg{msg}
+	}
+	for _, c := range batch {
+		out = append(out, answersOf(c)...)
+	}
+	return out
 }
