@@ -70,6 +70,9 @@ func TestNaturalNames(t *testing.T) {
 	}
 	w.file("lift.csv", "title,external_ref,Car,Doors\nInspect the lift,L-1,o,o\n")
 	w.laptop("a", "import", "lift.csv", "--item", "Car", "--item", "Doors", "--item-values", "o=open")
+	if got := w.laptop("a", "list", "wo-1"); !strings.Contains(got, "Check the pump  (ref WO-1)") {
+		t.Errorf("a search does not say why: %s", got)
+	}
 	w.laptop("a", "status", "L-1", "start")
 	w.laptop("a", "check", "L-1", "1", "done")
 	w.refused(1, []string{`"other" needs a few words`, "Try: punchlist status L-1 hold --reason other"}, "punchlist", "--db", "a.db", "status", "L-1", "hold", "--reason", "other")

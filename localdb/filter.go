@@ -127,7 +127,7 @@ func term(w word, now time.Time, me string) (string, []any, error) {
 	case key == "site":
 		return inTerm("(SELECT s.code FROM sites s WHERE s.id = t.site_id)", values)
 	case key == "tag":
-		return `coalesce(json_extract(t.extra, '$."tag.' || ? || '"'), 0) = 1`, []any{strings.ToLower(value)}, nil
+		return tagTerm(values)
 	case strings.HasPrefix(key, op.CustomPrefix):
 		return `CAST(json_extract(t.extra, '$."' || ? || '"') AS TEXT) = ? COLLATE NOCASE`, []any{name, value}, nil
 	case key == "assignee":
@@ -154,6 +154,14 @@ func term(w word, now time.Time, me string) (string, []any, error) {
 func searchTerm(text string) (string, []any, error) {
 	text = strings.ToLower(op.Clean(text, false))
 	return "instr(t.search, ?) > 0 OR t.site_id IN (SELECT id FROM sites WHERE instr(search, ?) > 0)", []any{text, text}, nil
+}
+
+func tagTerm(values []string) (string, []any, error) {
+	parts, args := make([]string, len(values)), make([]any, len(values))
+	for i, v := range values {
+		parts[i], args[i] = `coalesce(json_extract(t.extra, '$."tag.' || ? || '"'), 0) = 1`, strings.ToLower(v)
+	}
+	return strings.Join(parts, " OR "), args, nil
 }
 
 func inTerm(column string, values []string) (string, []any, error) {

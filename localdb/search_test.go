@@ -93,3 +93,23 @@ func TestSearchFindsTheSameWithTheIndexAndWithout(t *testing.T) {
 		}
 	})
 }
+
+// A line of the list tells why a search found it, where it does not show it itself.
+func TestFoundElsewhere(t *testing.T) {
+	f := newFixture(t)
+	site, err := f.Do(f.ctx, localdb.Change{Kind: op.Site, Action: op.Insert, Fields: op.Fields{"code": "BLD22", "name": "Mill Lane", "address": "Harbour Sq 33", "city": "Münster"}})
+	f.must(err)
+	f.add("Pump check", "site_id", site.IDs[0], "asset", "B-2 Viessmann", "contact_name", "Ms Bell", "external_ref", "R-1", "description", "First line.\nA long way round behind the last house of the village, bring the ladder and the torch, all of it.")
+	for words, want := range map[string]string{
+		"pump": "", "bld22": "", "": "", "status:pending": "", "mill": "site Mill Lane", "pump mill": "site Mill Lane", "harbour": "at Harbour Sq 33", "MÜNSTER": "at Münster", "viess": "asset B-2 Viessmann",
+		"bell": "contact Ms Bell", "r-1": "ref R-1", "first": "says First line.", "ladder": "says …bring the ladder and the torch, all of it.", `"ms bell"`: "contact Ms Bell", "-nothing lane": "site Mill Lane",
+	} {
+		filter, err := localdb.ParseFilter(words, f.Time(), "ann")
+		f.must(err)
+		page, err := f.Tasks(f.ctx, localdb.Query{Filter: filter})
+		f.must(err)
+		if len(page.Rows) != 1 || page.Rows[0].Found != want {
+			t.Errorf("%q: %d rows, found %q, want %q", words, len(page.Rows), page.Rows[0].Found, want)
+		}
+	}
+}

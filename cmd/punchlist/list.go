@@ -99,13 +99,13 @@ func (a *app) list(ctx context.Context, db *localdb.DB, f localdb.Filter) error 
 	case shown == 0 && f.String() == "":
 		a.Note("No tasks on this laptop yet.\nTry: punchlist add 'Check the pump', or punchlist enroll, or punchlist demo")
 	case shown == 0:
-		a.Note("No task fits %q.", f.String())
+		a.Note("No task fits %q.\nTry: punchlist list", f.String())
 	}
 	return nil
 }
 
 // marks stand for what became of a task's changes; they are the screen's badges.
-var marks = map[localdb.Badge]string{localdb.BadgeSent: " ", localdb.BadgePending: "+", localdb.BadgeParked: "!", localdb.BadgeConflict: "≠"}
+var marks = map[localdb.Badge]string{localdb.BadgeSent: " ", localdb.BadgePending: "+", localdb.BadgeParked: "!", localdb.BadgeConflict: "≠", localdb.BadgeMerged: "="}
 
 func taskLine(r localdb.TaskRow) string {
 	due := ""
@@ -119,7 +119,11 @@ func taskLine(r localdb.TaskRow) string {
 	if prio == "normal" {
 		prio = ""
 	}
-	return marks[r.Sync] + " " + strings.TrimRight(strings.Join([]string{pad(r.Number, 9), pad(string(r.Status), 11), pad(prio, 9), pad(due, 16), pad(r.SiteCode, 10), op.Clean(r.Title, false)}, " "), " ")
+	title := op.Clean(r.Title, false)
+	if r.Found != "" { // why a search found it
+		title += "  (" + op.Clean(r.Found, false) + ")"
+	}
+	return marks[r.Sync] + " " + strings.TrimRight(strings.Join([]string{pad(r.Number, 9), pad(string(r.Status), 11), pad(prio, 9), pad(due, 16), pad(r.SiteCode, 10), title}, " "), " ")
 }
 
 // pad cuts or fills a text to a width in cells.
