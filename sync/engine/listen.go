@@ -197,10 +197,14 @@ func (l *loop) onHushed(err error) {
 	}
 }
 
-// beSilent asks nothing of the server for as long as it wants to be left alone.
+// beSilent asks nothing of the server for as long as it wants to be left alone. A
+// round that runs is given up: what it sent without an answer goes again.
 func (l *loop) beSilent(wait time.Duration) {
 	l.floor = max(l.floor, l.now()+min(wait, maxRetryAfter).Milliseconds())
 	l.due, l.ears.due = max(l.due, l.floor), max(l.ears.due, l.floor)
+	if l.cancel != nil {
+		l.cancel()
+	}
 }
 
 // listenAfter opens or closes the ears after a round, and looks what was heard

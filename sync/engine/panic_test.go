@@ -90,7 +90,9 @@ func (s *burstEars) Listen(context.Context, func(wire.Poke)) error {
 	panic("boom")
 }
 
-func (s *burstEars) Await(context.Context, wire.Self, string, time.Duration) (bool, error) { panic("boom") }
+func (s *burstEars) Await(context.Context, wire.Self, string, time.Duration) (bool, error) {
+	panic("boom")
+}
 
 func TestAPanicWhileListeningEndsTheStream(t *testing.T) {
 	inBench(t, func(b *bench) {

@@ -43,7 +43,7 @@ func (c *chaos) reign(lasts int64) {
 		l := pick(c.dice, c.w.laptops)
 		switch n := c.dice.n(100); {
 		case n < 34:
-			c.killLaptop(l)
+			c.killLaptop(l, pick(c.dice, laptopPoints))
 		case n < 48:
 			c.killServer()
 		case n < 53:
@@ -73,12 +73,11 @@ func (c *chaos) reign(lasts int64) {
 	}
 }
 
-var laptopPoints = []string{"", "clock", "before settle", "after settle", "before apply", "after apply", "before push", "after push", "before freeze", "after freeze", "before reset", "after reset"}
+var laptopPoints = []string{"", "clock", "before settle", "after settle", "before apply", "after apply", "before push", "after push", "before freeze", "after freeze", "before reset", "after reset", "before renew", "after renew"}
 
 // killLaptop sets a trap at a point, or kills at once; the program is started
 // again a little later.
-func (c *chaos) killLaptop(l *laptop) {
-	where := pick(c.dice, laptopPoints)
+func (c *chaos) killLaptop(l *laptop, where string) {
 	patience := c.dice.span(2, 25) * second
 	r, done := l.using()
 	done()
@@ -245,12 +244,20 @@ func (c *chaos) kick(l *laptop) {
 
 // night: everybody sleeps. The machines that are on are suspended.
 func (c *chaos) night() {
+	// Tokens are renewed when people wake: somebody's program may be killed then.
+	l, where := pick(c.dice, c.w.laptops), pick(c.dice, []string{"", "before renew", "after renew"})
+	l.mu.Lock()
+	l.trap = where
+	l.mu.Unlock()
 	c.w.night(c.dice.span(6, 60) * hour)
 	c.w.note("world", "a night passed")
 	c.w.count("nights")
 	for _, l := range c.w.laptops {
 		c.w.sleep(c.dice, c.dice.span(100, 1500))
 		l.resumed()
+	}
+	if where != "" {
+		c.killLaptop(l, where)
 	}
 }
 

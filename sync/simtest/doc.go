@@ -17,14 +17,17 @@
 // Held here, by the names that failures carry: I1 (saved is on the disk), I9 (of
 // two programs on one file one sends, the other takes over, and nobody is told of
 // a lock), I12 and I13 (once, whole), I14 (order), I15 to I19 (everybody sees the
-// same, nothing skipped, hidden or turned back; the server's digest is that of its
-// records, and nothing ever has to be put right on a laptop), I20 to I23 (fields, deletions, conflicts told to both sides with both
-// values and no false one), I24 and I25 (clocks and liars), I26 (a try within five
-// seconds of waking), I27 to I30 (poison, liveness, no tight loop), I32
-// (strangers), I35 (a restored server, grown past its old end or not, is found out
-// before it applies or tells anything, and all that is held anywhere comes back
-// once), I37 and I38 (revocation), G23 (nobody behind for 30 seconds while all is
-// well), and of the fault list F80 (a laptop's old data put back over later work).
+// same, nothing skipped, hidden or turned back; the server's digest is that of
+// its records, and nothing ever has to be put right on a laptop), I20 to I23
+// (fields, deletions, conflicts told to both sides with both values and no false
+// one), I24 and I25 (clocks and liars), I26 (a try within five seconds of
+// waking), I27 to I30 (poison, liveness, no tight loop), I32 (strangers), I35 (a
+// restored server, grown past its old end or not, is found out before it applies
+// or tells anything, and all that is held anywhere comes back once), I37 and I38
+// (revocation), I36 (a renewed token, the answer lost or the program killed,
+// keeps nobody out), G23 (nobody behind for 30 seconds while all is well, nor for
+// two who listens to pokes), and of the fault list F80 (a laptop's old data put
+// back over later work).
 //
 // Held in a milder form than one might wish: order (I14) is that of a record, for
 // of a task and what hangs on it one may overtake the other where the server fails
@@ -37,10 +40,9 @@
 // back comes later. Between waking and being
 // told of it (I26) lie up to two seconds, which package reach has tests for.
 //
-// Not here: pokes and the long poll (the laptops ask every 20 seconds), a
-// laptop's data at work on two machines at once (F79), tombstones that the server
-// forgot, renewed tokens, power cuts (a crash keeps
-// every byte that was written), several crews, real sockets, and PostgreSQL.
+// Not here: a laptop's data at work on two machines at once (F79), half a year's
+// absence, power cuts (a crash keeps every byte that was written), several crews,
+// real sockets, and PostgreSQL.
 //
 // Beside the histories stands [TestReplayIncidents], which replays a recorded year
 // of edits through the same parts, where the recording is there.

@@ -217,6 +217,18 @@ func (g *guard) Anew(ctx context.Context, notice string) error {
 	return err
 }
 
+// Renew: a laptop that is killed while it keeps a new token gets in all the same.
+func (g *guard) Renew(ctx context.Context, from, next string) error {
+	g.r.point("before renew")
+	if g.r.isDead() {
+		return errKilled
+	}
+	err := g.DB.Renew(ctx, from, next)
+	g.r.lap.w.count("tokens offered")
+	g.r.point("after renew")
+	return err
+}
+
 // positions reads the cursor, which is opaque to devices but not to this judge.
 func positions(cursor string) map[string]int64 {
 	var c struct{ C map[string]int64 }

@@ -8,6 +8,7 @@ import (
 	"example.com/punchlist/localdb"
 	"example.com/punchlist/sync/engine"
 	"example.com/punchlist/sync/op"
+	"example.com/punchlist/sync/reach"
 	"example.com/punchlist/sync/server"
 )
 
@@ -105,6 +106,9 @@ func (w *world) calmDown() bool {
 			return false
 		}
 	}
+	if !w.letIn(d) {
+		return false
+	}
 	// Eight rounds, or the longest backoff and a minute, whichever is later; and
 	// what a 429 or 503 asked for at the last moment.
 	cursed := w.drains(d, 6*minute+4*minute, false)
@@ -117,6 +121,39 @@ func (w *world) calmDown() bool {
 	w.hearSoon(d)
 	return w.ctx.Err() == nil
 }
+
+// letIn: whose token the server does not take any more asks the office for a new
+// invite. There must be a reason: the server was restored to the time of an older
+// token, the laptop's old data was put back, or a request with an older one arrived
+// so late that it looked like a copy's.
+func (w *world) letIn(d *dice) bool {
+	if !w.sleep(d, 2*minute) {
+		return false
+	}
+	for _, l := range w.laptops {
+		if l.shows().Reach != reach.Unauthorised {
+			continue
+		}
+		l.mu.Lock()
+		copied := l.life > 0
+		l.mu.Unlock()
+		l.link.mu.Lock()
+		late := l.link.held > tokenInFlight
+		l.link.mu.Unlock()
+		if w.book.era() == 0 && !copied && !late {
+			w.violated("I36", "%s is kept out for nothing; it shows %+v", l.name, l.shows())
+			return false
+		}
+		w.count("let in again for their token's sake")
+		if !l.enrol() {
+			return false
+		}
+	}
+	return true
+}
+
+// tokenInFlight is how late, ms, a request with an older token is no alarm yet.
+const tokenInFlight = 2 * hour
 
 // drains waits until the laptops have sent and heard everything, and no longer
 // than they may take. left tells whether something waits on which the server

@@ -263,12 +263,12 @@ func (w *world) replacedKnowingly(d *deed) bool {
 			return true
 		}
 	}
-	return (d.op.former != "" || w.laptops[max(0, d.op.lap)].life > 0) && w.replacedSince(d)
+	return (w.book.era() > 0 || w.laptops[max(0, d.op.lap)].life > 0) && w.replacedSince(d)
 }
 
-// replacedSince: what the restored server lost its own author may have replaced
-// while looking at what had come of it in the lost history; and whoever puts old
-// data back goes on from there.
+// replacedSince: where a server was restored an author may have replaced the own
+// value while looking at what had come of it in the lost history; and whoever puts
+// old data back goes on from there.
 func (w *world) replacedSince(d *deed) bool {
 	for _, f := range w.book.order {
 		if f.lap != d.op.lap || f.ref != d.op.ref || f.life == d.op.life && f.seq <= d.op.seq || f.outcome == "" || f.outcome == op.Rejected {

@@ -94,6 +94,7 @@ type link struct {
 	tries  map[tried][]int64
 	last   map[*run]int64 // when each program tried last
 	era    int            // of the server that gave the last answer to the engine
+	held   int64          // ms: how long a request was under way that arrived in the end
 	live   map[*run]int64 // since when, ms, a program's stream of pokes is open
 	breaks func()         // ends what is open when the sky changes
 	open   context.Context
@@ -395,6 +396,7 @@ func (k *trip) later(r *http.Request, body []byte, ms int64) {
 	k.w.wg.Go(func() {
 		defer k.w.onItsWay(-1)
 		if k.w.sleepOrCalm(own, ms) {
+			k.heldFor(k.w.now() - k.left)
 			resp, err := k.deliver(ctx, r, body)
 			status := 0
 			if err == nil {
@@ -403,6 +405,12 @@ func (k *trip) later(r *http.Request, body []byte, ms int64) {
 			k.w.note(k.lap.name, "late %s %d", r.URL.Path, status)
 		}
 	})
+}
+
+func (k *link) heldFor(ms int64) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.held = max(k.held, ms)
 }
 
 // cursed stands in a text on which the server fails, every time, until it is cured.
@@ -547,80 +555,3 @@ func (p *pieces) Read(b []byte) (int, error) {
 }
 
 func (p *pieces) Close() error { return nil }
-
-// nudge notes that something beside the engine's timers may call for a try; a
-// person's wish also ends the silence that the server asked for.
-func (k *link) nudge(person bool) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.nudges = append(k.nudges, time.Since(k.w.begun).Milliseconds())
-	if person {
-		clear(k.quiet)
-	}
-}
-
-// asked holds the laptop to its manners: silence when the server asked for it,
-// and no tight loop while nothing succeeds.
-func (y *way) asked(r *http.Request) {
-	k := y.link
-	boot := k.lap.clock.look().Boot
-	k.mu.Lock()
-	early := k.quiet[y.run] - boot
-	now := time.Since(k.w.begun).Milliseconds()
-	key := tried{y.run, method(r)}
-	k.tries[key] = append(k.tries[key], now)
-	k.last[y.run] = now
-	n, nudged := since(k.tries[key], now-10*minute), since(k.nudges, now-10*minute)
-	quick, called := since(k.tries[key], now-20*second), since(k.nudges, now-22*second)
-	k.mu.Unlock()
-	if quick > 10+3*called {
-		k.w.violated("I30", "%s made %d tries of %s in 20 seconds without any success, and %d reasons", k.lap.name, quick, key.method, called)
-	}
-	if early > 1500 {
-		k.w.violated("I30", "%s asked %s %d ms before the server's Retry-After had passed", k.lap.name, r.URL.Path, early)
-	}
-	if n > 80+3*nudged {
-		k.w.violated("I30", "%s made %d tries of %s in ten minutes without any success, and %d reasons", k.lap.name, n, key.method, nudged)
-	}
-}
-
-// asks tells whether a program tried since a moment, or was trying then, or was
-// asked to be silent.
-func (k *link) asks(r *run, moment int64) bool {
-	boot := k.lap.clock.look().Boot
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.last[r] >= moment-2*second || k.quiet[r] > boot
-}
-
-// method is what manners are counted by: streams apart from what asks for a page.
-func method(r *http.Request) string {
-	if r.URL.Path == wire.PathEvents {
-		return "streams"
-	}
-	return r.Method
-}
-
-func since(times []int64, from int64) int {
-	n := 0
-	for i := len(times) - 1; i >= 0 && times[i] >= from; i-- {
-		n++
-	}
-	return n
-}
-
-func (y *way) answered(r *http.Request, resp *http.Response) {
-	k := y.link
-	boot, key := k.lap.clock.look().Boot, tried{y.run, method(r)}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if resp == nil {
-		return
-	}
-	if resp.StatusCode == http.StatusOK && resp.Header.Get(wire.HeaderServer) != "" {
-		delete(k.tries, key)
-	}
-	if s, err := strconv.ParseInt(resp.Header.Get("Retry-After"), 10, 64); err == nil && resp.Header.Get(wire.HeaderServer) != "" {
-		k.quiet[y.run] = boot + min(s*second, 15*minute)
-	}
-}

@@ -58,6 +58,10 @@ func newOffice(w *world) (*office, error) {
 	return o, o.open()
 }
 
+// tokenRules let tokens be renewed after each night; not more often, for a request
+// may be under way for more than an hour.
+var tokenRules = server.TokenRules{Renew: 100 * time.Minute, Unused: 90 * 24 * time.Hour}
+
 // open starts the server on its file.
 func (o *office) open() error {
 	store, err := sqlitestore.Open(context.Background(), o.path)
@@ -71,7 +75,7 @@ func (o *office) open() error {
 		over = o.w.plant.store(o.w, over)
 	}
 	now := func() time.Time { return time.UnixMilli(o.w.now()).UTC() }
-	if s.srv, err = server.New(context.Background(), over, server.Options{Now: now, Rand: o.dice}); err != nil {
+	if s.srv, err = server.New(context.Background(), over, server.Options{Now: now, Rand: o.dice, Tokens: tokenRules}); err != nil {
 		return errors.Join(err, store.Close())
 	}
 	s.handler = s.srv.Handler()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"os"
 	"slices"
 
 	"example.com/punchlist/sync/engine"
@@ -73,6 +74,7 @@ var morePlants = []plant{
 	{name: "timer on the monotonic clock", deaf: true},
 	{name: "the digest is not kept up", store: writes(func(s *badStep) { s.change = func(e *server.Effects) { e.Leaves = nil } })},
 	{name: "looks every five minutes", poll: 5 * minute},
+	{name: "renewal forgets the old token first", local: local(func(_ *run, l *badLocal) { l.renew = forgetTokens })},
 }
 
 var allPlants = slices.Concat(plants, morePlants)
@@ -139,6 +141,26 @@ func (b *book) undismissed(list []wire.Conflict) []wire.Conflict {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return slices.DeleteFunc(list, func(c wire.Conflict) bool { return b.dismissed[c.ID] })
+}
+
+// forgetTokens leaves a laptop without a token for as long as it takes to keep the
+// new one: whoever is to be killed soon is killed then.
+func forgetTokens(b *badLocal) error {
+	path := b.r.db.Path() + ".token"
+	old, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		return err
+	}
+	for _, where := range laptopPoints[2:] {
+		b.r.point(where)
+	}
+	if b.r.isDead() {
+		return errKilled
+	}
+	return os.WriteFile(path, old, 0o600)
 }
 
 func dropDependents(b *badLocal) {

@@ -115,6 +115,7 @@ type badLocal struct {
 	apply   func(*badLocal, context.Context, wire.Changes) (int, error)
 	hear    func(*wire.Changes)
 	reset   func(*badLocal, context.Context, wire.Common) error
+	renew   func(*badLocal) error // before the new token is kept
 	settled func(*badLocal)
 }
 
@@ -172,6 +173,15 @@ func (b *badLocal) Reset(ctx context.Context, common wire.Common) error {
 		return b.reset(b, ctx, common)
 	}
 	return b.Local.Reset(ctx, common)
+}
+
+func (b *badLocal) Renew(ctx context.Context, from, next string) error {
+	if b.renew != nil {
+		if err := b.renew(b); err != nil {
+			return err
+		}
+	}
+	return b.Local.Renew(ctx, from, next)
 }
 
 func (b *badLocal) ApplyChanges(ctx context.Context, page wire.Changes) (int, error) {
