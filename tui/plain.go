@@ -265,6 +265,10 @@ func (p *Plain) call(cmd tea.Cmd) tea.Msg {
 func (p *Plain) hear() {
 	p.heed()
 	p.do(p.a.reload(true))
+	if n := p.a.sum.Tasks; p.list.bare && n > 0 {
+		p.list.bare = false
+		p.print(plural(n, "task is", "tasks are") + ` here now; "list" reads them out.`)
+	}
 }
 
 // heed takes the engine's newest status.
@@ -292,6 +296,7 @@ func (p *Plain) tell() {
 		a.notice = ""
 		p.do(a.markRead())
 	}
+	p.list.bare = p.list.bare && a.sum.Tasks == 0
 	if t := a.truthLine(); t != p.truth {
 		p.print(t)
 		p.truth = t

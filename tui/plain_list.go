@@ -20,6 +20,7 @@ type plainList struct {
 	text   string // the filter as it was written
 	rows   []localdb.TaskRow
 	from   *localdb.Key // where the next ones begin; nil: there are none
+	bare   bool         // there was no task at all
 }
 
 // show reads the list out from its first task.
@@ -33,6 +34,7 @@ func (l *plainList) show(p *Plain) {
 	if !l.next(p) {
 		return
 	}
+	l.bare = len(l.rows) == 0 && l.text == ""
 	switch {
 	case len(l.rows) > 0:
 	case l.text != "":

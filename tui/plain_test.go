@@ -285,3 +285,25 @@ func TestPlainBreaksBetweenWords(t *testing.T) {
 		}
 	}
 }
+
+// Tasks that come in after an empty list was read out are spoken of, once.
+func TestPlainSpeaksOfTheFirstTasks(t *testing.T) {
+	s := newStory(t)
+	wanted := 0
+	var out bytes.Buffer
+	in, feed := io.Pipe()
+	p := tui.NewPlain(t.Context(), s.calm(), tui.PlainOptions{In: in, Out: promptWriter{&out, func() {
+		if wanted++; wanted == 1 {
+			s.day()
+		}
+		if wanted > 3 {
+			feed.Close()
+			return
+		}
+		go io.WriteString(feed, []string{"\n", "\n", "list\n"}[wanted-1])
+	}}, Prompt: true})
+	s.must(p.Run(t.Context()))
+	if strings.Count(out.String(), `7 tasks are here now; "list" reads them out.`) != 1 || !strings.Contains(out.String(), "1  T-10398") {
+		t.Error(out.String())
+	}
+}
