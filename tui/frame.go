@@ -22,7 +22,13 @@ func (a *App) View() string {
 		return strings.Join(fit([]string{small}, a.w, a.h), "\n")
 	}
 	lines := append([]string{a.headLine()}, fit(a.body(), a.w, a.bodyHeight())...)
-	lines = fit(append(lines, a.sentence(), a.keyLine(), a.truthLine()), a.w, a.h)
+	lines = append(lines, a.sentence(), a.keyLine(), a.truthLine())
+	if a.o.ASCII { // what is being typed passes through no App.text
+		for i := range lines {
+			lines[i] = toASCII(lines[i])
+		}
+	}
+	lines = fit(lines, a.w, a.h)
 	a.cursor = placed(lines, a.top().typing())
 	return strings.Join(lines, "\n")
 }

@@ -207,3 +207,29 @@ func TestNoColorKeepsTheSelectionInSight(t *testing.T) {
 		t.Errorf("the cursor stands at %+v while one types", s.app.Cursor())
 	}
 }
+
+// TestWhatIsTypedIsASCIIToo on a terminal that shows no more, in every kind of field:
+// the text itself stays as it is.
+func TestWhatIsTypedIsASCIIToo(t *testing.T) {
+	s := newStory(t)
+	s.day()
+	s.o.ASCII = true
+	s.open(80, 24).online()
+	const text = "Müller 焼津 👩‍👩‍👧 é"
+	for _, to := range [][]string{{"/"}, {"n"}, {"a"}, {"?", "/"}, {":"}, {"jj", "e"}} {
+		s.keys(to...).keys(text)
+		checkFrame(t, s.app.View(), 80, 24)
+		for _, r := range s.frame() {
+			if r >= 0x80 {
+				t.Fatalf("%v shows %q:\n%s", to, r, s.frame())
+			}
+		}
+		s.keys("esc").keys("y", "esc", "esc")
+		s.open(80, 24).online()
+	}
+	s.keys("n", text, "enter")
+	notes := s.task(s.find("T-10398")).Notes
+	if got := notes[len(notes)-1].Fields.Text("body"); got != "Müller 焼津 👩‍👩‍👧 é" {
+		t.Errorf("the note is %q", got)
+	}
+}

@@ -173,30 +173,43 @@ func TestLooks(t *testing.T) {
 		"nocolor": func(o *tui.Options) { o.NoColor = true },
 		"ascii":   func(o *tui.Options) { o.ASCII, o.NoColor = true, true },
 	}
-	screens := map[string]func(*story){
-		"tasks":     func(s *story) { s.offlineFor(12 * time.Minute) },
-		"queue":     func(s *story) { s.offlineFor(12 * time.Minute).keys("O") },
-		"conflicts": func(s *story) { s.online().keys("X") },
-		"ready":     func(s *story) { s.free = 80 << 20; s.online().keys("R") },
-		"task":      func(s *story) { s.online().keys("jj", "enter") },
-		"checklist": func(s *story) { s.online().keys("jj", "c", "f") },
+	type drawn struct{ begin, then func(*story) }
+	screens := map[string]drawn{
+		"tasks":     {parked, func(s *story) { s.offlineFor(12 * time.Minute) }},
+		"search":    {parked, func(s *story) { s.online().keys("/", "due:someday") }},
+		"first-run": {func(*story) {}, func(s *story) { s.status(engine.Status{Reach: reach.NotEnrolled}) }},
+		"task":      {parked, func(s *story) { s.online().keys("jj", "enter") }},
+		"checklist": {parked, func(s *story) { s.online().keys("jj", "c", "f") }},
+		"status":    {parked, func(s *story) { s.online().keys("jj", "s", "4") }},
+		"note":      {parked, func(s *story) { s.online().keys("jj", "n", "Gas at the meter: 焼津", "tab") }},
+		"edit":      {parked, func(s *story) { s.online().keys("jj", "e", "tab", "tab", "tab", "tab", "someday", "ctrl+s") }},
+		"question":  {parked, func(s *story) { s.online().keys("jj", "D") }},
+		"queue":     {parked, func(s *story) { s.offlineFor(12 * time.Minute).keys("O") }},
+		"mend":      {parked, func(s *story) { s.online().keys("O", "e") }},
+		"export":    {parked, func(s *story) { s.o.Export = noExport; s.open(s.w, s.h).online().keys("O", "w") }},
+		"conflicts": {conflicted, func(s *story) { s.online().keys("X", " ") }},
+		"ready":     {parked, func(s *story) { s.free = 80 << 20; s.online().keys("R") }},
+		"help":      {parked, func(s *story) { s.online().keys("?") }},
+		"palette":   {parked, func(s *story) { s.online().keys(":", "que") }},
 	}
 	for look, set := range looks {
-		for screen, then := range screens {
+		for screen, of := range screens {
 			for _, size := range sizes {
 				name := fmt.Sprintf("look-%s-%s-%dx%d", screen, look, size.w, size.h)
 				t.Run(name, func(t *testing.T) {
 					s := newStory(t)
-					parked(s)
+					of.begin(s)
 					set(&s.o)
 					s.open(size.w, size.h)
-					then(s)
+					of.then(s)
 					s.goldenText(name, spelled(s.app.View())+"\n")
 				})
 			}
 		}
 	}
 }
+
+func noExport(context.Context, string) (int, error) { return 0, nil }
 
 // sgrWords are the attributes that a frame may have.
 var sgrWords = map[string]string{"": "", "0": "", "1": "bold", "7": "reverse", "31": "red", "32": "green", "34": "blue", "35": "magenta", "36": "cyan",
