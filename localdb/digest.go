@@ -110,20 +110,30 @@ func eachLeaf(tx *sqlite.Tx, do func(crew, leaf string, d op.Digest), query stri
 	return rows.Err()
 }
 
-// count counts stale leaves again: all of them, or as many as hold countRows.
+// count counts stale leaves again: all of them, or as many as hold countRows. No
+// transaction takes more than those: whoever saves something meanwhile does not
+// wait for the whole database.
 func (db *DB) count(ctx context.Context, all bool) error {
-	var stale []string
-	err := db.sql.Read(ctx, func(tx *sqlite.Tx) (err error) {
-		stale, err = collectAll(tx, "SELECT leaf FROM stale ORDER BY leaf")
-		return err
-	})
-	if err != nil || len(stale) == 0 {
-		return err
+	for {
+		var stale []string
+		err := db.sql.Read(ctx, func(tx *sqlite.Tx) (err error) {
+			stale, err = collectAll(tx, "SELECT leaf FROM stale ORDER BY leaf")
+			return err
+		})
+		if err != nil || len(stale) == 0 {
+			return err
+		}
+		if err := db.countSome(ctx, stale); err != nil || !all {
+			return err
+		}
 	}
+}
+
+func (db *DB) countSome(ctx context.Context, stale []string) error {
 	return db.sql.Write(ctx, func(tx *sqlite.Tx) error {
 		rows := int64(0)
 		for _, leaf := range stale {
-			if rows >= countRows && !all {
+			if rows >= countRows {
 				return nil
 			}
 			n, err := recount(tx, leaf)
