@@ -9,6 +9,7 @@ import (
 	"hash/crc32"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -38,15 +39,19 @@ const logCompact = 256 << 10
 
 // queueLog is the log of one open database. Its methods run under the writer.
 type queueLog struct {
-	path   string
-	behind bool // the last lines could not be written whole
-	size   int64
+	path    string
+	behind  bool // the last lines could not be written whole
+	size    int64
+	objects map[string]string // by table: a row as a JSON object, in SQL
 }
 
 func logFile(path string) string { return path + ".queue.log" }
 
 // logged are the tables of which the log keeps rows, by their keys.
 var logged = map[string]string{"sync_queue": "id", "device": "one", "boots": "boot_id"}
+
+// logTables are their names, in the order in which their rows are written.
+var logTables = []string{"device", "boots", "sync_queue"}
 
 // logLine is one line: a row of a table, a row of sync_queue that is gone, or the
 // state of the queue behind a transaction.
@@ -164,8 +169,17 @@ var errLog = errors.New("write the second copy of unsent work")
 // append adds the rows that were touched, in one write.
 func (l *queueLog) append(tx *sqlite.Tx, mark logMark) error {
 	var b bytes.Buffer
-	if err := writeRows(tx, &b, "IN (SELECT id FROM touched WHERE name = '%s')"); err != nil {
+	touched, err := collectAll(tx, "SELECT DISTINCT name FROM touched")
+	if err != nil {
 		return err
+	}
+	for _, table := range logTables {
+		if !slices.Contains(touched, table) {
+			continue
+		}
+		if err := l.writeRows(tx, &b, table, "IN (SELECT id FROM touched WHERE name = '"+table+"')"); err != nil {
+			return err
+		}
 	}
 	rows, err := tx.Query("SELECT id FROM touched WHERE name = 'sync_queue' AND id NOT IN (SELECT id FROM sync_queue)")
 	if err != nil {
@@ -203,8 +217,10 @@ func (l *queueLog) rewrite(tx *sqlite.Tx, mark logMark, differs bool) error {
 		}
 	}
 	err := writeDurably(l.path, os.Rename, func(w io.Writer) error {
-		if err := writeRows(tx, w, "IS NOT NULL"); err != nil {
-			return err
+		for _, table := range logTables {
+			if err := l.writeRows(tx, w, table, "IS NOT NULL"); err != nil {
+				return err
+			}
 		}
 		// Twice: these rows are not those of a last transaction that may have failed.
 		return errors.Join(writeLine(w, logLine{Mark: &mark}), writeLine(w, logLine{Mark: &mark}))
@@ -257,41 +273,47 @@ func freeName(path, ending string) string {
 	}
 }
 
-// writeRows writes rows of each logged table; which is what their keys are to be.
-func writeRows(tx *sqlite.Tx, w io.Writer, which string) error {
-	for _, table := range []string{"device", "boots", "sync_queue"} {
-		columns, err := collectAll(tx, "SELECT name FROM pragma_table_info('"+table+"')")
-		if err != nil {
+// object is a row of a logged table as a JSON object, in SQL.
+func (l *queueLog) object(tx *sqlite.Tx, table string) (string, error) {
+	if text := l.objects[table]; text != "" {
+		return text, nil
+	}
+	columns, err := collectAll(tx, "SELECT name FROM pragma_table_info('"+table+"')")
+	if err != nil {
+		return "", err
+	}
+	for i, c := range columns {
+		columns[i] = "'" + c + "', " + c
+	}
+	if l.objects == nil {
+		l.objects = map[string]string{}
+	}
+	l.objects[table] = "json_object(" + strings.Join(columns, ", ") + ")"
+	return l.objects[table], nil
+}
+
+// writeRows writes rows of a logged table; which is what their keys are to be.
+func (l *queueLog) writeRows(tx *sqlite.Tx, w io.Writer, table, which string) error {
+	object, err := l.object(tx, table)
+	if err != nil {
+		return err
+	}
+	key := logged[table]
+	rows, err := tx.Query("SELECT " + object + " FROM " + table + " WHERE " + key + " " + which + " ORDER BY " + key)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var row []byte
+		if err := rows.Scan(&row); err != nil {
 			return err
 		}
-		object := make([]string, len(columns))
-		for i, c := range columns {
-			object[i] = "'" + c + "', " + c
-		}
-		where := which
-		if strings.Contains(which, "%s") {
-			where = fmt.Sprintf(which, table)
-		}
-		key := logged[table]
-		rows, err := tx.Query("SELECT json_object(" + strings.Join(object, ", ") + ") FROM " + table + " WHERE " + key + " " + where + " ORDER BY " + key)
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		for rows.Next() {
-			var row []byte
-			if err := rows.Scan(&row); err != nil {
-				return err
-			}
-			if err := writeLine(w, logLine{Table: table, Row: row}); err != nil {
-				return err
-			}
-		}
-		if err := rows.Err(); err != nil {
+		if err := writeLine(w, logLine{Table: table, Row: row}); err != nil {
 			return err
 		}
 	}
-	return nil
+	return rows.Err()
 }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
