@@ -50,7 +50,7 @@ func Repair(ctx context.Context, path string, o Options) (Repaired, error) {
 	if state.device == nil {
 		state.device = device
 	}
-	if out.Aside, err = linkAside(path); err != nil {
+	if out.Aside, err = linkAside(path, ".damaged-"); err != nil {
 		return out, fmt.Errorf("keep the old files: %w", err)
 	}
 	fresh := path + ".new"
@@ -139,16 +139,16 @@ func salvageDevice(ctx context.Context, path string) (row json.RawMessage) {
 
 // linkAside gives the old files second names, all under one that is new, so that
 // SQLite finds them together there.
-func linkAside(path string) (made []string, err error) {
-	aside := freeName(path, ".damaged-")
-	for _, ending := range []string{"", "-wal", "-shm", ".queue.log"} {
-		err := os.Link(path+ending, aside+ending)
+func linkAside(path, ending string) (made []string, err error) {
+	aside := freeName(path, ending)
+	for _, part := range []string{"", "-wal", "-shm", ".queue.log"} {
+		err := os.Link(path+part, aside+part)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 		case err != nil:
 			return made, err
 		default:
-			made = append(made, aside+ending)
+			made = append(made, aside+part)
 		}
 	}
 	return made, syncFolder(path)

@@ -81,7 +81,7 @@ func (a *app) lossOf(ctx context.Context, db *localdb.DB) (string, error) {
 	}
 	if n > 0 {
 		return "", cli.Exit{Code: 3, Err: &localdb.Error{Message: fmt.Sprintf("%s of %s would be lost", cli.Count(n, "unsent change"), cli.Count(max(s.PendingTasks+s.ParkedTasks, 1), "task")),
-			Hint: "punchlist sync, or punchlist queue export FILE, and then punchlist reset"}}
+			Hint: "punchlist sync, or punchlist queue export FILE, and then the same again"}}
 	}
 	lost := cli.Count(s.Tasks, "task")
 	if waits := s.Pending + s.Parked; waits > 0 {

@@ -1,0 +1,160 @@
+package localdb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Backup writes the database as it is at one moment into a new file, while others
+// go on writing: whole and checked, or not at all. The token stays out of it, as
+// it is no part of the database: who holds the copy cannot sync as this laptop.
+func (db *DB) Backup(ctx context.Context, path string) error {
+	there := &Error{Message: fmt.Sprintf("there is a file %q already", path), Hint: "name a new file"}
+	if _, err := os.Lstat(path); err == nil {
+		return there
+	}
+	err := inPlace(path, NameNew, func(temp string) error {
+		if err := db.sql.CopyTo(ctx, temp); err != nil {
+			return err
+		}
+		_, err := checkCopy(ctx, temp)
+		return err
+	})
+	if errors.Is(err, fs.ErrExist) { // it came meanwhile
+		return there
+	}
+	if err != nil {
+		return fmt.Errorf("back up: %w", err)
+	}
+	return nil
+}
+
+// PutBack puts a copy that [DB.Backup] wrote in the place of the database at path,
+// which nobody may have open and which is kept beside it: it returns the names. The
+// server notices at the next contact. A copy of another laptop's is refused where
+// this one is enrolled.
+func PutBack(ctx context.Context, from, path string) (aside []string, err error) {
+	backup, err := os.Stat(from)
+	if err != nil {
+		return nil, notWhole(from, err)
+	}
+	if now, err := os.Stat(path); err == nil && os.SameFile(backup, now) {
+		return nil, notWhole(from, errors.New("it is the database itself"))
+	}
+	if log, err := os.Stat(from + "-wal"); err == nil && log.Size() > 0 {
+		return nil, notWhole(from, errors.New("a part of it stands in its -wal beside it"))
+	}
+	copied, err := checkCopy(ctx, from)
+	if err != nil {
+		return nil, notWhole(from, err)
+	}
+	here, err := deviceAt(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	if copied.ID != here.ID && here.ID != "" {
+		return nil, &Error{Message: fmt.Sprintf("%q is a copy of another laptop's database, or of before this one was enrolled", from), Hint: "put it back there; here: punchlist sync fetches what the server has"}
+	}
+	return aside, inPlace(path, os.Rename, func(temp string) error {
+		if err := copyWhole(from, temp); err != nil { // the disk may be full: all is as it was
+			return err
+		}
+		held, err := holdAlone(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		defer held.Close()
+		if aside, err = linkAside(path, ".before-"); err != nil {
+			return fmt.Errorf("keep the old files: %w", err)
+		}
+		// Neither log of the old file may ever meet the new one.
+		return removeAll([]string{path + "-wal", path + "-shm", path + "-journal", logFile(path)})
+	})
+}
+
+// deviceAt is who a database says it is; nobody where there is none, or none that can be read.
+func deviceAt(ctx context.Context, path string) (Device, error) {
+	db, err := Open(ctx, path, Options{ReadOnly: true})
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrDamaged) {
+		return Device{}, nil
+	}
+	if err != nil {
+		return Device{}, err
+	}
+	dev, err := db.Device(ctx)
+	return dev, errors.Join(err, db.Close())
+}
+
+// checkCopy looks at every page of a copy, and tells whose it is.
+func checkCopy(ctx context.Context, path string) (Device, error) {
+	db, err := Open(ctx, path, Options{ReadOnly: true})
+	if err != nil {
+		return Device{}, err
+	}
+	dev, err := db.Device(ctx)
+	h, fault := db.Health(ctx)
+	switch {
+	case errors.Join(err, fault) != nil:
+	case h.Schema > h.Knows:
+		err = fmt.Errorf("%w (its schema is %d, this program knows %d)", ErrNewer, h.Schema, h.Knows)
+	case len(h.Faults) > 0:
+		err = fmt.Errorf("%w: %s", ErrDamaged, strings.Join(h.Faults, "; "))
+	}
+	return dev, errors.Join(err, fault, db.Close())
+}
+
+func notWhole(from string, why error) error {
+	return &Error{Message: fmt.Sprintf("%q cannot be put back: %s", from, why), Hint: "name a file that punchlist backup wrote; the database was left as it is", Cause: why}
+}
+
+// inPlace lets a file (mode 0600) be written under another name, makes it safe on
+// the disk, and gives it its name: a half-written one never has it.
+func inPlace(path string, name func(temp, path string) error, write func(temp string) error) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".punchlist-*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		_ = removeAll(append(withLogs(f.Name()), f.Name()+".ballast")) // gone under that name once all went well
+	}()
+	if err := f.Close(); err != nil {
+		return err
+	}
+	if err := write(f.Name()); err != nil {
+		return err
+	}
+	written, err := os.Open(f.Name())
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(written.Sync(), written.Close()); err != nil {
+		return err
+	}
+	if err := name(f.Name(), path); err != nil {
+		return err
+	}
+	return syncFolder(path)
+}
+
+func copyWhole(from, to string) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.OpenFile(to, os.O_WRONLY|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	return errors.Join(err, out.Close())
+}
