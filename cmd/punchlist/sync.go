@@ -90,7 +90,7 @@ func meterStatus(m *cli.Meter, s engine.Status) {
 	case engine.Sending:
 		m.Say("Sending: %d of %d", s.Done, s.Total)
 	case engine.Receiving:
-		m.Say("Receiving")
+		m.Say("Receiving: %s", cli.Count(s.Done, "record"))
 	}
 }
 

@@ -64,7 +64,10 @@ func (v verified) equal() bool {
 }
 
 func (a *app) verify(ctx context.Context, db *localdb.DB) error {
-	v, err := compareWithServer(ctx, db)
+	m := a.Meter(time.Second)
+	defer m.End()
+	v, err := compareWithServer(ctx, db, m.Say)
+	m.End()
 	if err != nil {
 		return verifyFault(err)
 	}

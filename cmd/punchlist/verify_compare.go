@@ -24,8 +24,9 @@ var errMoved = errors.New("moved on")
 
 // compareWithServer holds what this laptop was told against what the server
 // holds, at a moment at which the laptop has heard all of it. Nothing is sent,
-// and nothing is put right.
-func compareWithServer(ctx context.Context, db *localdb.DB) (verified, error) {
+// and nothing is put right. say is told how far it is.
+func compareWithServer(ctx context.Context, db *localdb.DB, say func(format string, args ...any)) (verified, error) {
+	say("comparing: counting the records here")
 	if err := db.CountAnew(ctx); err != nil {
 		return verified{}, err
 	}
@@ -35,7 +36,7 @@ func compareWithServer(ctx context.Context, db *localdb.DB) (verified, error) {
 	}
 	defer remote.Hangup()
 	for range verifyTries {
-		v, err := compareOnce(ctx, db, remote)
+		v, err := compareOnce(ctx, db, remote, say)
 		if !errors.Is(err, errMoved) {
 			return v, err
 		}
@@ -48,7 +49,7 @@ func compareWithServer(ctx context.Context, db *localdb.DB) (verified, error) {
 	return verified{}, errRestless
 }
 
-func compareOnce(ctx context.Context, db *localdb.DB, remote *wire.Client) (verified, error) {
+func compareOnce(ctx context.Context, db *localdb.DB, remote *wire.Client, say func(format string, args ...any)) (verified, error) {
 	release, alone, err := db.TryLock()
 	if err != nil {
 		return verified{}, err
@@ -57,6 +58,7 @@ func compareOnce(ctx context.Context, db *localdb.DB, remote *wire.Client) (veri
 		defer release()
 	}
 	v := verified{crews: map[string]pairOfStands{}}
+	say("comparing: fetching what changed")
 	if _, err := hear(ctx, db, remote, alone); err != nil { // which crews there are, too
 		return v, err
 	}
@@ -66,6 +68,7 @@ func compareOnce(ctx context.Context, db *localdb.DB, remote *wire.Client) (veri
 	}
 	digests := make([]wire.Digest, len(d.Crews))
 	for i, crew := range d.Crews { // first, because the server reads its records through for it
+		say("comparing: the server counts crew %d of %d", i+1, len(d.Crews))
 		if digests[i], err = remote.Digest(ctx, crew, true); err != nil {
 			return v, err
 		}
@@ -81,7 +84,8 @@ func compareOnce(ctx context.Context, db *localdb.DB, remote *wire.Client) (veri
 	if err != nil {
 		return v, err
 	}
-	for _, digest := range digests {
+	for i, digest := range digests {
+		say("comparing: crew %d of %d", i+1, len(digests))
 		if page.Digest[digest.Crew] != digest.Stand {
 			return v, errMoved
 		}

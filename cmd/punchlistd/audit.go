@@ -127,7 +127,11 @@ anew, and every fingerprint by which laptops know the server's history. Exit cod
 		Example: "  punchlistd audit verify", Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.with(cmd, func(ctx context.Context, srv *server.Server, _ server.Store) error {
+				m := a.Meter(time.Second)
+				defer m.End()
+				m.Say("proving the audit")
 				v, err := srv.VerifyAudit(ctx)
+				m.End()
 				if err != nil {
 					return err
 				}

@@ -94,7 +94,8 @@ func (r *round) apply(ctx context.Context, cursor string, page wire.Changes) *fa
 		return nil
 	}
 	if len(page.Changes) > 0 {
-		r.board.update(func(s *Status) { s.Activity = Receiving })
+		received := r.out.result.Pulled + len(page.Changes)
+		r.board.update(func(s *Status) { s.Activity, s.Done, s.Total = Receiving, received, 0 })
 	}
 	n, err := r.o.Local.ApplyChanges(ctx, page)
 	if err != nil {

@@ -21,7 +21,7 @@ type Status struct {
 	Since    int64  // when Reach became what it is, wall clock, ms
 	Activity Activity
 	Done     int    // while Sending: ops the server has settled in this round …
-	Total    int    // … of so many
+	Total    int    // … of so many; while Receiving: records so far, of nobody knows how many
 	Why      string // for what ops wait while nothing is being tried; "" else
 	NextTry  int64  // while Waiting, or with Why: when the next try comes by itself, wall clock, ms; 0: not by itself
 	LastSync int64  // last round that ran dry, wall clock, ms; 0: never
