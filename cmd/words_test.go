@@ -1,6 +1,7 @@
 package cmd_test
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -78,5 +79,26 @@ func TestNaturalNames(t *testing.T) {
 	w.refused(1, []string{`"other" needs a few words`, "Try: punchlist status L-1 hold --reason other"}, "punchlist", "--db", "a.db", "status", "L-1", "hold", "--reason", "other")
 	if _, said, code := w.try("punchlist", "--db", "a.db", "status", "L-1", "done"); code != 0 || !strings.Contains(said, "COMPLETED. 1 step of its checklist stays without an answer.") {
 		t.Errorf("%d %s", code, said)
+	}
+}
+
+// A conflict tells times as times, and who was later within one minute.
+func TestConflictsTellWhoWasLater(t *testing.T) {
+	w := newWorld(t)
+	w.office("user", "add", "ann", "--crew", "north")
+	w.serve()
+	w.enrol("ann", "a")
+	w.office("task", "add", "Inspect the boiler", "--crew", "north")
+	w.laptop("a", "sync")
+	w.laptop("a", "set", "T-10001", "due=2031-05-01 09:30")
+	w.office("task", "set", "T-10001", "due=2031-06-01 10:30", "--crew", "north")
+	w.laptop("a", "sync")
+	got := w.laptop("a", "conflicts")
+	if !strings.Contains(got, "you wrote 2031-05-01 09:30 (") || !strings.Contains(got, "; 2031-06-01 10:30 that ") {
+		t.Error(got)
+	}
+	mine, theirs := regexp.MustCompile(`09:30 \((.*?)\)`).FindStringSubmatch(got), regexp.MustCompile(`wrote \(([^)]*)\) won`).FindStringSubmatch(got)
+	if mine == nil || theirs == nil || mine[1] >= theirs[1] {
+		t.Errorf("who was later? %v %v", mine, theirs)
 	}
 }

@@ -95,7 +95,7 @@ func (s *formScreen) title(a *App) string {
 
 func (s *formScreen) help(a *App) []key.Binding {
 	k := a.keys
-	return append(append([]key.Binding{k.Save, k.NextField, k.PrevField}, s.fieldHelp(a)...), k.Cancel)
+	return slices.Concat([]key.Binding{k.Save, k.NextField, k.PrevField}, s.fieldHelp(a), s.leaveHelp(a))
 }
 
 func (s *formScreen) update(a *App, msg tea.Msg) tea.Cmd {

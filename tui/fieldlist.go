@@ -39,6 +39,16 @@ func (l *fieldList) fieldHelp(a *App) []key.Binding {
 	return nil
 }
 
+// leaveHelp are the keys behind those: out of the form, and out with what stands in
+// a line, which is mostly in the way of what is to stand there.
+func (l *fieldList) leaveHelp(a *App) []key.Binding {
+	switch l.fields[l.cur].kind {
+	case wordField, longField:
+		return []key.Binding{a.keys.Cancel}
+	}
+	return []key.Binding{a.keys.Cancel, bind("ctrl+u", "empty it", "ctrl+u")}
+}
+
 func (l *fieldList) key(a *App, k tea.KeyMsg) tea.Cmd {
 	f := l.fields[l.cur]
 	picking := f.kind == siteField && f.siteID == "" && len(f.found) > 0

@@ -94,7 +94,7 @@ func (s *mendScreen) title(a *App) string { return "Edit the change: " + a.text(
 
 func (s *mendScreen) help(a *App) []key.Binding {
 	k := a.keys
-	return append(append([]key.Binding{helpOf(k.Save, "send it again"), k.NextField, k.PrevField}, s.fieldHelp(a)...), k.Cancel)
+	return slices.Concat([]key.Binding{helpOf(k.Save, "send it again"), k.NextField, k.PrevField}, s.fieldHelp(a), s.leaveHelp(a))
 }
 
 func (s *mendScreen) update(a *App, msg tea.Msg) tea.Cmd {

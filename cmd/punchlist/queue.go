@@ -241,20 +241,33 @@ func (a *app) conflicts(ctx context.Context, db *localdb.DB, all bool) error {
 	return nil
 }
 
+// valueText is a value of a conflict's field for people.
+func valueText(c localdb.Conflict, v any) string {
+	f, _ := op.FieldOf(c.EntityType, c.Field)
+	if ms, isInt := v.(int64); isInt && f.Type == op.Time {
+		return when(ms)
+	}
+	if v == nil {
+		return "nothing"
+	}
+	return fmt.Sprintf("%q", fmt.Sprint(v))
+}
+
 // conflictText tells one conflict in sentences.
 func conflictText(c localdb.Conflict) string {
-	mine, theirs := fmt.Sprintf("%q", fmt.Sprint(c.Mine)), fmt.Sprintf("%q", fmt.Sprint(c.Theirs))
+	mine, theirs := valueText(c, c.Mine), valueText(c, c.Theirs)
+	at, mineAt := whens(c.At, c.MineAt)
 	text := fmt.Sprintf("%s  %s %s, %s:\n    ", c.ID, c.Number, c.Title, label(c.Field))
 	switch {
 	case c.Kind == "deleted":
-		text += fmt.Sprintf("%s deleted it (%s); you wrote %s (%s).", c.Who, when(c.At), mine, when(c.MineAt))
+		text += fmt.Sprintf("%s deleted it (%s); you wrote %s (%s).", c.Who, at, mine, mineAt)
 	case c.Kind == "overrode":
-		text += fmt.Sprintf("yours won: %s (%s), over %s that %s wrote (%s) and you had not seen.", mine, when(c.MineAt), theirs, c.Who, when(c.At))
+		text += fmt.Sprintf("yours won: %s (%s), over %s that %s wrote (%s) and you had not seen.", mine, mineAt, theirs, c.Who, at)
 	default:
-		text += fmt.Sprintf("you wrote %s (%s); %s that %s wrote (%s) won.", mine, when(c.MineAt), theirs, c.Who, when(c.At))
+		text += fmt.Sprintf("you wrote %s (%s); %s that %s wrote (%s) won.", mine, mineAt, theirs, c.Who, at)
 	}
 	if now, ok := c.Stands[c.Field]; c.Stands != nil && (!ok || !op.Equal(now, c.Mine) && !op.Equal(now, c.Theirs)) {
-		text += fmt.Sprintf(" By now %q stands.", fmt.Sprint(now))
+		text += " By now " + valueText(c, now) + " stands."
 	}
 	if c.State == "resolved" {
 		return text + " Resolved: " + c.Resolution + "."

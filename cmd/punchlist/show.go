@@ -162,3 +162,14 @@ func indent(s string) string { return strings.ReplaceAll(s, "\n", "\n           
 
 // when shows a time on this machine's clock, to the minute.
 func when(ms int64) string { return time.UnixMilli(ms).Format("2006-01-02 15:04") }
+
+// whens are two moments, as exactly as tells them apart.
+func whens(x, y int64) (string, string) {
+	one, two := when(x), when(y)
+	for _, layout := range []string{":05", ":05.000"} {
+		if one == two && x != y {
+			one, two = when(x)+time.UnixMilli(x).Format(layout), when(y)+time.UnixMilli(y).Format(layout)
+		}
+	}
+	return one, two
+}
