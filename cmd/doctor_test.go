@@ -122,6 +122,12 @@ func TestDoctorSeesWhatWaitsForAPerson(t *testing.T) {
 	}
 	f, _ = w.doctor("b")
 	f.is(t, "conflicts", "trouble", "punchlist conflicts")
+	if _, told := f["kept"]; told {
+		t.Error("no second copy was put aside")
+	}
+	w.file("b.db.queue.log.kept-2", "{}\n")
+	f, _ = w.doctor("b")
+	f.is(t, "kept", "note", "b.db.queue.log.kept-2 holds changes")
 }
 
 // TestDoctorRepairs: a damaged page is found, the cure is named, and works.

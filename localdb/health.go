@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
+	"strings"
 
 	"example.com/punchlist/localdb/sqlite"
 )
@@ -69,4 +71,19 @@ func Schema() int {
 // whether they are there or not. None of them may be used by others.
 func Files(path string) []string {
 	return []string{path, path + "-wal", path + "-shm", path + "-journal", path + ".token", path + ".ca", path + ".sender", logFile(path), path + ".ballast"}
+}
+
+// KeptLogs are the second copies of unsent work that were put aside because they
+// held changes which the database did not know.
+func KeptLogs(path string) (out []string) {
+	beside, err := os.ReadDir(filepath.Dir(path))
+	if err != nil {
+		return nil // whoever looks at the folder itself says why
+	}
+	for _, e := range beside {
+		if strings.HasPrefix(e.Name(), filepath.Base(logFile(path))+keptEnding) {
+			out = append(out, filepath.Join(filepath.Dir(path), e.Name()))
+		}
+	}
+	return out
 }

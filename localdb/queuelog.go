@@ -257,11 +257,14 @@ func (l *queueLog) keepUnknown(tx *sqlite.Tx) error {
 			return err
 		}
 		if !known {
-			return os.Rename(l.path, freeName(l.path, ".kept-"))
+			return os.Rename(l.path, freeName(l.path, keptEnding))
 		}
 	}
 	return nil
 }
+
+// keptEnding, with a number, ends the name of a log that was put aside.
+const keptEnding = ".kept-"
 
 // freeName is a name with a number at which nothing stands.
 func freeName(path, ending string) string {

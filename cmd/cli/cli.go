@@ -153,15 +153,32 @@ func (a *App) Note(format string, args ...any) {
 
 // PrintJSON writes one value for programs.
 func (a *App) PrintJSON(v any) error {
+	text, err := indented(v, "")
+	if err != nil {
+		return err
+	}
+	_, err = io.WriteString(a.Out, text)
+	return err
+}
+
+// PrintJSONInside is PrintJSON for one value of a longer list: it begins where the
+// line is, its other lines have a prefix, and none is ended.
+func (a *App) PrintJSONInside(v any, prefix string) error {
+	text, err := indented(v, prefix)
+	if err != nil {
+		return err
+	}
+	_, err = io.WriteString(a.Out, strings.TrimSuffix(text, "\n"))
+	return err
+}
+
+func indented(v any, prefix string) (string, error) {
 	var text bytes.Buffer
 	enc := json.NewEncoder(&text)
 	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	if err := enc.Encode(v); err != nil {
-		return err
-	}
-	_, err := io.WriteString(a.Out, escaped(text.String()))
-	return err
+	enc.SetIndent(prefix, "  ")
+	err := enc.Encode(v)
+	return escaped(text.String()), err
 }
 
 // escaped writes what a terminal could take for a control in JSON's own way: to

@@ -203,6 +203,7 @@ func (d *doctor) work(ctx context.Context, db *localdb.DB) error {
 	default:
 		d.say("waiting", notable, "punchlist sync, or open the screen", "%s, and no program sends", stillWait(s.Pending))
 	}
+	d.kept()
 	for _, n := range notices {
 		d.say("notice", notable, "punchlist state --read, once you have read it", "%s", n.Message)
 	}

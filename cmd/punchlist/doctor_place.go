@@ -144,6 +144,15 @@ func encryptedDevice(sys, device string) (crypted, known bool) {
 	return len(below) > 0, true
 }
 
+// kept names the second copies of unsent work that were put aside because they
+// held changes which the database did not know.
+func (d *doctor) kept() {
+	for _, path := range localdb.KeptLogs(d.path) {
+		d.say("kept", notable, "show it to whoever looks after this program; once nothing in it is missed, remove it",
+			"%s holds changes that this database did not know when it was opened; they are not sent", filepath.Base(path))
+	}
+}
+
 // reach says whether the server answers, and what is in the way.
 func (d *doctor) reach(ctx context.Context, db *localdb.DB, dev localdb.Device) {
 	r, detail, cure := reach.Online, "", ""

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -81,24 +80,36 @@ func toEntryJSON(e server.Entry) entryJSON {
 }
 
 func (a *app) audit(ctx context.Context, srv *server.Server, since int64) error {
-	list := []entryJSON{}
+	n := 0
 	for e, err := range srv.Audit(ctx, since) {
 		if err != nil {
 			return err
 		}
-		list = append(list, toEntryJSON(e))
+		if err := a.auditLine(toEntryJSON(e), n); err != nil {
+			return err
+		}
+		n++
 	}
-	slices.SortStableFunc(list, func(x, y entryJSON) int { return int(min(max(x.At-y.At, -1), 1)) })
-	if a.JSON {
-		return a.PrintJSON(list)
-	}
-	for _, e := range list {
-		a.Printf("%s\n", e.line())
-	}
-	if len(list) == 0 {
+	switch {
+	case a.JSON && n == 0:
+		return a.PrintJSON([]entryJSON{})
+	case a.JSON:
+		a.Printf("\n]\n")
+	case n == 0:
 		a.Note("Nothing was done%s.", map[bool]string{true: " since then"}[since != 0])
 	}
 	return nil
+}
+
+// auditLine prints the nth entry at once: a list that is as long as the server is
+// old is not gathered first.
+func (a *app) auditLine(e entryJSON, n int) error {
+	if !a.JSON {
+		a.Printf("%s\n", e.line())
+		return nil
+	}
+	a.Printf("%s", map[bool]string{true: "[\n  ", false: ",\n  "}[n == 0])
+	return a.PrintJSONInside(e, "  ")
 }
 
 func (e entryJSON) line() string {

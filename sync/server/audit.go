@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
@@ -193,8 +194,9 @@ func (s *Server) Restored(ctx context.Context, from string) error {
 	return s.store.Log(ctx, s.did(DidRestore, s.id, map[string]any{"from": clip(from)}))
 }
 
-// Audit hands out the entries of all chains since a moment (ms), chain by chain:
-// the server's own first, then the crews' by name, each in its order.
+// Audit hands out the entries of all chains since a moment (ms) in the order of
+// their times, each chain's in its own order. Of each chain a page is held, so
+// that their number costs no memory.
 func (s *Server) Audit(ctx context.Context, since int64) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		names, err := s.crewNames(ctx)
@@ -202,15 +204,39 @@ func (s *Server) Audit(ctx context.Context, since int64) iter.Seq2[Entry, error]
 			yield(Entry{}, fmt.Errorf("read the audit: %w", err))
 			return
 		}
+		var open []*pulledChain
 		for _, name := range append([]string{""}, names...) {
-			for e, err := range s.chain(ctx, name, 0) {
-				if err == nil && e.At < since {
-					continue
-				}
-				if !yield(e, err) || err != nil {
-					return
-				}
+			next, stop := iter.Pull2(s.chain(ctx, name, 0))
+			defer stop()
+			if c := (&pulledChain{next: next}); c.step(since) {
+				open = append(open, c)
 			}
+		}
+		for len(open) > 0 {
+			first := slices.MinFunc(open, func(a, b *pulledChain) int { return cmp.Compare(a.entry.At, b.entry.At) })
+			if !yield(first.entry, first.err) || first.err != nil {
+				return
+			}
+			if !first.step(since) {
+				open = slices.DeleteFunc(open, func(c *pulledChain) bool { return c == first })
+			}
+		}
+	}
+}
+
+// pulledChain is a chain at one of its entries.
+type pulledChain struct {
+	next  func() (Entry, error, bool)
+	entry Entry
+	err   error
+}
+
+// step goes to the next entry of that time or later; false: there is none.
+func (c *pulledChain) step(since int64) bool {
+	for {
+		var more bool
+		if c.entry, c.err, more = c.next(); !more || c.err != nil || c.entry.At >= since {
+			return more
 		}
 	}
 }

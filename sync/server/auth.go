@@ -131,22 +131,24 @@ func (s *Server) keepOut(w http.ResponseWriter, r *http.Request, err error) {
 // reportEvery is how often a device's report is stored at most, ms.
 const reportEvery = 5_000
 
-// reports remembers when each device's report was stored last.
-type reports struct {
+// seldom remembers when something was done last, for each device or crew.
+type seldom struct {
+	every int64 // ms
+
 	mu   sync.Mutex // guards last
 	last map[string]int64
 }
 
-func newReports() *reports { return &reports{last: map[string]int64{}} }
+func newSeldom(every int64) *seldom { return &seldom{every: every, last: map[string]int64{}} }
 
-// due tells whether it is time to store a device's report again.
-func (r *reports) due(device string, now int64) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if last, ok := r.last[device]; ok && now-last < reportEvery && now >= last {
+// due tells whether it is time to do it again, and takes it for done then.
+func (s *seldom) due(whose string, now int64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if last, ok := s.last[whose]; ok && now-last < s.every && now >= last {
 		return false
 	}
-	r.last[device] = now
+	s.last[whose] = now
 	return true
 }
 

@@ -29,7 +29,7 @@ func (s *Server) digest(w http.ResponseWriter, r *http.Request, by Author) {
 		return
 	case leaf != nil:
 		answer, err = s.leaf(r.Context(), crew, *leaf)
-	case q.Get("check") == "1":
+	case q.Get("check") == "1" && s.checks.due(crew, s.ms()):
 		err = s.recount(r.Context(), crew)
 		fallthrough
 	default:
@@ -46,6 +46,10 @@ func (s *Server) digest(w http.ResponseWriter, r *http.Request, by Author) {
 		s.ok(w, answer)
 	}
 }
+
+// checkEvery is how often devices may have a crew's records read through, in ms:
+// however many ask, and however often, it costs the server no more.
+const checkEvery = 60_000
 
 // leafNamed reads the two digits of a leaf; none: nil.
 func leafNamed(text string) (*uint8, *wire.Problem) {

@@ -3,19 +3,18 @@ package server_test
 import (
 	"bufio"
 	"context"
-	"io"
 	"net"
 	"net/http"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"example.com/punchlist/sync/op"
 	"example.com/punchlist/sync/server"
-	"example.com/punchlist/sync/server/sqlitestore"
 	"example.com/punchlist/sync/server/storetest"
 	"example.com/punchlist/sync/wire"
 )
@@ -38,15 +37,30 @@ func (r *refusals) Refused(why string) {
 
 // bounded is a rig with the limits that a server has by itself.
 func bounded(t *testing.T) (*storetest.Rig, *refusals) {
-	store, err := sqlitestore.Open(t.Context(), filepath.Join(t.TempDir(), "punchlistd.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { store.Close() })
+	return boundedOver(t, openStore(t, filepath.Join(t.TempDir(), "punchlistd.db")))
+}
+
+func boundedOver(t *testing.T, store server.Store) (*storetest.Rig, *refusals) {
 	heard := &refusals{why: map[string]int{}}
 	r := storetest.NewRigWith(t, store, server.Options{Limits: server.DefaultLimits, Meter: heard})
 	r.User("ann", op.Technician, "North")
 	return r, heard
+}
+
+// held answers who asks for changes only when it is let go.
+type held struct {
+	server.Store
+	hold    atomic.Bool
+	entered chan struct{}
+	letGo   chan struct{}
+}
+
+func (h *held) Changes(ctx context.Context, q server.ChangesQuery) (server.Feed, error) {
+	if h.hold.Load() {
+		h.entered <- struct{}{}
+		<-h.letGo
+	}
+	return h.Store.Changes(ctx, q)
 }
 
 // refused checks an answer that asks to come later, and tells when.
@@ -99,22 +113,20 @@ func TestF41DeviceRate(t *testing.T) {
 
 // Two requests of a device run at once; streams and long polls are not counted.
 func TestRequestsTogether(t *testing.T) {
-	r, heard := bounded(t)
+	store := &held{Store: openStore(t, filepath.Join(t.TempDir(), "d.db")), entered: make(chan struct{}), letGo: make(chan struct{})}
+	r, heard := boundedOver(t, store)
 	ann := r.Enrol("ann")
 	ctx, cancel := context.WithCancel(t.Context())
 	var open sync.WaitGroup
 	defer open.Wait()
 	defer cancel()
-	begin := func(method, path string, body io.Reader) *http.Request {
-		req, err := http.NewRequestWithContext(ctx, method, r.URL+path, body)
+	for range 2 { // streams that stay open
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.URL+wire.PathEvents, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		req.Header.Set("Authorization", "Bearer "+ann.Token)
-		return req
-	}
-	for range 2 { // streams that stay open
-		res, err := http.DefaultTransport.RoundTrip(begin(http.MethodGet, wire.PathEvents, nil))
+		res, err := http.DefaultTransport.RoundTrip(req)
 		if err != nil || res.StatusCode != 200 {
 			t.Fatal(res, err)
 		}
@@ -123,47 +135,31 @@ func TestRequestsTogether(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	open.Go(func() {
-		res, err := http.DefaultTransport.RoundTrip(begin(http.MethodGet, wire.PathChanges+"?wait=20&since="+ann.Pull().Cursor, nil))
-		if err == nil {
-			res.Body.Close()
+	ask := func(query string) storetest.Answer {
+		a, err := r.Try(storetest.Request{Method: http.MethodGet, Path: wire.PathChanges + query, Token: ann.Token})
+		if err != nil {
+			t.Error(err)
 		}
-	})
-	// Two whose bodies do not end: they run from their first bytes on.
-	var halves []*io.PipeWriter
-	for range 2 {
-		in, out := io.Pipe()
-		halves = append(halves, out)
+		return a
+	}
+	store.hold.Store(true)
+	for _, query := range []string{"?wait=1", "?wait=1", "", ""} { // more of them at once than may run
 		open.Go(func() {
-			res, err := http.DefaultTransport.RoundTrip(begin(http.MethodPost, wire.PathBatch, in))
-			if err == nil {
-				res.Body.Close()
+			if a := ask(query); a.Status != 200 {
+				t.Errorf("%q: %d %s", query, a.Status, a.Body)
 			}
 		})
-		if _, err := out.Write([]byte(`{"ops":[`)); err != nil {
-			t.Fatal(err)
-		}
+		<-store.entered
 	}
-	ask := func() storetest.Answer {
-		return r.Do(storetest.Request{Method: http.MethodGet, Path: wire.PathChanges, Token: ann.Token})
+	store.hold.Store(false)
+	refused(t, ask(""))
+	close(store.letGo)
+	open.Wait()
+	if a := ask(""); a.Status != 200 {
+		t.Errorf("when both have ended: %d", a.Status)
 	}
-	deadline := time.Now().Add(10 * time.Second)
-	a := ask()
-	for ; a.Status == 200 && time.Now().Before(deadline); a = ask() {
-		r.Pass(time.Second) // it is not the rate that refuses
-	}
-	refused(t, a)
 	if heard.why["device together"] != 1 || heard.why["device rate"] != 0 {
 		t.Errorf("the meter heard %v", heard.why)
-	}
-	for _, out := range halves {
-		out.CloseWithError(io.ErrUnexpectedEOF)
-	}
-	for ; a.Status != 200 && time.Now().Before(deadline); a = ask() {
-		r.Pass(time.Second)
-	}
-	if a.Status != 200 {
-		t.Errorf("when both have ended: %d", a.Status)
 	}
 }
 

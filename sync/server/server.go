@@ -57,11 +57,12 @@ type Server struct {
 	key   ed25519.PrivateKey
 
 	limits    Limits
-	devices   *gate    // how often each device asks …
-	strangers *gate    // … and each address
-	tries     *tries   // failed enrolments
-	reports   *reports // what devices said of themselves
-	hub       *hub     // who waits for news
+	devices   *gate   // how often each device asks …
+	strangers *gate   // … and each address
+	tries     *tries  // failed enrolments
+	reports   *seldom // what a device said of itself was stored
+	checks    *seldom // a crew was read through because a device asked
+	hub       *hub    // who waits for news
 
 	unpacking chan struct{} // held by the request that unpacks a large body
 	lanes     *lanes        // what is being written
@@ -87,7 +88,7 @@ func New(ctx context.Context, store Store, o Options) (*Server, error) {
 	if o.Meter == nil {
 		o.Meter = silent{}
 	}
-	s := &Server{store: store, now: o.Now, rand: o.Rand, log: o.Log, tries: newTries(), reports: newReports(), hub: newHub(store),
+	s := &Server{store: store, now: o.Now, rand: o.Rand, log: o.Log, tries: newTries(), reports: newSeldom(reportEvery), checks: newSeldom(checkEvery), hub: newHub(store),
 		unpacking: make(chan struct{}, 1), lanes: newLanes(store, o.Lanes, o.Meter), meter: o.Meter, tokens: o.Tokens,
 		limits: o.Limits, devices: newGate(o.Limits.Device, o.Limits.Together), strangers: newGate(o.Limits.Address, 0),
 		reading: make(chan struct{}, 1)}

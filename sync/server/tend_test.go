@@ -6,10 +6,12 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
 	"example.com/punchlist/sync/op"
 	"example.com/punchlist/sync/server"
 	"example.com/punchlist/sync/server/storetest"
+	"example.com/punchlist/sync/wire"
 )
 
 // oneBroken cannot count one of its crews.
@@ -37,6 +39,30 @@ func TestTendingGoesOnBehindACrewThatFails(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	if !slices.Equal(store.counted, []string{"north", "west"}) {
+		t.Errorf("counted %v", store.counted)
+	}
+}
+
+// A crew is read through for its devices once a minute, however often they ask.
+func TestDevicesHaveACrewReadSeldom(t *testing.T) {
+	store := &oneBroken{Store: openStore(t, filepath.Join(t.TempDir(), "d.db"))}
+	r := storetest.NewRig(t, store)
+	r.User("ann", op.Technician, "east", "north")
+	ann, other := r.Enrol("ann"), r.Enrol("ann")
+	ask := func(d *storetest.Device, crew string) {
+		t.Helper()
+		if a := r.Do(storetest.Request{Method: "GET", Path: wire.PathDigest + "?check=1&crew=" + crew, Token: d.Token}); a.Status != 200 {
+			t.Fatalf("%d %s", a.Status, a.Body)
+		}
+	}
+	for range 5 {
+		ask(ann, "north")
+		ask(other, "north")
+	}
+	ask(ann, "east")
+	r.Pass(time.Minute)
+	ask(other, "north")
+	if !slices.Equal(store.counted, []string{"north", "east", "north"}) {
 		t.Errorf("counted %v", store.counted)
 	}
 }
