@@ -65,7 +65,8 @@ func TestDebianPackages(t *testing.T) {
 	}
 	dpkg(append([]string{"--install"}, makeDebs(t, "1.0")...)...)
 	installed := []string{"usr/bin/punchlist", "usr/bin/punchlistd", "usr/lib/systemd/system/punchlistd.service", "usr/lib/systemd/user/punchlist-sync.service", "usr/lib/sysusers.d/punchlistd.conf",
-		"etc/default/punchlistd", "usr/share/man/man1/punchlist.1.gz", "usr/share/man/man1/punchlistd-serve.1.gz", "usr/share/bash-completion/completions/punchlist"}
+		"etc/default/punchlistd", "usr/share/man/man1/punchlist.1.gz", "usr/share/man/man1/punchlistd-serve.1.gz", "usr/share/bash-completion/completions/punchlist",
+		"usr/share/zsh/vendor-completions/_punchlist", "usr/share/fish/vendor_completions.d/punchlistd.fish"}
 	for _, name := range installed {
 		if !there(name) {
 			t.Errorf("%s is not installed", name)

@@ -288,6 +288,7 @@ func (m *machine) backAndForth(done string) {
 		}
 	}
 	m.office("audit verify")
+	m.sh("ann", "punchlist backup laptop.bak && punchlist restore laptop.bak && punchlist sync && punchlist verify")
 }
 
 // watch does what the person's unit says, and waits for what the office adds.

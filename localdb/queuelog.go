@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -257,7 +258,11 @@ func (l *queueLog) keepUnknown(tx *sqlite.Tx) error {
 			return err
 		}
 		if !known {
-			return os.Rename(l.path, freeName(l.path, keptEnding))
+			for { // until nobody else took the name meanwhile
+				if err := NameNew(l.path, freeName(l.path, keptEnding)); !errors.Is(err, fs.ErrExist) {
+					return err
+				}
+			}
 		}
 	}
 	return nil
