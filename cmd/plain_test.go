@@ -82,7 +82,7 @@ func (w *world) plainToken() string {
 }
 
 // post sends a request and checks what every answer must carry.
-func post(t *testing.T, url, token, body string, status int, into any) {
+func post(t testing.TB, url, token, body string, status int, into any) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, bytes.NewReader([]byte(body)))
 	if err != nil {

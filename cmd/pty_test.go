@@ -93,7 +93,7 @@ func (w *world) sessionAs(user *syscall.Credential, cols, rows int, env []string
 
 // interruptible returns the file as one whose Close ends a Read: otherwise the
 // terminal would not hang up while the test reads it.
-func interruptible(t *testing.T, f *os.File) *os.File {
+func interruptible(t testing.TB, f *os.File) *os.File {
 	t.Helper()
 	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
 	if err == nil {

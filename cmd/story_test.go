@@ -65,7 +65,7 @@ func TestMain(m *testing.M) {
 
 // world is a server and its laptops, each a set of processes on a folder.
 type world struct {
-	t       *testing.T
+	t       testing.TB
 	bin     string
 	dir     string
 	address string
@@ -75,7 +75,7 @@ type world struct {
 	editor    string // $EDITOR on the terminals, as a shell command
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("stories build and run the programs")
@@ -240,7 +240,7 @@ func (w *world) pending(name string) int {
 }
 
 // toronto is real work where the data are at hand, else the demo's sample.
-func toronto(t *testing.T) (path string, rows int) {
+func toronto(t testing.TB) (path string, rows int) {
 	for _, c := range []struct {
 		path string
 		rows int

@@ -18,7 +18,7 @@ import (
 
 // publicName is a name of this machine that does not say "this machine itself",
 // so that laptops ask for TLS.
-func publicName(t *testing.T) string {
+func publicName(t testing.TB) string {
 	t.Helper()
 	if name, err := os.Hostname(); err == nil && name != "localhost" {
 		if _, err := net.DefaultResolver.LookupHost(t.Context(), name); err == nil {
