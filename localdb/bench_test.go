@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/google/uuid"
+
 	"example.com/punchlist/localdb"
 	"example.com/punchlist/sync/op"
 	"example.com/punchlist/sync/wire"
@@ -149,5 +151,47 @@ func BenchmarkPendingOps(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// BenchmarkDrain is the laptop's side of sending: what waits is read, made final
+// and settled, per op, in the batches in which it goes.
+func BenchmarkDrain(b *testing.B) {
+	db := benchDB(b, 0)
+	ctx := b.Context()
+	if err := db.Enrol(ctx, localdb.Device{ID: uuid.NewString(), User: "ann", Role: op.Technician, Crews: []string{"north"}, ServerURL: "http://127.0.0.1:1", ServerID: "s", Token: "t"}); err != nil {
+		b.Fatal(err)
+	}
+	read := op.SystemClock()
+	if err := db.LearnOffset(ctx, read.Wall, read, read); err != nil {
+		b.Fatal(err)
+	}
+	err := db.DoEach(ctx, func(yield func(localdb.Change) bool) {
+		for i := range b.N {
+			if !yield(localdb.Change{Kind: op.Task, Action: op.Insert, Fields: op.Fields{"title": fmt.Sprintf("Inspect the boiler, unit %d", i), "status": "PENDING", "asset": "A-17", "assignee": "ann"}}) {
+				return
+			}
+		}
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ResetTimer()
+	for done := 0; done < b.N; {
+		ops, err := db.NextBatch(ctx, 200, 64<<10)
+		if err == nil {
+			ops, err = db.Freeze(ctx, ops)
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+		results := make([]wire.Result, len(ops))
+		for i, o := range ops {
+			results[i] = wire.Result{OpID: o.ID, Outcome: op.Applied, Version: int64(done + i + 1), Stamp: o.Time()}
+		}
+		if _, err := db.Settle(ctx, ops, results, wire.Seen{"north": {Version: int64(done + len(ops)), Fingerprint: "f"}}); err != nil {
+			b.Fatal(err)
+		}
+		done += len(ops)
 	}
 }
