@@ -279,8 +279,8 @@ func (a *App) heard(msg summaryMsg) {
 	switch before := a.sum; {
 	case !a.sumKnown:
 	case a.undone || a.undos > 0: // what stands open again is no news
-	case msg.opened != nil:
-		a.notice = a.conflictNotice(msg.opened[:min(len(msg.opened), max(1, msg.sum.Conflicts-before.Conflicts))])
+	case msg.opened != nil && msg.sum.Conflicts > before.Conflicts: // else another answer was quicker, and told of them
+		a.notice = a.conflictNotice(msg.opened[:min(len(msg.opened), msg.sum.Conflicts-before.Conflicts)])
 	case msg.sum.Parked > before.Parked:
 		a.notice = "The server refused " + plural(msg.sum.Parked-before.Parked, "change", "changes") + ": press " + named(a.keys.Queue) + " to see why."
 	case len(msg.merged) > 0 && a.notice == "":

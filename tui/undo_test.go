@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"example.com/punchlist/sync/op"
+	"example.com/punchlist/tui"
 	tea "github.com/charmbracelet/bubbletea"
 )
 
@@ -88,6 +89,20 @@ func TestWhatUndoOpensIsNoNews(t *testing.T) {
 	answers := answersOf(cmd)
 	s.changed()
 	for _, msg := range answers {
+		s.send(msg)
+	}
+	s.sees("Undone: ", "2 conflicts").seesNot("lost to a newer one")
+}
+
+// TestAnAnswerThatComesLateTellsNothingTwice: it was asked for before the undo, and
+// comes after it.
+func TestAnAnswerThatComesLateTellsNothingTwice(t *testing.T) {
+	s := newStory(t)
+	conflicted(s)
+	s.open(80, 24).online().keys("X", "m").sees("1 conflict")
+	_, asked := s.app.Update(tui.ChangedMsg{})
+	s.keys("u").sees("Undone: ", "2 conflicts")
+	for _, msg := range answersOf(asked) {
 		s.send(msg)
 	}
 	s.sees("Undone: ", "2 conflicts").seesNot("lost to a newer one")
