@@ -58,7 +58,7 @@ func TestALaptopIsBackedUpWhileItWorks(t *testing.T) {
 	w.sync("a", "b")
 	w.file("text.bak", "no database at all, but quite some text of a letter")
 	w.laptop("b", "backup", "bobs.bak")
-	for file, words := range map[string][]string{"text.bak": {"cannot be put back", "Try: "}, "none.bak": {"cannot be put back"}, "a.db": {"is the database itself"}, "bobs.bak": {"another laptop's", "Try: "}} {
+	for file, words := range map[string][]string{"text.bak": {"cannot be put back", "Try: "}, "none.bak": {"there is no file", "Try: "}, "a.db": {"is the database itself"}, "bobs.bak": {"another laptop's", "Try: "}} {
 		w.refused(1, words, "punchlist", "--db", "a.db", "restore", file)
 	}
 	var told struct {

@@ -41,6 +41,9 @@ func (db *DB) Backup(ctx context.Context, path string) error {
 // this one is enrolled.
 func PutBack(ctx context.Context, from, path string) (aside []string, err error) {
 	backup, err := os.Stat(from)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, &Error{Message: fmt.Sprintf("there is no file %q", from), Hint: "name a file that punchlist backup wrote", Cause: err}
+	}
 	if err != nil {
 		return nil, notWhole(from, err)
 	}
