@@ -32,14 +32,18 @@ func (p *Program) disownSignals() {
 func (p *Program) watchSignals(ctx context.Context) {
 	cancelled, leaving := ctx.Done(), p.leaving
 	var grace <-chan time.Time
+	ends := 0 // SIGINT and SIGTERM so far; the first may have ended the context before it came here
 	for {
 		select {
 		case <-p.ended:
 			return
 		case sig := <-p.sigs:
-			if grace != nil && (sig == syscall.SIGINT || sig == syscall.SIGTERM) {
-				p.exitHard()
-				return
+			if sig == syscall.SIGINT || sig == syscall.SIGTERM {
+				ends++
+				if grace != nil && ends > 1 {
+					p.exitHard()
+					return
+				}
 			}
 			p.signalled(sig)
 		case <-cancelled:
