@@ -414,7 +414,7 @@ func (s settler) apply(c wire.Change, dev Device) (bool, error) {
 		if err := rebuild(s.tx, rec.Kind, rec.ID); err != nil {
 			return false, err
 		}
-	case exists && cur.Version >= rec.Version && !again:
+	case exists && !again && (cur.Version > rec.Version || cur.Version == rec.Version && same(cur, rec)):
 		return false, nil // heard already, in the answer to a push
 	default:
 		if err := saveRecord(s.tx, rec); err != nil {
@@ -426,6 +426,11 @@ func (s settler) apply(c wire.Change, dev Device) (bool, error) {
 	}
 	return true, nil
 }
+
+// same tells whether two words of the server on a record say the same. At one
+// version they may not: a laptop whose old data was put back does not know what it
+// sent since, and works a repeated answer out on top of less than the server has.
+func same(a, b Record) bool { return op.SumOf(a.Kind, stateOf(a)) == op.SumOf(b.Kind, stateOf(b)) }
 
 // gone takes away a record that left this person's crews. Unsent work on it
 // stays in the queue; the record itself is as good as deleted here, whatever

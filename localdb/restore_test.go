@@ -413,6 +413,22 @@ func TestWhatWasSentByADeadClockIsKept(t *testing.T) {
 	remembered(0, "31 days later")
 }
 
+// A laptop whose old data was put back sends again what it sent before, and takes
+// the answers for changes of the record that it knows. What the pull then says of
+// that version counts: the server knows what the laptop wrote since.
+func TestOldDataPutBackTakesTheServersWord(t *testing.T) {
+	f := newFixture(t)
+	f.hear("1", change(state(remote, 5)))
+	f.change(remote, op.Fields{"asset": "old"})
+	f.answered(8) // version 9 by now, and the server has a newer asset from this laptop
+	f.hear("2", change(state(remote, 9, "asset", "newer, sent since", "contact_name", "Ann")))
+	rec, err := f.Record(f.ctx, op.Task, remote)
+	f.must(err)
+	if rec.Fields.Text("asset") != "newer, sent since" || rec.Fields.Text("contact_name") != "Ann" {
+		t.Errorf("it shows %v", rec.Fields)
+	}
+}
+
 // A conflict goes by one id for ever. When a restored server comes to another end
 // of it, the person hears that.
 func TestARestoredServerDecidesAConflictAnew(t *testing.T) {

@@ -22,6 +22,8 @@ type Register struct {
 	Device  string `json:"d"`
 	User    string `json:"u"`
 	Version int64  `json:"v"` // the version at which it last changed
+	// Seq is the op's place in its device's queue; 0: it had none.
+	Seq int64 `json:"q,omitempty"`
 }
 
 // Record is a record as the server holds it: values, and who set which.
@@ -138,7 +140,9 @@ type Moment struct {
 // changes neither argument. Rules, in this order, for each register:
 //
 //  1. The author had seen the current value: the op's base is not older than
-//     the register's version, or the same device wrote it. It wins, and its
+//     the register's version, or the same device wrote it from an earlier place
+//     of its queue. (From a later one: old data was put back, and sends again what
+//     its person replaced since.) It wins, and its
 //     stamp is max(time, current stamp + 1): a person's second edit never loses
 //     to the first, whatever the clock did between them.
 //  2. A time more than [FutureLimit] ahead of now is no time: the op loses every
@@ -225,7 +229,8 @@ func (m *merger) verdict() Verdict {
 // seen tells whether the op's author knew the register's current value.
 func (m *merger) seen(reg Register) bool {
 	nothing := reg.Version == 0 // there to be seen
-	return nothing || m.o.Base >= reg.Version || reg.Device == m.by.Device
+	own := reg.Device == m.by.Device && (m.o.Seq == 0 || m.o.Seq >= reg.Seq)
+	return nothing || m.o.Base >= reg.Version || own
 }
 
 // beats decides between an op that has not seen the register and its value.
@@ -308,7 +313,7 @@ func (m *merger) take(register string, values Fields, stamp int64) {
 			m.rec.Fields[name] = v
 		}
 	}
-	m.rec.Registers[register] = Register{Time: stamp, Device: m.by.Device, User: m.by.User, Version: m.at.Version}
+	m.rec.Registers[register] = Register{Time: stamp, Device: m.by.Device, User: m.by.User, Version: m.at.Version, Seq: m.o.Seq}
 	m.stamp = max(m.stamp, stamp)
 	m.won++
 }

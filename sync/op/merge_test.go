@@ -357,3 +357,21 @@ func TestRecordState(t *testing.T) {
 		t.Error("the state shares its map with the record")
 	}
 }
+
+// A laptop whose old data was put back sends from old places of its queue what its
+// person replaced since: the own later word stays, and nobody is told of a conflict.
+func TestMergeOldPlaces(t *testing.T) {
+	rec, _ := play(op.Task, insert("A", 100, title("first")), update("A", 1, 300, title("later")))
+	late := update("A", 1, 200, title("old")).op(op.Task, 9)
+	for seq, want := range map[int64]string{1: "later", 2: "old", 0: "old", 7: "old"} {
+		late.Seq = seq
+		v := op.Merge(rec, late, author("A"), op.Moment{Now: serverNow, Version: 3})
+		got := rec
+		if v.Record != nil {
+			got = v.Record
+		}
+		if got.Fields["title"] != want || len(v.Conflicts) != 0 || v.Unseen != (want == "later") {
+			t.Errorf("from place %d: %v stands, conflicts %s, to be told: %t", seq, got.Fields["title"], told(v), v.Unseen)
+		}
+	}
+}

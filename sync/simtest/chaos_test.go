@@ -82,6 +82,7 @@ func (c *chaos) killLaptop(l *laptop, where string) {
 	r, done := l.using()
 	done()
 	if r == nil {
+		l.disarm()
 		return
 	}
 	switch where {
@@ -95,14 +96,19 @@ func (c *chaos) killLaptop(l *laptop, where string) {
 		l.mu.Unlock()
 		c.w.sleep(c.dice, patience)
 	}
-	l.mu.Lock()
-	l.trap = ""
-	l.mu.Unlock()
-	l.clock.setTrap(nil)
+	l.disarm()
 	l.kill(r, "anywhere")
 	if c.w.sleep(c.dice, c.dice.span(1, 30)*second) {
 		c.start(l)
 	}
+}
+
+// disarm takes the traps away.
+func (l *laptop) disarm() {
+	l.mu.Lock()
+	l.trap = ""
+	l.mu.Unlock()
+	l.clock.setTrap(nil)
 }
 
 func (c *chaos) start(l *laptop) {

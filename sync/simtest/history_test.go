@@ -96,7 +96,7 @@ func (w *world) calmDown() bool {
 	for _, l := range w.laptops {
 		w.sleep(d, 10)
 		l.clock.freeze(false)
-		l.clock.setTrap(nil)
+		l.disarm()
 		l.mu.Lock()
 		locked := l.locked
 		l.mu.Unlock()
