@@ -35,7 +35,7 @@ var migrationFiles embed.FS
 const appID = 0x706e6368
 
 // watchEvery is how soon a change of another process is noticed.
-const watchEvery = 250 * time.Millisecond
+const watchEvery = 400 * time.Millisecond
 
 // Errors to be told apart with errors.Is. [Open] returns all but the first, with
 // the file's path and a hint.

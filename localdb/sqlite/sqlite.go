@@ -89,8 +89,9 @@ type DB struct {
 
 	recovered func() // see Recover
 
-	mu        sync.Mutex // guards listeners
+	mu        sync.Mutex // guards the two below
 	listeners map[chan struct{}]bool
+	looking   bool // one goroutine looks for all listeners
 }
 
 // conn is a pinned connection with its prepared statements.

@@ -7,25 +7,35 @@ import (
 
 // Watch tells of commits: at once of those made through this DB, and within
 // every of those made by another process. Signals are coalesced: a slow receiver
-// gets one for many. The channel is closed when ctx ends or the DB is closed.
+// gets one for many. The channel is closed when ctx ends or the DB is closed. All
+// watchers of a DB share one look at the file: the first one's every counts.
 func (db *DB) Watch(ctx context.Context, every time.Duration) <-chan struct{} {
 	ch := make(chan struct{}, 1)
 	db.mu.Lock()
 	db.listeners[ch] = true
+	first := !db.looking
+	db.looking = true
 	db.mu.Unlock()
 	recovered := db.recovered
 	if recovered == nil {
 		recovered = func() {}
 	}
+	if first {
+		db.wait.Go(func() {
+			defer recovered()
+			db.look(every)
+		})
+	}
 	db.wait.Go(func() {
 		defer recovered()
-		defer func() {
-			db.mu.Lock()
-			delete(db.listeners, ch)
-			close(ch)
-			db.mu.Unlock()
-		}()
-		db.watch(ctx, ch, every)
+		select {
+		case <-ctx.Done():
+		case <-db.closing.Done():
+		}
+		db.mu.Lock()
+		defer db.mu.Unlock()
+		delete(db.listeners, ch)
+		close(ch)
 	})
 	return ch
 }
@@ -34,10 +44,10 @@ func (db *DB) Watch(ctx context.Context, every time.Duration) <-chan struct{} {
 // is dealt with by whoever owns the terminal. It is to be called before them.
 func (db *DB) Recover(f func()) { db.recovered = f }
 
-// watch polls PRAGMA data_version, which costs microseconds and, unlike file
-// notifications, misses nothing. The number only means something on one and the
-// same connection, so the watcher keeps one of its own.
-func (db *DB) watch(ctx context.Context, ch chan struct{}, every time.Duration) {
+// look polls PRAGMA data_version while anybody watches. It costs microseconds and,
+// unlike file notifications, misses nothing. The number only means something on
+// one and the same connection, so there is one for it alone.
+func (db *DB) look(every time.Duration) {
 	var c *conn
 	defer func() {
 		if c != nil {
@@ -46,29 +56,37 @@ func (db *DB) watch(ctx context.Context, ch chan struct{}, every time.Duration) 
 	}()
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
-	var last int64 = -1
-	for {
+	for last := int64(-1); ; {
 		if c == nil { // at first, and after another process was recovering the file
-			c, _ = pin(ctx, db.readPool)
+			c, _ = pin(context.Background(), db.readPool)
 		}
 		if c != nil {
 			var v int64
 			t := Tx{ctx: context.Background(), c: c}
 			if err := t.Scan([]any{&v}, "PRAGMA data_version"); err == nil {
 				if last >= 0 && v != last {
-					poke(ch)
+					db.notify()
 				}
 				last = v
 			}
 		}
 		select {
-		case <-ctx.Done():
-			return
 		case <-db.closing.Done():
 			return
 		case <-ticker.C:
 		}
+		if db.unwatched() {
+			return
+		}
 	}
+}
+
+// unwatched ends the looking when nobody watches any more.
+func (db *DB) unwatched() bool {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	db.looking = len(db.listeners) > 0
+	return !db.looking
 }
 
 func (db *DB) notify() {
