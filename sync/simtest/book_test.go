@@ -312,14 +312,17 @@ func (b *book) groups(e server.Effects, fail failing) {
 	if len(here) == 0 {
 		return
 	}
-	size := map[string]int{}
+	size, whole := map[string]int{}, map[string]int{} // what is taken back may have been on its way
 	for _, f := range b.order {
-		if f.group != "" && !f.dropped {
+		if f.group == "" {
+			continue
+		}
+		if whole[f.group]++; !f.dropped {
 			size[f.group]++
 		}
 	}
 	for group, n := range here {
-		if n != size[group] {
+		if n != size[group] && n != whole[group] {
 			fail("I13", "of the %d changes of action %s %d were settled alone", size[group], group, n)
 		}
 	}
