@@ -2,6 +2,7 @@ package simtest_test
 
 import (
 	"sync"
+	"time"
 
 	"example.com/punchlist/sync/op"
 )
@@ -11,23 +12,29 @@ import (
 type machine struct {
 	w *world
 
-	mu     sync.Mutex // guards all below
-	since  int64      // true time of the boot
-	zero   int64      // what the boot clock showed then
-	boot   string     // the boot's id
-	ppm    int64      // how much the crystal runs ahead
-	off    int64      // wall clock minus true time, at the boot or since it was stepped
-	frozen chan struct{}
-	trap   func() // called once, at the next look at the clock
+	mu      sync.Mutex // guards all below
+	since   int64      // true time of the boot
+	zero    int64      // what the boot clock showed then
+	boot    string     // the boot's id
+	ppm     int64      // how much the crystal runs ahead
+	off     int64      // wall clock minus true time, at the boot or since it was stepped
+	frozen  chan struct{}
+	waiting int    // how many wait for it to wake
+	trap    func() // called once, at the next look at the clock
 }
 
 // read is what the laptop's programs see. It does not return while the machine
-// sleeps: so all that runs on it stands still.
+// sleeps: so all that runs on it stands still. Those that stood still go on one
+// after the other: at once their order would be the runtime's chance.
 func (m *machine) read() op.Reading {
 	for {
 		m.mu.Lock()
 		frozen, trap := m.frozen, m.trap
 		m.trap = nil
+		if frozen != nil {
+			m.waiting++
+		}
+		turn := time.Duration(m.waiting) * 617 * time.Microsecond
 		m.mu.Unlock()
 		if trap != nil {
 			trap()
@@ -36,6 +43,7 @@ func (m *machine) read() op.Reading {
 			return m.look()
 		}
 		<-frozen
+		time.Sleep(turn)
 	}
 }
 
@@ -82,7 +90,7 @@ func (m *machine) freeze(on bool) {
 	defer m.mu.Unlock()
 	switch {
 	case on && m.frozen == nil:
-		m.frozen = make(chan struct{})
+		m.frozen, m.waiting = make(chan struct{}), 0
 	case !on && m.frozen != nil:
 		close(m.frozen)
 		m.frozen = nil

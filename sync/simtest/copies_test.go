@@ -112,7 +112,7 @@ func (c *chaos) putBack() {
 	})
 	c.w.note(l.name, "its copy is put back")
 	c.w.count("laptops put back")
-	if c.dice.one(2) {
+	if c.dice.one(2) && c.w.sleep(c.dice, 5) { // what the kill cut off has ended by then
 		c.tend() // what the old data never heard of is forgotten meanwhile
 	}
 	if c.w.sleep(c.dice, c.dice.span(1, 10)*second) {

@@ -135,7 +135,10 @@ func (st *stream) Flush() {}
 // Read and Close are the laptop's end.
 func (st *stream) Read(b []byte) (int, error) {
 	for len(st.rest) == 0 {
-		select { // what is certain first: of two that are ready, select takes either
+		if err := st.client.Err(); err != nil { // first: of two that are ready, select takes either
+			return 0, err
+		}
+		select {
 		case <-st.broken:
 			return 0, io.ErrUnexpectedEOF
 		default:
