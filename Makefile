@@ -28,7 +28,7 @@ demo: build ## three minutes: work offline, come back, sync (without a terminal:
 
 test: deps ## run every test under the race detector
 	$(GO) test -race $(TAGS) -timeout 30m $(PACKAGES)
-	$(GO) test $(TAGS) -timeout 30m ./sync/simtest
+	$(GO) test $(TAGS) -timeout 30m ./sync/simtest ./localdb/exchange
 
 check: lint test ## what must hold before a commit: format, vet, staticcheck, modules, tests
 

@@ -12,7 +12,7 @@ import (
 func (s *session) finishes() string {
 	s.w.t.Helper()
 	<-s.exited
-	s.until("its last line", func(string) bool { return strings.HasSuffix(s.raw.String(), "\n") })
+	s.until("its last line", func(string) bool { return strings.HasSuffix(s.sent(), "\n") })
 	if code := s.cmd.ProcessState.ExitCode(); code != 0 {
 		s.w.t.Errorf("%q: exit %d\n%s", s.cmd.Args, code, s.sent())
 	}

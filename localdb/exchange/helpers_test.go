@@ -171,7 +171,7 @@ func wantNothing(t *testing.T, p *exchange.Plan) {
 // shared opens a real data set that lies beside the project, or skips.
 func shared(t *testing.T, name string) *os.File {
 	t.Helper()
-	if testing.Short() {
+	if testing.Short() || raceDetector {
 		t.Skip("whole data sets take their time")
 	}
 	f, err := os.Open(filepath.Join("..", "..", "..", "shared", "data", name))

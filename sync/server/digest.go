@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"slices"
 	"strconv"
+	"sync"
 
 	"example.com/punchlist/sync/op"
 	"example.com/punchlist/sync/wire"
@@ -29,8 +31,8 @@ func (s *Server) digest(w http.ResponseWriter, r *http.Request, by Author) {
 		return
 	case leaf != nil:
 		answer, err = s.leaf(r.Context(), crew, *leaf)
-	case q.Get("check") == "1" && s.checks.due(crew, s.ms()):
-		err = s.recount(r.Context(), crew)
+	case q.Get("check") == "1":
+		err = s.checks.do(crew, s.ms, func() error { return s.recount(r.Context(), crew) })
 		fallthrough
 	default:
 		if err == nil {
@@ -47,9 +49,42 @@ func (s *Server) digest(w http.ResponseWriter, r *http.Request, by Author) {
 	}
 }
 
-// checkEvery is how often devices may have a crew's records read through, in ms:
-// however many ask, and however often, it costs the server no more.
-const checkEvery = 60_000
+// checkShare is the share of the time that devices may have a crew's records read
+// through: however many ask, and however often, it costs the server one in so many.
+const checkShare = 50
+
+// sparing does something for a crew, unless that is under way or took too much of
+// the time already.
+type sparing struct {
+	mu   sync.Mutex // guards last
+	last map[string]pass
+}
+
+// pass is one time that it was done; ms.
+type pass struct{ began, next int64 }
+
+func newSparing() *sparing { return &sparing{last: map[string]pass{}} }
+
+func (s *sparing) do(crew string, now func() int64, f func() error) error {
+	began := now()
+	s.mu.Lock()
+	last := s.last[crew]
+	due := began >= last.next || began < last.began // the clock was set back
+	if due {
+		s.last[crew] = pass{began, math.MaxInt64}
+	}
+	s.mu.Unlock()
+	if !due {
+		return nil
+	}
+	defer func() {
+		end := now()
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.last[crew] = pass{began, end + checkShare*max(0, end-began)}
+	}()
+	return f()
+}
 
 // leafNamed reads the two digits of a leaf; none: nil.
 func leafNamed(text string) (*uint8, *wire.Problem) {

@@ -61,7 +61,7 @@ type Server struct {
 	strangers *gate   // … and each address
 	tries     *tries  // failed enrolments
 	reports   *seldom // what a device said of itself was stored
-	checks    *seldom // a crew was read through because a device asked
+	checks    *sparing // a crew was read through because a device asked
 	hub       *hub    // who waits for news
 
 	unpacking chan struct{} // held by the request that unpacks a large body
@@ -88,7 +88,7 @@ func New(ctx context.Context, store Store, o Options) (*Server, error) {
 	if o.Meter == nil {
 		o.Meter = silent{}
 	}
-	s := &Server{store: store, now: o.Now, rand: o.Rand, log: o.Log, tries: newTries(), reports: newSeldom(reportEvery), checks: newSeldom(checkEvery), hub: newHub(store),
+	s := &Server{store: store, now: o.Now, rand: o.Rand, log: o.Log, tries: newTries(), reports: newSeldom(reportEvery), checks: newSparing(), hub: newHub(store),
 		unpacking: make(chan struct{}, 1), lanes: newLanes(store, o.Lanes, o.Meter), meter: o.Meter, tokens: o.Tokens,
 		limits: o.Limits, devices: newGate(o.Limits.Device, o.Limits.Together), strangers: newGate(o.Limits.Address, 0),
 		reading: make(chan struct{}, 1)}

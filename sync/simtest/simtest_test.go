@@ -23,7 +23,7 @@ import (
 // How much is played. SEEDS says how many seeds, beginning with FROM; SEED plays
 // one and shows what happens in it.
 const (
-	someSeeds  = 120
+	someSeeds  = 60
 	plantSeeds = 60 // within so many each planted bug must be found
 	children   = 2
 	// The race detector makes a history three times as long: it is shown fewer.
