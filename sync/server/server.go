@@ -57,12 +57,12 @@ type Server struct {
 	key   ed25519.PrivateKey
 
 	limits    Limits
-	devices   *gate   // how often each device asks …
-	strangers *gate   // … and each address
-	tries     *tries  // failed enrolments
-	reports   *seldom // what a device said of itself was stored
+	devices   *gate    // how often each device asks …
+	strangers *gate    // … and each address
+	tries     *tries   // failed enrolments
+	reports   *seldom  // what a device said of itself was stored
 	checks    *sparing // a crew was read through because a device asked
-	hub       *hub    // who waits for news
+	hub       *hub     // who waits for news
 
 	unpacking chan struct{} // held by the request that unpacks a large body
 	lanes     *lanes        // what is being written
