@@ -2,6 +2,7 @@ package localdb
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -64,18 +65,26 @@ func PutBack(ctx context.Context, from, path string) (aside []string, err error)
 	if copied.ID != here.ID && here.ID != "" {
 		return nil, &Error{Message: fmt.Sprintf("%q is a copy of another laptop's database, or of before this one was enrolled", from), Hint: "put it back there; here: punchlist sync fetches what the server has"}
 	}
+	// Held until the new file has the name: who opened the old one meanwhile would
+	// write a log beside it that belongs to neither.
+	var held *os.File
+	defer func() {
+		if held != nil {
+			held.Close()
+		}
+	}()
 	return aside, inPlace(path, os.Rename, func(temp string) error {
 		if err := copyWhole(from, temp); err != nil { // the disk may be full: all is as it was
 			return err
 		}
-		held, err := holdAlone(path)
+		alone, err := holdAlone(path)
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		defer held.Close()
+		held = alone
 		if aside, err = linkAside(path, ".before-"); err != nil {
 			return fmt.Errorf("keep the old files: %w", err)
 		}
@@ -87,14 +96,36 @@ func PutBack(ctx context.Context, from, path string) (aside []string, err error)
 // deviceAt is who a database says it is; nobody where there is none, or none that can be read.
 func deviceAt(ctx context.Context, path string) (Device, error) {
 	db, err := Open(ctx, path, Options{ReadOnly: true})
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrDamaged) {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return Device{}, nil
-	}
-	if err != nil {
+	case errors.Is(err, ErrDamaged):
+		return deviceInLog(path)
+	case err != nil:
 		return Device{}, err
 	}
 	dev, err := db.Device(ctx)
 	return dev, errors.Join(err, db.Close())
+}
+
+// deviceInLog is who the second copy of unsent work says that a damaged database
+// is. With another laptop's data in its place its token would send that one's work.
+func deviceInLog(path string) (dev Device, err error) {
+	log, err := readLog(logFile(path))
+	if err == nil && log.device != nil {
+		var row struct {
+			ID string `json:"device_id"`
+		}
+		err = json.Unmarshal(log.device, &row)
+		dev.ID = row.ID
+	}
+	if _, enrolled := os.Lstat(path + ".token"); enrolled != nil {
+		return dev, nil
+	}
+	if err != nil || dev.ID == "" {
+		return dev, &Error{Message: fmt.Sprintf("%q is damaged, and nothing says any more which laptop's it was", path), Hint: "punchlist doctor --repair saves what waits in it; then put the backup back"}
+	}
+	return dev, nil
 }
 
 // checkCopy looks at every page of a copy, and tells whose it is.

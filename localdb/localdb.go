@@ -140,7 +140,7 @@ func (db *DB) ReadOnly() bool { return db.sql.ReadOnly() }
 func (db *DB) Path() string { return db.sql.Path() }
 
 // Changed signals after every commit, of this process at once, of another one
-// within a quarter of a second. Signals are coalesced; the channel is closed
+// within half a second. Signals are coalesced; the channel is closed
 // when ctx ends or the database is closed.
 func (db *DB) Changed(ctx context.Context) <-chan struct{} { return db.sql.Watch(ctx, watchEvery) }
 

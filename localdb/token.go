@@ -88,6 +88,14 @@ func (db *DB) Renew(ctx context.Context, from, next string) error {
 	})
 }
 
+// Renewed hears that a token was replaced by a newer one: the server knows one of
+// those here again that it did not, because it was restored to before them.
+func (db *DB) Renewed() {
+	db.tokens.mu.Lock()
+	defer db.tokens.mu.Unlock()
+	clear(db.tokens.unknown)
+}
+
 // Refused hears that the server does not know a token, and tells whether there
 // is another one to show. Where there is none all begins again with the newest.
 func (db *DB) Refused(token string) (other bool) {

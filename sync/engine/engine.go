@@ -99,6 +99,8 @@ type Tokens interface {
 	// Refused hears that the server does not know a token, and tells whether
 	// Options.Remote has another one to show.
 	Refused(token string) (other bool)
+	// Renewed hears that the token shown was replaced, by another program perhaps.
+	Renewed()
 }
 
 // Bearer is what a [Remote] may be as well: it tells which token it shows. Only

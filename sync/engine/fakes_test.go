@@ -185,6 +185,7 @@ func (l *local) ApplyChanges(_ context.Context, page wire.Changes) (int, error) 
 }
 
 func (l *local) Renew(context.Context, string, string) error { return nil }
+func (l *local) Renewed()                                    {}
 func (l *local) Refused(string) bool                         { return false }
 
 func (l *local) RoundDone(context.Context) error {

@@ -278,7 +278,7 @@ func (l *loop) finished(out outcome) {
 		l.fails++
 	}
 	if f != nil && f.wait > 0 {
-		l.floor = l.now() + f.wait.Milliseconds()
+		l.floor = max(l.floor, l.now()+f.wait.Milliseconds())
 	}
 	l.due = l.now() + l.afterRound(f, l.fails).Milliseconds()
 	if f == nil && l.ears.live {

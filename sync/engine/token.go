@@ -34,6 +34,9 @@ func (r *round) otherToken(ctx context.Context, f *fault) bool {
 	if b, ok := r.line.remote.(Bearer); ok && refused.Problem.Code == wire.CodeUnauthorised && !r.o.Local.Refused(b.Token()) {
 		return false
 	}
+	if refused.Problem.Code == wire.CodeReplaced {
+		r.o.Local.Renewed()
+	}
 	remote, err := r.o.Remote(ctx)
 	return err == nil && remote != r.line.remote
 }

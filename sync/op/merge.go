@@ -149,9 +149,7 @@ type Moment struct {
 //     register it had not seen. Where nothing stands against it, it is stamped now.
 //  3. The values are equal: no conflict; the later time stays.
 //  4. The later time wins; equal times are decided by the greater device id
-//     (arbitrary, but the same everywhere). That is no conflict where the op says
-//     that what stands is what it replaced: its base may be older than what its
-//     author saw, for one base speaks for all registers.
+//     (arbitrary, but the same everywhere).
 //
 // Deletion is a register that wins over every edit which had not seen it, and
 // over every edit that it had not seen; only an UPDATE that had seen it and says
@@ -278,10 +276,6 @@ func (m *merger) editRegister(register string, values Fields) {
 		}
 		return
 	}
-	if wins && m.replaces(values, current) {
-		m.take(register, values, m.time)
-		return
-	}
 	mine, theirs := Side{m.by, values, m.o.Time()}, Side{Author{reg.Device, reg.User}, current, reg.Time}
 	if !wins {
 		m.conflict(register, theirs, mine, why)
@@ -297,22 +291,6 @@ func (m *merger) editRegister(register string, values Fields) {
 		}
 	}
 	m.take(register, values, m.time)
-}
-
-// replaces tells whether the op says that its author had these very values before
-// the eyes, all of the register.
-func (m *merger) replaces(values, current Fields) bool {
-	for name := range current {
-		if _, named := values[name]; !named {
-			return false
-		}
-	}
-	for name := range values {
-		if was, said := m.o.Prev[name]; !said || !Equal(was, current[name]) {
-			return false
-		}
-	}
-	return true
 }
 
 // speaksForAll tells whether an op's part of a register stands for the whole of

@@ -44,10 +44,14 @@ func (s *Server) authenticate(r *http.Request) (Author, error) {
 	case err != nil:
 		return Author{}, err
 	case d.Revoked != 0 || u.Disabled != 0:
-		return Author{}, outOf(d)
-	}
-	if long, err := s.unused(r.Context(), d); err != nil || long {
-		return Author{}, cmp.Or(err, errUnused)
+		return Author{}, s.asStranger(r, outOf(d))
+	case s.long(d):
+		if much := s.stranger(r); much != nil { // looking closer costs a write
+			return Author{}, much
+		}
+		if long, err := s.unused(r.Context(), d); err != nil || long {
+			return Author{}, cmp.Or(err, errUnused)
+		}
 	}
 	by := Author{Device: d.ID, User: u.Name, Role: u.Role, Crews: u.Crews}
 	if hash == d.NextHash {
@@ -55,6 +59,14 @@ func (s *Server) authenticate(r *http.Request) (Author, error) {
 	}
 	by.renewal = s.renewal(d, token)
 	return by, nil
+}
+
+// asStranger is why a device does not come in, or that its address asks too often.
+func (s *Server) asStranger(r *http.Request, why error) error {
+	if much := s.stranger(r); much != nil {
+		return much
+	}
+	return why
 }
 
 func outOf(d Device) error {
@@ -99,7 +111,7 @@ func (s *Server) device(handle func(http.ResponseWriter, *http.Request, Author))
 			return
 		}
 		wait, _ := waitOf(r.URL.Query().Get("wait"))
-		waits := r.URL.Path == wire.PathEvents || wait > 0
+		waits := r.URL.Path == wire.PathEvents || r.URL.Path == wire.PathChanges && wait > 0
 		leave, why, until := s.devices.enter(by.Device, s.ms(), !waits)
 		if why != "" {
 			s.tooMany(w, &tooManyError{"device", why, until}, "this device asks too often")

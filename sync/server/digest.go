@@ -77,13 +77,18 @@ func (s *sparing) do(crew string, now func() int64, f func() error) error {
 	if !due {
 		return nil
 	}
+	err := errors.New("it was broken off")
 	defer func() {
 		end := now()
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.last[crew] = pass{began, end + checkShare*max(0, end-began)}
+		s.last[crew] = pass{began, end}
+		if err == nil { // else nobody was told anything, and whoever asks again is to hear it
+			s.last[crew] = pass{began, end + checkShare*max(0, end-began)}
+		}
 	}()
-	return f()
+	err = f()
+	return err
 }
 
 // leafNamed reads the two digits of a leaf; none: nil.

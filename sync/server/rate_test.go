@@ -321,3 +321,21 @@ func TestUpgrade(t *testing.T) {
 		}
 	}
 }
+
+// A device that does not come in any more is an address like another: it may not
+// ask without end, and does not make the server write for each time it asks.
+func TestWhoIsOutMayNotAskWithoutEnd(t *testing.T) {
+	r, _ := bounded(t)
+	ann := r.Enrol("ann")
+	if err := r.Store.Revoke(t.Context(), ann.ID, r.Now.Load()); err != nil {
+		t.Fatal(err)
+	}
+	for n := 0; ; n++ {
+		switch a := r.Do(storetest.Request{Method: http.MethodGet, Path: wire.PathChanges, Token: ann.Token}); {
+		case a.Status == http.StatusTooManyRequests && n >= 100:
+			return
+		case a.Status != http.StatusUnauthorized || n > 1000:
+			t.Fatalf("request %d is answered %d", n, a.Status)
+		}
+	}
+}

@@ -59,14 +59,15 @@ func (s *Server) awake(ctx context.Context) error {
 
 // unused tells whether a device's token was not used for too long.
 func (s *Server) unused(ctx context.Context, d Device) (bool, error) {
-	long := func() bool {
-		return s.tokens.Unused > 0 && s.ms()-max(d.Seen, d.Created, d.Renewed, s.since.Load()) > s.tokens.Unused.Milliseconds()
-	}
-	if !long() {
+	if !s.long(d) {
 		return false, nil
 	}
 	err := s.awake(ctx) // it may be the clock
-	return long(), err
+	return s.long(d), err
+}
+
+func (s *Server) long(d Device) bool {
+	return s.tokens.Unused > 0 && s.ms()-max(d.Seen, d.Created, d.Renewed, s.since.Load()) > s.tokens.Unused.Milliseconds()
 }
 
 // renewal is what a device may be offered.

@@ -368,7 +368,7 @@ func (b *book) conflict(row server.ConflictRow, now int64, fail failing) {
 	if w.op.lap == l.op.lap && w.op.device != l.op.device {
 		return // one laptop before and after it was revoked: see sameLaptop
 	}
-	if b.knew(w, l.class) {
+	if b.knew(w, l.class) && !w.op.restores {
 		fail("I23", "a conflict that is none: %s replaced %s %q knowingly%s", b.tell(w.op), c.Register, l.token, b.tale(c.Entity, c.Register))
 	}
 	if l.op.at != w.op.at && !l.op.lies && b.knew(l, w.class) {

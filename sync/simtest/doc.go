@@ -29,7 +29,9 @@
 // two who listens to pokes), and of the fault list F80 (a laptop's old data put
 // back over later work).
 //
-// Held in a milder form than one might wish: order (I14) is that of a record, for
+// Held in a milder form than one might wish: an edit that brings a record back whose
+// own deletion was not sent yet may be told as a conflict with what its author saw,
+// for one base speaks for all of it; order (I14) is that of a record, for
 // of a task and what hangs on it one may overtake the other where the server fails
 // on the other; two clocks of 100 ppm each are given what they drift apart until
 // an edit is sent, beside the ten seconds; a laptop that was revoked and enrolled

@@ -1,0 +1,40 @@
+package localdb_test
+
+import (
+	"testing"
+
+	"example.com/punchlist/localdb"
+	"example.com/punchlist/sync/op"
+)
+
+// Two programs on one laptop hear from a server that was restored that it does not
+// know the newest token. It is offered again to the one that asks; the other, told
+// that its older one was replaced, must not go on showing that: it would look like a
+// copy's.
+func TestATokenThatIsKnownAgainIsShownByAll(t *testing.T) {
+	f := newFixture(t)
+	f.must(f.Enrol(f.ctx, localdb.Device{ID: f.id(), User: "ann", Role: op.Technician, Crews: []string{"north"}, ServerURL: "http://127.0.0.1:1", ServerID: "s", Token: "t0"}))
+	f.must(f.Renew(f.ctx, "t0", "t1"))
+	other, err := localdb.Open(f.ctx, f.Path(), localdb.Options{})
+	f.must(err)
+	defer other.Close()
+	shows := func(db *localdb.DB, want, when string) {
+		t.Helper()
+		dev, err := db.Device(f.ctx)
+		f.must(err)
+		if dev.Token != want {
+			t.Errorf("%s it shows %s, want %s", when, dev.Token, want)
+		}
+	}
+	for _, db := range []*localdb.DB{f.DB, other} {
+		shows(db, "t1", "at first")
+		if !db.Refused("t1") {
+			t.Error("there is no other token to show")
+		}
+		shows(db, "t0", "where t1 is not known")
+	}
+	f.must(f.Renew(f.ctx, "t0", "t1"))
+	shows(f.DB, "t1", "offered again")
+	other.Renewed()
+	shows(other, "t1", "told that t0 was replaced")
+}
