@@ -235,6 +235,7 @@ func (a *App) formWindow(from, to int64) string {
 }
 
 func (s *formScreen) key(a *App, k tea.KeyMsg) tea.Cmd {
+	s.endWord(k)
 	switch {
 	case key.Matches(k, a.keys.Save):
 		return s.save(a)

@@ -34,6 +34,7 @@ type field struct {
 	in     textinput.Model
 	area   textarea.Model
 	chosen string // of a wordField
+	typed  string // of a wordField: the beginning of a value, as typed since any other key
 
 	siteID, siteWas string
 	found           []localdb.Record
@@ -64,6 +65,7 @@ func (f *field) set(text string) {
 }
 
 func (f *field) focus(on bool) {
+	f.typed = ""
 	switch {
 	case f.kind == longField && on:
 		f.area.Focus()
@@ -88,7 +90,7 @@ func (f *field) key(a *App, k tea.KeyMsg) tea.Cmd {
 	f.bad = ""
 	switch f.kind {
 	case wordField:
-		f.chooseKey(k)
+		f.chooseKey(a, k)
 		return nil
 	case longField:
 		a.feedArea(&f.area, k)
@@ -103,21 +105,33 @@ func (f *field) key(a *App, k tea.KeyMsg) tea.Cmd {
 	return nil
 }
 
-// chooseKey goes through the values with the arrows and blank, or by first letter.
-func (f *field) chooseKey(k tea.KeyMsg) {
+// chooseKey goes through the values with the arrows and blank, or by the letters
+// that one begins with.
+func (f *field) chooseKey(a *App, k tea.KeyMsg) {
 	switch {
 	case k.Type == tea.KeyLeft:
 		f.chosen = next(f.values, f.chosen, -1)
 	case k.Type == tea.KeyRight, k.Type == tea.KeySpace:
 		f.chosen = next(f.values, f.chosen, 1)
 	case k.Type == tea.KeyRunes:
-		for _, v := range f.values {
-			if strings.HasPrefix(v, strings.ToLower(string(k.Runes))) {
-				f.chosen = v
-				return
-			}
+		f.chooseTyped(a, f.typed+strings.ToLower(string(k.Runes)))
+	}
+}
+
+// chooseTyped takes the first value that begins so. A letter that none goes on with
+// changes nothing: by itself it would pick another value behind the typist's back.
+func (f *field) chooseTyped(a *App, typed string) {
+	for _, v := range f.values {
+		if strings.HasPrefix(v, typed) {
+			f.chosen, f.typed = v, typed
+			return
 		}
 	}
+	said := "None of " + word(strings.Join(f.values, ", ")) + ` begins with "` + a.cut(a.text(typed), 20) + `"`
+	if f.typed != "" {
+		said += "; backspace begins anew"
+	}
+	a.say(said + ".")
 }
 
 // takeSites shows what a search found; an exact code is taken at once.

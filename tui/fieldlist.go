@@ -49,6 +49,14 @@ func (l *fieldList) leaveHelp(a *App) []key.Binding {
 	return []key.Binding{a.keys.Cancel, bind("ctrl+u", "empty it", "ctrl+u")}
 }
 
+// endWord forgets what was typed of a value at any key but a letter, whoever that
+// key is for.
+func (l *fieldList) endWord(k tea.KeyMsg) {
+	if k.Type != tea.KeyRunes {
+		l.fields[l.cur].typed = ""
+	}
+}
+
 func (l *fieldList) key(a *App, k tea.KeyMsg) tea.Cmd {
 	f := l.fields[l.cur]
 	picking := f.kind == siteField && f.siteID == "" && len(f.found) > 0

@@ -144,6 +144,41 @@ func TestWhatNothingFollowsSaysSo(t *testing.T) {
 	s.open(80, 24).online().keys("/", "old", "enter", "s").sees("T-1 is closed; from there nothing follows")
 }
 
+// A word that is typed whole in a field of choices means itself, and so do its
+// first letters: no later letter jumps to a choice of its own.
+func TestAWordTypedInAChoice(t *testing.T) {
+	s := newStory(t)
+	s.day()
+	// letter by letter, as a person types
+	spell := func(word string) {
+		for _, r := range word {
+			s.keys(string(r))
+		}
+	}
+	form := func() *story { return s.keys("esc", "y").keys("a", "A title", "tab") }
+	s.open(80, 24).online().keys("a", "A title", "tab")
+	spell("delivery")
+	s.sees("[delivery]").keys("tab")
+	spell("emergency")
+	s.sees("[emergency]")
+	for _, c := range []struct{ typed, chosen string }{{"h", "[high]"}, {"Lo", "[low]"}, {"normal", "[normal]"}} {
+		s.keys("backspace")
+		spell(c.typed)
+		s.sees(c.chosen)
+	}
+	s.keys("backspace")
+	spell("hl") // none begins so: the letter changes nothing, and says so
+	s.sees("[high]", `begins with "hl"`)
+	spell("igh") // nor does it stand in the way of what follows
+	s.sees("[high]").seesNot("begins with")
+	for _, leave := range []string{"right", "left", "backspace"} {
+		s.keys("backspace", "h", leave, "l").sees("[low]")
+	}
+	s.keys("backspace", "h", "shift+tab", "tab", "l").sees("[low]") // another field
+	s.keys("backspace", "h", "esc", "n", "l").sees("[low]")         // the question whether to leave
+	form().keys("r").sees("[repair]")
+}
+
 // TestEditWritesOnlyWhatChanged: a title's edit must not compete with the
 // office's edit of the due time.
 func TestEditWritesOnlyWhatChanged(t *testing.T) {

@@ -108,6 +108,7 @@ func (s *mendScreen) update(a *App, msg tea.Msg) tea.Cmd {
 			s.written(a, msg.err)
 		}
 	case tea.KeyMsg:
+		s.endWord(msg)
 		switch {
 		case key.Matches(msg, a.keys.Save):
 			return s.save(a)
