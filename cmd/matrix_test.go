@@ -151,6 +151,28 @@ func TestPlainThroughAPipe(t *testing.T) {
 	}
 }
 
+// sync at once, as a script has it: it waits for the answer to its own question,
+// and not for an engine that has yet to look for the server.
+func TestPlainSyncAtOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.office("user", "add", "ann", "--crew", "north", "--role", "technician")
+	w.serve()
+	w.enrol("ann", "a")
+	for i := range 3 {
+		w.laptop("a", "add", "Check the pump")
+		cmd := w.command(t.Context(), "punchlist", "--db", "a.db", "--plain")
+		cmd.Stdin = strings.NewReader("sync\nq\n")
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		if got := string(out); strings.Contains(got, "OFFLINE") || !strings.Contains(got, "ONLINE  all sent") {
+			t.Errorf("session %d: %s", i, got)
+		}
+	}
+}
+
 // The version is printed without a word to the terminal, which need not answer.
 func TestAMuteTerminalIsAskedNothing(t *testing.T) {
 	t.Parallel()

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"example.com/punchlist/localdb"
+	"example.com/punchlist/sync/reach"
 )
 
 // plainCommand is a command of the plain session. Its names are the word and
@@ -173,7 +174,9 @@ func numberFirst(args string) (int, string) {
 	return n, strings.TrimSpace(rest)
 }
 
-// sync asks for a round and waits until it is over, or cannot be made now.
+// sync asks for a round and waits until one is over that began after that: what
+// stands when it asks is of an engine that has yet to look, or of a round that
+// began before the change was made that is to go out.
 func (p *Plain) sync() {
 	began := p.a.now().UnixMilli()
 	p.do(p.a.askSync())
@@ -183,7 +186,7 @@ func (p *Plain) sync() {
 	p.hush()
 	p.await(func() bool {
 		s := p.a.status
-		return s.LastSync >= began || s.NextTry >= began || s.Why != "" || !s.Sender && s.Reach != ""
+		return s.Asked >= began || s.Reach == reach.Paused || s.Reach == reach.NotEnrolled && !s.Looking
 	})
 	p.hear()
 	p.truth = ""

@@ -164,13 +164,46 @@ func TestPlainSyncWaits(t *testing.T) {
 			s.settle(s.applied)
 			s.must(s.db.RoundDone(s.t.Context()))
 			done := online
-			done.LastSync = s.now.UnixMilli()
+			done.LastSync, done.Asked = s.now.UnixMilli(), s.now.UnixMilli()
 			session.Status(done)
 		}()
 	}
 	s.plainBegins = func(p *tui.Plain) { session = p; p.Status(online) }
 	got := s.plain("note 3 On site.", "sync", "quit")
 	if !strings.Contains(got, "1 task, 1 change waiting") || !strings.HasSuffix(strings.TrimSpace(got[:strings.LastIndex(got, "> quit")]), "ONLINE  all sent 09:00") {
+		t.Error(got)
+	}
+}
+
+// sync waits for its own round, whatever the engine says before it: one that has
+// only just begun knows nothing of the server yet, and is not said to be offline.
+func TestPlainSyncWaitsForItsOwnRound(t *testing.T) {
+	s := newStory(t)
+	monday(s)
+	starting := engine.Status{Reach: reach.Offline, Looking: true, Activity: engine.Idle}
+	early := engine.Status{Reach: reach.Online, Activity: engine.Idle, Sender: true, LastSync: s.now.UnixMilli()} // of a round before
+	var session *tui.Plain
+	s.o.Sync = func() {
+		session.Status(starting)
+		waits := starting
+		waits.Why = "another punchlist on this laptop sends"
+		for _, st := range []engine.Status{waits, early} {
+			session.Status(st)
+		}
+		go func() {
+			s.settle(s.applied)
+			s.must(s.db.RoundDone(s.t.Context()))
+			done := early
+			done.Asked = s.now.UnixMilli()
+			session.Status(done)
+		}()
+	}
+	s.plainBegins = func(p *tui.Plain) { session = p; p.Status(starting) }
+	got := s.plain("note 3 On site.", "sync", "quit")
+	if strings.Contains(got, "OFFLINE") || !strings.Contains(got, "LOOKING FOR THE SERVER") {
+		t.Errorf("before it ever asked: %s", got)
+	}
+	if !strings.HasSuffix(strings.TrimSpace(got[:strings.LastIndex(got, "> quit")]), "ONLINE  all sent 09:00") {
 		t.Error(got)
 	}
 }

@@ -141,6 +141,8 @@ func (a *App) reachNow() reach.State {
 		return reach.Paused
 	case !a.switched && a.status.Reach == reach.Paused:
 		return ""
+	case a.status.Looking:
+		return ""
 	case a.status.Reach == "" && a.sumKnown && a.sum.Device.ID == "":
 		return reach.NotEnrolled
 	}

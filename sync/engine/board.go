@@ -41,7 +41,7 @@ func (b *board) reach(state reach.State, detail string, wall int64) {
 		if s.Reach != state {
 			s.Reach, s.Since = state, wall
 		}
-		s.Detail = detail
+		s.Detail, s.Looking = detail, false
 	})
 }
 

@@ -183,7 +183,7 @@ func New(o Options) (*Engine, error) {
 		o.Poll = 5 * time.Second
 	}
 	e := &Engine{o: o, ctl: make(chan struct{}, 1), outbox: newOutbox(), pages: newPager(), line: line{heard: map[string]int64{}}}
-	e.board.init(Status{Reach: reach.Offline, Since: o.Clock().Wall, Activity: Idle})
+	e.board.init(Status{Reach: reach.Offline, Since: o.Clock().Wall, Activity: Idle, Looking: true})
 	return e, nil
 }
 

@@ -94,6 +94,50 @@ func TestAnOpThatComesWhileARoundRunsGoesAtOnce(t *testing.T) {
 	})
 }
 
+// Whoever asked is told of a round that began after that, not of one that ran then.
+func TestWhoAsksHearsOfTheRoundThatFollows(t *testing.T) {
+	inBench(t, func(b *bench) {
+		b.s.set(func(s *remote) { s.hang = true })
+		b.start()
+		b.pass(time.Minute)
+		if s := b.e.Status(); !s.Looking || s.Asked != 0 {
+			b.Fatalf("before any answer: %+v", s)
+		}
+		b.s.set(func(s *remote) { s.hang = false })
+		b.links <- struct{}{} // gives up what hangs
+		b.pass(2 * time.Second)
+		if s := b.e.Status(); s.Looking || s.Asked != 0 {
+			b.Fatalf("nobody asked: %+v", s)
+		}
+		asked := int64(0)
+		b.s.set(func(s *remote) {
+			s.during = func(what string, _ []op.Op) {
+				if what == "changes" && asked == 0 {
+					asked = time.Now().UnixMilli()
+					b.e.Kick()
+				}
+			}
+		})
+		b.pass(10 * time.Second) // a round of its own accord, in whose midst somebody asks
+		if s := b.e.Status(); asked == 0 || s.Asked <= asked {
+			b.Errorf("asked at %d: %+v", asked, s)
+		}
+		b.s.set(func(s *remote) { s.during, s.hang = nil, true })
+		began := time.Now().UnixMilli()
+		b.e.Kick()
+		b.pass(time.Minute)
+		if s := b.e.Status(); s.Asked >= began {
+			b.Errorf("a round that hangs was taken for an answer: %+v", s)
+		}
+		b.s.set(func(s *remote) { s.hang = false })
+		b.links <- struct{}{}
+		b.pass(2 * time.Second)
+		if s := b.e.Status(); s.Asked < began || s.Reach != reach.Online {
+			b.Errorf("asked at %d, given up and made again: %+v", began, s)
+		}
+	})
+}
+
 func TestALongPullDoesNotHoldUpAPush(t *testing.T) {
 	inBench(t, func(b *bench) {
 		page := 0

@@ -38,6 +38,7 @@ type loop struct {
 	woken  bool               // local data changed while one ran
 	links  bool               // links changed since the last round began
 	kicked bool               // a person asked since the last round began
+	asked  int64              // wall clock, ms, when the round that runs began, if a person asked for it; 0: nobody did
 
 	ears ears // hears that there is something new
 }
@@ -250,8 +251,10 @@ func (l *loop) start() {
 	if l.links {
 		l.line.stale = true
 	}
+	l.asked = 0
 	if l.kicked {
 		l.outbox.forgive()
+		l.asked = l.o.Clock().Wall
 	}
 	l.again, l.woken, l.links, l.kicked = false, false, false, false
 	clear(l.ears.news) // this round will ask
@@ -267,7 +270,9 @@ func (l *loop) finished(out outcome) {
 	f := out.fault
 	if !out.cancelled {
 		l.failed, l.fault = f != nil, f
+		l.board.update(func(s *Status) { s.Looking, s.Asked = false, max(s.Asked, l.asked) })
 	}
+	l.kicked = l.kicked || out.cancelled && l.asked != 0 // a round that was given up is no answer
 	switch {
 	case out.cancelled: // says nothing
 	case f == nil:

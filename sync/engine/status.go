@@ -26,6 +26,8 @@ type Status struct {
 	NextTry  int64  // while Waiting, or with Why: when the next try comes by itself, wall clock, ms; 0: not by itself
 	LastSync int64  // last round that ran dry, wall clock, ms; 0: never
 	Sender   bool   // whether this process sends; false: another process on this database does
+	Looking  bool   // nothing was learned of the server since Run began: Reach is a guess
+	Asked    int64  // when the last round that [Engine.Kick] asked for began, of those that have ended, wall clock, ms; 0: never
 }
 
 // ReachOf says what an error of [Remote] tells of the way to the server.
