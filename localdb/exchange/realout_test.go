@@ -40,11 +40,14 @@ var realDesks = []struct {
 
 // TestRealSetsLeaveAndComeBack: every data set out in every format, read there by
 // another's parser or program; what comes back changes nothing, and makes the same
-// tasks on an empty laptop.
+// tasks on an empty laptop. The two large sets take minutes: WHOLE=1 takes them too.
 func TestRealSetsLeaveAndComeBack(t *testing.T) {
 	t.Parallel()
 	for _, c := range realDesks {
 		t.Run(c.file, func(t *testing.T) {
+			if c.tasks > 1000 && os.Getenv("WHOLE") == "" {
+				t.Skip("a large set: WHOLE=1 takes it")
+			}
 			f, err := exchange.Read(shared(t, c.file), c.o)
 			if err != nil {
 				t.Fatal(withHint(err))
@@ -66,6 +69,7 @@ func TestRealSetsLeaveAndComeBack(t *testing.T) {
 			if n := d.onTheMap(t, c.west, c.east, c.south, c.north); n != c.mapped {
 				t.Errorf("%d tasks are on the map, want %d", n, c.mapped)
 			}
+			d.inAMapProgram(t, c.mapped > 0, c.west, c.east, c.south, c.north)
 			d.inTodoTxt(t, c.tasks)
 			if c.throughWarrior {
 				d.throughTaskwarrior(t, c.tasks)
@@ -137,6 +141,35 @@ func (d *desk) onTheMap(t *testing.T, west, east, south, north float64) (n int) 
 		}
 	}
 	return n
+}
+
+var extent = regexp.MustCompile(`Extent: \((\S+), (\S+)\) - \((\S+), (\S+)\)`)
+
+// inAMapProgram lets GDAL count the tasks and say where they lie, where it is installed.
+func (d *desk) inAMapProgram(t *testing.T, mapped bool, west, east, south, north float64) {
+	t.Helper()
+	ogrinfo, err := exec.LookPath("ogrinfo")
+	if err != nil {
+		return
+	}
+	path := filepath.Join(t.TempDir(), "tasks.geojson")
+	if err := os.WriteFile(path, []byte(d.written(exchange.GeoJSON)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command(ogrinfo, "-ro", "-al", "-so", path).CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "Feature Count: "+strconv.Itoa(d.tasks())+"\n") {
+		t.Errorf("GDAL: %v\n%s", err, out)
+	}
+	if !mapped {
+		return
+	}
+	var at [4]float64
+	for i, text := range append(extent.FindStringSubmatch(string(out)), "", "", "", "", "")[1:5] {
+		at[i], _ = strconv.ParseFloat(text, 64) // 0 lies outside
+	}
+	if at[0] < west || at[2] > east || at[1] < south || at[3] > north || at[2] == 0 {
+		t.Errorf("GDAL finds them within %v:\n%s", at, out)
+	}
 }
 
 // inTodoTxt lets todo.txt's own program count and sort the tasks, where it is installed.
