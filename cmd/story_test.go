@@ -153,7 +153,11 @@ func (w *world) laptop(name string, args ...string) string {
 func (w *world) file(name, text string) string {
 	w.t.Helper()
 	path := filepath.Join(w.dir, name)
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+	err := os.WriteFile(path+".new", []byte(text), 0o600)
+	if err == nil {
+		err = os.Rename(path+".new", path) // whole: a program may be looking for it
+	}
+	if err != nil {
 		w.t.Fatal(err)
 	}
 	return path

@@ -92,6 +92,9 @@ func (a *app) serve(ctx context.Context, srv *server.Server, store server.Store,
 	}
 	a.Printf("punchlistd: serving %s (database %s, server %s)\n", base, a.database(), srv.ID())
 	users, err := store.Users(ctx)
+	if ctx.Err() != nil { // stopped before it served anybody
+		return ln.Close()
+	}
 	if err != nil {
 		return errors.Join(err, ln.Close())
 	}
