@@ -32,7 +32,7 @@ func newForm(a *App) *formScreen {
 		{name: "type", label: "type", kind: wordField, values: op.TaskTypes},
 		{name: "priority", label: "priority", kind: wordField, values: op.Priorities},
 		{name: "site_id", label: "site", kind: siteField},
-		{name: "due_at", label: "due", kind: timeField, hint: whenExamples},
+		{name: "due_at", label: "due", kind: timeField, hint: localdb.WhenExamples},
 		{name: "window_start", label: "window", kind: windowField, hint: "08:00-10:00, tomorrow 08:00-10:00, 2026-12-01 08:00-10:00"},
 		{name: "assignee", label: "for", hint: "a user's name"},
 		{name: "asset", label: "asset"},
@@ -215,7 +215,7 @@ func (s *formScreen) restore(_ *App, texts map[string]string) {
 	s.found = nil
 }
 
-// formTime is a moment as [ParseWhen] reads it back, whatever day it is then.
+// formTime is a moment as [localdb.ParseWhen] reads it back, whatever day it is then.
 func (a *App) formTime(ms int64) string {
 	switch t := a.at(ms); {
 	case ms == 0:

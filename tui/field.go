@@ -17,7 +17,7 @@ const (
 	lineField   fieldKind = iota
 	wordField             // one of a few values
 	siteField             // a site, found by its code or name
-	timeField             // see ParseWhen
+	timeField             // see localdb.ParseWhen
 	windowField           // see ParseWindow
 	longField             // several lines
 )
@@ -263,7 +263,7 @@ func (f *field) value(a *App) (op.Fields, string) {
 		if text == "" {
 			return op.Fields{f.name: nil}, ""
 		}
-		t, err := ParseWhen(text, a.now())
+		t, err := localdb.ParseWhen(text, a.now())
 		if err != nil {
 			return nil, err.Error()
 		}
@@ -272,7 +272,7 @@ func (f *field) value(a *App) (op.Fields, string) {
 		if text == "" {
 			return op.Fields{"window_start": nil, "window_end": nil}, ""
 		}
-		from, to, err := ParseWindow(text, a.now())
+		from, to, err := localdb.ParseWindow(text, a.now())
 		if err != nil {
 			return nil, err.Error()
 		}

@@ -80,7 +80,7 @@ func mendField(kind op.Kind, name string) (*field, bool) {
 	case f.Type == op.Long:
 		out.kind = longField
 	case f.Type == op.Time:
-		out.kind, out.hint = timeField, whenExamples
+		out.kind, out.hint = timeField, localdb.WhenExamples
 	}
 	return out, true
 }

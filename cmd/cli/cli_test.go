@@ -61,22 +61,22 @@ func TestArguments(t *testing.T) {
 }
 
 func TestParseValue(t *testing.T) {
-	noon := func(text string) (int64, error) {
-		if text != "noon" {
-			return 0, fmt.Errorf("%q is no time", text)
-		}
-		return 42, nil
+	now := time.Date(2026, 11, 23, 9, 30, 0, 0, time.UTC)
+	at := func(day, hour, minute int) int64 {
+		return time.Date(2026, 11, day, hour, minute, 0, 0, time.UTC).UnixMilli()
 	}
 	for _, c := range []struct {
 		field, text string
 		want        any
 	}{
 		{"title", "Pump", "Pump"}, {"title", "", nil}, {"status", "on_hold", "ON_HOLD"},
-		{"due_at", "noon", int64(42)}, {"due_at", "1780000000000", int64(1780000000000)}, {"due_at", "soon", "refused"},
+		{"due_at", "12:00", at(23, 12, 0)}, {"due_at", "today", at(23, 23, 59)}, {"window_end", "+1d", at(24, 23, 59)},
+		{"window_start", "tomorrow", at(24, 0, 0)}, {"window_start", "12:00", at(23, 12, 0)}, {"window_start", "fri 8:00", at(27, 8, 0)}, {"window_start", "soon", "refused"},
+		{"due_at", "1780000000000", int64(1780000000000)}, {"due_at", "soon", "refused"},
 		{"estimate_minutes", "30", int64(30)}, {"estimate_minutes", "half", "refused"}, {"tag.urgent", "true", true}, {"tag.urgent", "perhaps", "refused"},
 	} {
 		f, _ := op.FieldOf(op.Task, c.field)
-		got, err := cli.ParseValue(f, c.text, noon)
+		got, err := cli.ParseValue(f, c.text, now)
 		var r *op.Refusal
 		switch {
 		case errors.As(err, &r) && r.Field == c.field:

@@ -2,16 +2,19 @@ package cli
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"example.com/punchlist/localdb"
 	"example.com/punchlist/sync/op"
 )
 
 // ParseValue reads a value as its field's type asks; nothing empties the field.
-// when reads a time, as ms since 1970; its error says what would be one.
-func ParseValue(f op.Field, text string, when func(string) (int64, error)) (v any, err error) {
+// A time is ms since 1970, or what [localdb.ParseWhen] reads.
+func ParseValue(f op.Field, text string, now time.Time) (v any, err error) {
 	if text == "" {
 		return nil, nil
 	}
@@ -21,7 +24,7 @@ func ParseValue(f op.Field, text string, when func(string) (int64, error)) (v an
 		if ms, err := strconv.ParseInt(text, 10, 64); err == nil && ms > 1e11 {
 			return ms, nil
 		}
-		if v, err = when(text); err != nil {
+		if v, err = parseTime(f.Name, text, now); err != nil {
 			what, hint, _ := strings.Cut(err.Error(), "; ")
 			refusal := &op.Refusal{Code: op.CodeBadValue, Field: f.Name, Message: what}
 			return nil, &localdb.Error{Message: refusal.Error(), Hint: strings.TrimPrefix(hint, "try: "), Cause: refusal}
@@ -47,6 +50,18 @@ func ParseValue(f op.Field, text string, when func(string) (int64, error)) (v an
 	return v, nil
 }
 
+// parseTime reads a time. A day alone is the start of that day, but for what is due
+// or ends then it is the day's last minute, as in a file that is imported.
+func parseTime(field, text string, now time.Time) (int64, error) {
+	if field != "due_at" && field != "window_end" {
+		if t, err := localdb.ParseWhen(text+" 00:00", now); err == nil {
+			return t.UnixMilli(), nil
+		}
+	}
+	t, err := localdb.ParseWhen(text, now)
+	return t.UnixMilli(), err
+}
+
 // natural are names that people have for fields of a task.
 var natural = map[string]string{
 	"due": "due_at", "for": "assignee", "contact": "contact_name", "phone": "contact_phone", "recipient": "recipient_name",
@@ -66,13 +81,18 @@ func FieldName(kind op.Kind, name string) string {
 	return name
 }
 
-// UnknownField refuses a field and names those that there are.
-func UnknownField(kind op.Kind, name string) error {
+// UnknownField refuses a field and names those that there are, by their short names
+// too; also are those that only the caller knows.
+func UnknownField(kind op.Kind, name string, also ...string) error {
 	var names []string
 	for _, f := range op.SchemaOf(kind) {
 		if !f.Derived {
 			names = append(names, f.Name)
 		}
 	}
-	return &localdb.Error{Message: fmt.Sprintf("a %s has no field %q", op.Word(kind), name), Hint: "one of " + strings.Join(names, ", ") + ", tag.NAME, x.NAME"}
+	hint := "one of " + strings.Join(names, ", ") + ", tag.NAME, x.NAME"
+	if kind == op.Task {
+		hint += "; in short: " + strings.Join(slices.Sorted(slices.Values(slices.AppendSeq(also, maps.Keys(natural)))), ", ")
+	}
+	return &localdb.Error{Message: fmt.Sprintf("a %s has no field %q", op.Word(kind), name), Hint: hint}
 }

@@ -15,7 +15,6 @@ import (
 	"example.com/punchlist/cmd/cli"
 	"example.com/punchlist/localdb"
 	"example.com/punchlist/sync/op"
-	"example.com/punchlist/tui"
 )
 
 func (a *app) addCmd() *cobra.Command {
@@ -137,9 +136,9 @@ func parseFieldsOf(ctx context.Context, db *localdb.DB, kind op.Kind, pairs []st
 		}
 		f, known := op.FieldOf(kind, name)
 		if !known {
-			return nil, cli.UnknownField(kind, name)
+			return nil, cli.UnknownField(kind, name, "site", "window")
 		}
-		if fields[name], err = cli.ParseValue(f, text, readTime(db.Time())); err != nil {
+		if fields[name], err = cli.ParseValue(f, text, db.Time()); err != nil {
 			return nil, err
 		}
 	}
@@ -152,21 +151,13 @@ func readWindow(fields op.Fields, text string, now time.Time) error {
 	if text == "" {
 		return nil
 	}
-	from, to, err := tui.ParseWindow(text, now)
+	from, to, err := localdb.ParseWindow(text, now)
 	if err != nil {
 		what, hint, _ := strings.Cut(err.Error(), "; try: ")
 		return &localdb.Error{Message: "window: " + what, Hint: hint}
 	}
 	fields["window_start"], fields["window_end"] = from.UnixMilli(), to.UnixMilli()
 	return nil
-}
-
-// readTime reads a time as the screen does, in ms since 1970.
-func readTime(now time.Time) func(string) (int64, error) {
-	return func(text string) (int64, error) {
-		t, err := tui.ParseWhen(text, now)
-		return t.UnixMilli(), err
-	}
 }
 
 func siteByCode(ctx context.Context, db *localdb.DB, code string) (any, error) {

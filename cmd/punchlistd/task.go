@@ -65,7 +65,7 @@ func parseFields(pairs []string, now time.Time) (op.Fields, error) {
 		case f.Derived:
 			return nil, &op.Refusal{Code: op.CodeDerived, Field: name, Message: "is given by the server and cannot be set"}
 		}
-		v, err := cli.ParseValue(f, text, func(text string) (int64, error) { return parseTime(text, now) })
+		v, err := cli.ParseValue(f, text, now)
 		if err != nil {
 			return nil, err
 		}
@@ -99,28 +99,6 @@ func checkAssignee(ctx context.Context, store server.Store, crew string, fields 
 		cure = "assignee=" + strings.Join(sorted(names), ", assignee=") + "; or assignee= for nobody"
 	}
 	return &server.Fault{Message: fmt.Sprintf("nobody called %q works in the crew %s", who, crew), Cure: cure}
-}
-
-// parseTime reads a time in this machine's zone; a day alone means its midnight.
-func parseTime(text string, now time.Time) (int64, error) {
-	day, clock, _ := strings.Cut(text, " ")
-	switch day {
-	case "today":
-		day = now.Format(time.DateOnly)
-	case "tomorrow":
-		day = now.AddDate(0, 0, 1).Format(time.DateOnly)
-	}
-	if clock == "" {
-		clock = "00:00"
-	}
-	if t, err := time.ParseInLocation("2006-01-02 15:04", day+" "+clock, now.Location()); err == nil {
-		return t.UnixMilli(), nil
-	}
-	t, err := time.Parse(time.RFC3339, text)
-	if err != nil {
-		return 0, fmt.Errorf("%q is no time; try: 2026-12-01, 2026-12-01 14:30, today, tomorrow 14:30, or milliseconds since 1970", text)
-	}
-	return t.UnixMilli(), nil
 }
 
 // taskJSON is a task as --json prints it: its id, every field that is set, its

@@ -1,4 +1,4 @@
-package tui
+package localdb
 
 import (
 	"fmt"
@@ -9,13 +9,17 @@ import (
 )
 
 // ParseWhen reads a moment as people type it: "today", "tomorrow 14:00", "fri",
-// "14:00", "2026-12-01", "2026-12-01 09:30", "+2d", "+90m". A day without a time
-// is its last minute, 23:59: a task that is due today is not overdue at noon.
+// "14:00", "2026-12-01", "2026-12-01 09:30", "+2d", "+90m"; and as programs write
+// it, with a zone: "2026-12-01T09:30:00Z". A day without a time is its last minute,
+// 23:59: a task that is due today is not overdue at noon.
 func ParseWhen(text string, now time.Time) (time.Time, error) {
+	if t, err := time.Parse(time.RFC3339, strings.TrimSpace(text)); err == nil {
+		return t.In(now.Location()), nil
+	}
 	words := strings.Fields(strings.ToLower(isoT.ReplaceAllString(text, "$1 $2")))
 	switch {
 	case len(words) == 0:
-		return time.Time{}, fmt.Errorf("no time given; try: %s", whenExamples)
+		return time.Time{}, fmt.Errorf("no time given; try: %s", WhenExamples)
 	case len(words) == 1 && strings.HasPrefix(words[0], "+"):
 		return parseSpan(words[0], now)
 	case len(words) > 2:
@@ -41,10 +45,11 @@ func ParseWhen(text string, now time.Time) (time.Time, error) {
 // isoT is the T between date and time, as programs write it.
 var isoT = regexp.MustCompile(`(\d)T(\d)`)
 
-const whenExamples = "today, tomorrow 14:00, fri, 2026-12-01, +2d"
+// WhenExamples are times as [ParseWhen] reads them, for those who type one.
+const WhenExamples = "today, tomorrow 14:00, fri, 2026-12-01, +2d"
 
 func notWhen(text string) error {
-	return fmt.Errorf("%q is no time; try: %s", text, whenExamples)
+	return fmt.Errorf("%q is no time; try: %s", text, WhenExamples)
 }
 
 func onDay(day time.Time, h, m int) time.Time {

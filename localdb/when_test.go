@@ -1,10 +1,10 @@
-package tui_test
+package localdb_test
 
 import (
 	"testing"
 	"time"
 
-	"example.com/punchlist/tui"
+	"example.com/punchlist/localdb"
 )
 
 func TestParseWhen(t *testing.T) {
@@ -28,19 +28,30 @@ func TestParseWhen(t *testing.T) {
 		"+90m":             "2026-11-23 11:00",
 		"+3h":              "2026-11-23 12:30",
 	} {
-		got, err := tui.ParseWhen(text, now)
+		got, err := localdb.ParseWhen(text, now)
 		if err != nil || got.Format("2006-01-02 15:04") != want || got.Location() != zone {
 			t.Errorf("%q is %v (%v), want %s", text, got, err, want)
 		}
 	}
 	for _, text := range []string{"", "  ", "someday", "25:00", "12:61", "tomorrow noon", "+d", "+", "+-1d", "2026-13-01", "2026-02-30", "to", "+99999999d", "a b c"} {
-		if got, err := tui.ParseWhen(text, now); err == nil {
+		if got, err := localdb.ParseWhen(text, now); err == nil {
 			t.Errorf("%q was taken as %v", text, got)
 		}
 	}
 }
 
+// A program's time says its zone, which is not always that of this machine.
+func TestParseWhenOfAnotherZone(t *testing.T) {
+	now := time.Date(2026, 11, 23, 9, 30, 0, 0, time.UTC)
+	for text, want := range map[string]string{"2026-12-01T09:30:00Z": "2026-12-01 09:30", "2026-12-01T09:30:15+02:00": "2026-12-01 07:30"} {
+		if got, err := localdb.ParseWhen(text, now); err != nil || got.Format("2006-01-02 15:04") != want {
+			t.Errorf("%q is %v (%v), want %s", text, got, err, want)
+		}
+	}
+}
+
 func TestParseWindow(t *testing.T) {
+	morning := time.Date(2026, 11, 23, 8, 30, 0, 0, time.UTC) // a Monday
 	for text, want := range map[string][2]string{
 		"08:00-10:00":            {"23 08:00", "23 10:00"},
 		"8:00 - 9:30":            {"23 08:00", "23 09:30"},
@@ -48,13 +59,13 @@ func TestParseWindow(t *testing.T) {
 		"2026-11-30 08:00–10:00": {"30 08:00", "30 10:00"},
 		"fri 22:00 to 02:00":     {"27 22:00", "28 02:00"},
 	} {
-		from, to, err := tui.ParseWindow(text, morning)
+		from, to, err := localdb.ParseWindow(text, morning)
 		if err != nil || from.Format("02 15:04") != want[0] || to.Format("02 15:04") != want[1] {
 			t.Errorf("%q is %v to %v (%v)", text, from, to, err)
 		}
 	}
 	for _, text := range []string{"", "08:00", "x 08:00-10:00", "08:00-26:00", "-"} {
-		if _, _, err := tui.ParseWindow(text, morning); err == nil {
+		if _, _, err := localdb.ParseWindow(text, morning); err == nil {
 			t.Errorf("%q was taken", text)
 		}
 	}
