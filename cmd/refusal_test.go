@@ -54,7 +54,7 @@ func TestRefusals(t *testing.T) {
 		{1, []string{"title", "Try: punchlist add"}, p("add", "")},
 		{1, []string{"title", "201"}, p("add", strings.Repeat("x", 201))},
 		{1, []string{"title", "U+001B"}, p("add", "a\x1b]0;owned\a")},
-		{1, []string{`no field "colour"`, "Try: one of"}, p("set", id, "colour=red")},
+		{1, []string{`no field "colour"`, "Try: one of", "x.NAME; in short: contact, due, estimate, for, parent, phone, recipient, ref, site, window\n"}, p("set", id, "colour=red")},
 		{1, []string{"priority", "emergency, high, normal, low", "Try: priority=high"}, p("set", id, "priority=urgent")},
 		{1, []string{"priority", "Try: priority=high"}, p("add", "x", "--priority", "urgent")},
 		{1, []string{"due_at", `"someday" is no time`, "Try: today, tomorrow 14:00"}, p("set", id, "due=someday")},
@@ -94,6 +94,20 @@ func TestRefusals(t *testing.T) {
 	}
 	if b, _ := os.ReadFile(text); !strings.HasPrefix(string(b), "milk, eggs") || len(b) != 1100 {
 		t.Error("a file that is no database was changed")
+	}
+}
+
+// TestListBeforeTheFirstSync: an empty laptop is told what it lacks.
+func TestListBeforeTheFirstSync(t *testing.T) {
+	w := newWorld(t)
+	if _, errs, _ := w.try("punchlist", "--db", "a.db", "list"); !strings.Contains(errs, "punchlist enroll") {
+		t.Errorf("a laptop of no server: %s", errs)
+	}
+	w.office("user", "add", "ann", "--crew", "north", "--role", "technician")
+	w.serve()
+	w.enrol("ann", "a")
+	if _, errs, _ := w.try("punchlist", "--db", "a.db", "list"); !strings.Contains(errs, "No tasks on this laptop yet.\nTry: punchlist sync") || strings.Contains(errs, "enroll") {
+		t.Errorf("a laptop that has joined: %s", errs)
 	}
 }
 

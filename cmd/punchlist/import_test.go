@@ -8,6 +8,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"example.com/punchlist/cmd/cli"
 )
@@ -92,6 +93,47 @@ func TestImportNamesBadRows(t *testing.T) {
 	}
 	if said.Rows != 3 || len(said.Bad) != 2 || said.Bad[0].Line != 2 || said.Records["task"]["new"] != 1 || !said.Written {
 		t.Errorf("the report is %+v", said)
+	}
+}
+
+// TestImportOfBadRowsAlone: where no row is good, --skip-bad leaves nothing to
+// import, and that is said.
+func TestImportOfBadRowsAlone(t *testing.T) {
+	db := filepath.Join(t.TempDir(), "p.db")
+	if _, errs, code := typed(t, db, "external_ref,title\nA,One\n", "import", "-"); code != 0 {
+		t.Fatal(errs)
+	}
+	const text = "external_ref,title,due_at\nB,Two,soon\nC,,\n"
+	for _, flags := range [][]string{nil, {"--dry-run"}} {
+		_, errs, code := typed(t, db, text, append([]string{"import", "-", "--skip-bad"}, flags...)...)
+		wantRun(t, "import", errs, code, 1, "line 2", "line 3", "punchlist: nothing was imported: all rows are bad (2)", "Try: mend the file")
+	}
+	if out, _, _ := typed(t, db, "", "list", "--json"); !strings.Contains(out, "PENDING") || strings.Contains(out, "CANCELLED") {
+		t.Errorf("a bad file left %s", out)
+	}
+	if out, errs, code := typed(t, db, "external_ref,title\n", "import", "-", "--skip-bad"); code != 0 {
+		t.Errorf("a file without rows: %d %s%s", code, out, errs)
+	}
+}
+
+// TestDayOfWindow: a window that begins on a day begins when the day does.
+func TestDayOfWindow(t *testing.T) {
+	db := filepath.Join(t.TempDir(), "p.db")
+	typed(t, db, "", "add", "Pump")
+	out, _, _ := typed(t, db, "", "list", "--json")
+	var list []map[string]any
+	if err := json.Unmarshal([]byte(out), &list); err != nil {
+		t.Fatal(err)
+	}
+	_, errs, code := typed(t, db, "", "set", list[0]["id"].(string), "window_start=2026-12-01", "window_end=2026-12-01", "due=2026-12-01")
+	wantRun(t, "set", errs, code, 0)
+	out, _, _ = typed(t, db, "", "list", "--json")
+	if err := json.Unmarshal([]byte(out), &list); err != nil {
+		t.Fatal(err)
+	}
+	begin, end := time.Date(2026, 12, 1, 0, 0, 0, 0, time.Local).UnixMilli(), time.Date(2026, 12, 1, 23, 59, 0, 0, time.Local).UnixMilli()
+	if got := list[0]; got["window_start"] != float64(begin) || got["window_end"] != float64(end) || got["due_at"] != float64(end) {
+		t.Errorf("%v, want %d to %d", got, begin, end)
 	}
 }
 

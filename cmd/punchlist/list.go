@@ -97,7 +97,15 @@ func (a *app) list(ctx context.Context, db *localdb.DB, f localdb.Filter) error 
 	case a.JSON:
 		return a.PrintJSON(out)
 	case shown == 0 && f.String() == "":
-		a.Note("No tasks on this laptop yet.\nTry: punchlist add 'Check the pump', or punchlist enroll, or punchlist demo")
+		dev, err := db.Device(ctx)
+		if err != nil {
+			return err
+		}
+		next := "punchlist add 'Check the pump', or punchlist enroll, or punchlist demo"
+		if dev.ID != "" {
+			next = "punchlist sync, or punchlist add 'Check the pump'"
+		}
+		a.Note("No tasks on this laptop yet.\nTry: %s", next)
 	case shown == 0:
 		a.Note("No task fits %q.\nTry: punchlist list", f.String())
 	}

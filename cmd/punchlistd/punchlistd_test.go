@@ -130,6 +130,34 @@ func TestOfficeTasks(t *testing.T) {
 	}
 }
 
+// TestDueTheWholeDay: a day alone is its end for what is due or ends then, in the
+// office as on a laptop, and its begin for what begins then.
+func TestDueTheWholeDay(t *testing.T) {
+	p := newProgram(t)
+	p.ok("user", "add", "ann", "--crew", "north")
+	now := time.Now()
+	at := func(day, hour, minute int) float64 {
+		return float64(time.Date(now.Year(), now.Month(), now.Day()+day, hour, minute, 0, 0, time.Local).UnixMilli())
+	}
+	tomorrow := time.UnixMilli(int64(at(1, 12, 0))).Format(time.DateOnly)
+	for _, c := range []struct {
+		word, field string
+		want        float64
+	}{
+		{"due=today", "due_at", at(0, 23, 59)}, {"due_at=" + tomorrow, "due_at", at(1, 23, 59)}, {"due=tomorrow 14:30", "due_at", at(1, 14, 30)},
+		{"due=+2d", "due_at", at(2, 23, 59)}, {"window_end=tomorrow", "window_end", at(1, 23, 59)}, {"window_start=" + tomorrow, "window_start", at(1, 0, 0)},
+		{"due_at=2026-12-01T09:30:00Z", "due_at", float64(time.Date(2026, 12, 1, 9, 30, 0, 0, time.UTC).UnixMilli())},
+	} {
+		var task map[string]any
+		if p.json(&task, "task", "add", c.word, c.word); task[c.field] != c.want {
+			t.Errorf("add %s: %s is %v, want %v", c.word, c.field, task[c.field], c.want)
+		}
+		if p.json(&task, "task", "set", task["id"].(string), "title=Set", c.word); task[c.field] != c.want {
+			t.Errorf("set %s: %s is %v, want %v", c.word, c.field, task[c.field], c.want)
+		}
+	}
+}
+
 func TestMistakes(t *testing.T) {
 	p := newProgram(t)
 	p.ok("user", "add", "ann", "--crew", "north")
@@ -167,7 +195,7 @@ func TestMistakes(t *testing.T) {
 		{"task add Pump", 2, "--crew north"},
 		{"task add Pump --crew East", 1, "north, south"},
 		{"task add Pump --crew north --by sam", 1, "not in the crew"},
-		{"task add Pump --crew north colour=red", 1, "no field"},
+		{"task add Pump --crew north colour=red", 1, "x.NAME; in short: contact, due, estimate, for, parent, phone, recipient, ref\n"},
 		{"task add Pump --crew north priority=max", 1, "emergency"},
 		{"task add Pump --crew north due_at=soon", 1, "tomorrow"},
 		{"task add Pump --crew north high", 2, "FIELD=VALUE"},
@@ -326,6 +354,10 @@ func TestImport(t *testing.T) {
 	broken := file("NO,WHAT,SITE,ROOF\n3,,S1,ok\n4,Door,S2,ok\n")
 	if code, _, errs := imports(broken); code != 1 || count() != 6 || !strings.Contains(errs, "line 2") || !strings.Contains(errs, "--skip-bad") {
 		t.Errorf("a bad row: %d, version %d\n%s", code, count(), errs)
+	}
+	if code, out, errs := imports(file("NO,WHAT,SITE,ROOF\n3,,S1,ok\n"), "--skip-bad"); code != 1 || count() != 6 || !strings.Contains(errs, "line 2") ||
+		!strings.Contains(errs, "nothing was imported: all rows are bad (1)") || !strings.Contains(errs, "Try: mend the file") {
+		t.Errorf("--skip-bad without a good row: %d, version %d\n%s%s", code, count(), out, errs)
 	}
 	if code, _, _ := imports(broken, "--skip-bad"); code != 0 || count() != 9 {
 		t.Errorf("--skip-bad: %d, version %d", code, count())

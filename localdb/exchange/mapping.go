@@ -18,6 +18,7 @@ type mapping struct {
 	outcome *words
 	kind    string // of the items
 	words   map[string]*words
+	fixed   bool            // nobody can say what a word means: there are no --values
 	empty   map[string]bool // cells that mean nothing, in lower case
 	clock   clockwork
 }

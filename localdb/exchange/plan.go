@@ -125,10 +125,13 @@ func (f *File) Plan(ctx context.Context, t Target, o PlanOptions) (*Plan, error)
 }
 
 // Err is the refusal of a plan with bad rows; nil when there are none, or when
-// the good ones are to be taken alone.
+// the good ones are to be taken alone and there are some.
 func (p *Plan) Err() error {
-	if len(p.Bad) == 0 || p.skipBad {
+	switch {
+	case len(p.Bad) == 0 || p.skipBad && len(p.Bad) < p.Rows:
 		return nil
+	case p.skipBad:
+		return cure("mend the file, the mapping or --values and import again", "nothing was imported: all rows are bad (%d)", p.Rows)
 	}
 	return cure("--skip-bad imports the good rows; or mend the file, the mapping or --values and import again",
 		"nothing was imported: %s", count(len(p.Bad), "row is bad", "rows are bad"))

@@ -58,7 +58,7 @@ func (f *File) itemTable(text []byte, o Options) ([]op.Fields, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &mapping{empty: map[string]bool{"": true}}
+	m := &mapping{empty: map[string]bool{"": true}, fixed: true}
 	columns := map[int]op.Field{}
 	var labelled bool
 	for c, h := range t.header {

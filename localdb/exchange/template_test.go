@@ -53,6 +53,14 @@ func TestReadItems(t *testing.T) {
 	}
 }
 
+// A template has no --values: what can be done about a word is to write another.
+func TestBadKindOfAStep(t *testing.T) {
+	_, err := exchange.ReadItems(strings.NewReader("label,kind\nA,colour\n"), exchange.Options{})
+	if said := withHint(err); !strings.Contains(said, "none of check, pass_fail, number, text, choice") || !strings.Contains(said, "mend the file") || strings.Contains(said, "--values") {
+		t.Errorf("%s", said)
+	}
+}
+
 // New tasks that bring no checklist get their type's; all others keep what they have.
 func TestTemplatesInAnImport(t *testing.T) {
 	d := newDesk(t)

@@ -71,6 +71,9 @@ func (m *mapping) typed(f op.Field, text string) (any, error) {
 			return v, nil
 		}
 	}
+	if m.fixed {
+		return nil, fmt.Errorf("%s: %s is none of %s", f.Name, quote(text), strings.Join(f.Values, ", "))
+	}
 	return nil, fmt.Errorf("%s: %s is none of %s; --values \"%s:%s=%s\" says what it means",
 		f.Name, quote(text), strings.Join(f.Values, ", "), f.Name, clip(text), f.Values[0])
 }

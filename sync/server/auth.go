@@ -164,13 +164,20 @@ func (s *seldom) due(whose string, now int64) bool {
 	return true
 }
 
+// report keeps what a device says of itself, seldom. That nothing waits any more is
+// kept at once where something did: a device that syncs and goes has said its last
+// word within the same moment as how much it brought.
 func (s *Server) report(r *http.Request, device string) error {
-	now := s.ms()
-	if !s.reports.due(device, now) {
+	now, pending := s.ms(), r.Header.Get(wire.HeaderPending)
+	emptied := false
+	if pending == "0" {
+		_, emptied = s.waiting.LoadAndDelete(device)
+	}
+	if !s.reports.due(device, now) && !emptied {
 		return nil
 	}
 	report := Report{Seen: now, Client: clip(r.Header.Get(wire.HeaderClient))}
-	if n, err := strconv.ParseInt(r.Header.Get(wire.HeaderPending), 10, 64); err == nil {
+	if n, err := strconv.ParseInt(pending, 10, 64); err == nil {
 		report.Pending = max(n, 0)
 	}
 	if ms, err := strconv.ParseInt(r.Header.Get(wire.HeaderOffset), 10, 64); err == nil {
@@ -178,6 +185,9 @@ func (s *Server) report(r *http.Request, device string) error {
 	}
 	if since, err := parseCursor(r.URL.Query().Get("since")); err == nil && len(since.at) > 0 && r.URL.Path == wire.PathChanges {
 		report.Cursor = since.String() // it asks with what it has stored
+	}
+	if report.Pending > 0 {
+		s.waiting.Store(device, struct{}{})
 	}
 	s.meter.Reported(report)
 	return s.store.Touch(context.WithoutCancel(r.Context()), device, report)

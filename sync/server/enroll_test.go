@@ -231,7 +231,21 @@ func TestReports(t *testing.T) {
 	if d := ask("6"); d.Pending != 7 {
 		t.Errorf("written twice within a moment: %+v", d)
 	}
-	r.Pass(10 * time.Second)
+	r.Pass(time.Second)
+	if d := ask("0"); d.Pending != 0 || d.Seen != storetest.Start+1_000 {
+		t.Errorf("all has arrived, and work is shown as waiting: %+v", d)
+	}
+	r.Pass(time.Second)
+	if d := ask("0"); d.Seen != storetest.Start+1_000 {
+		t.Errorf("that all has arrived was written twice: %+v", d)
+	}
+	if d := ask("3"); d.Pending != 0 {
+		t.Errorf("written again within a moment: %+v", d)
+	}
+	if d := ask("0"); d.Seen != storetest.Start+1_000 {
+		t.Errorf("written although nothing else was: %+v", d)
+	}
+	r.Pass(8 * time.Second)
 	if d := ask("-5 or so"); d.Pending != 0 || d.Seen != storetest.Start+10_000 {
 		t.Errorf("%+v", d)
 	}

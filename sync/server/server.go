@@ -61,6 +61,7 @@ type Server struct {
 	strangers *gate    // … and each address
 	tries     *tries   // failed enrolments
 	reports   *seldom  // what a device said of itself was stored
+	waiting   sync.Map // device → struct{}: the report of it that was stored speaks of work that waits
 	checks    *sparing // a crew was read through because a device asked
 	hub       *hub     // who waits for news
 
