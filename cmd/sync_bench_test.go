@@ -36,11 +36,8 @@ type traffic struct{ up, down atomic.Int64 }
 
 func (c *traffic) total() int64 { return c.up.Load() + c.down.Load() }
 
-// slowed is a line with a delay each way and no other fault. What is sent while
-// something is under way is under way too.
-func slowed(delay time.Duration, c *traffic) way { return limited(delay, c, 0) }
-
-// limited is slowed, and each connection is cut after so many bytes; 0: never.
+// limited is a line with a delay each way: what is sent while something is under way
+// is under way too. Each connection is cut after so many bytes; 0: never.
 func limited(delay time.Duration, c *traffic, bytes int64) way {
 	return func(_ context.Context, l *faultLine, near net.Conn) {
 		var carried atomic.Int64
