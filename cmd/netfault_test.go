@@ -17,6 +17,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -311,13 +312,13 @@ func TestF16BlackHole(t *testing.T) {
 	a.line = newFaultLine(t, a.server, "127.0.0.1:0")
 	a.enrol()
 	hole := blackHole(t)
-	var to string
+	var to atomic.Value // a string
 	transport := wire.NewTransport(wire.TransportOptions{Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, network, to)
+		return (&net.Dialer{}).DialContext(ctx, network, to.Load().(string))
 	}})
-	to = a.line.addr
+	to.Store(a.line.addr)
 	a.run(func(o *wire.ClientOptions) { o.BaseURL, o.Transport = "http://"+a.line.addr, transport })
-	a.ride(func() { a.line.shut(); a.line.set(reset); to = hole }, func() { to = a.line.addr; a.line.set(pass); a.line.listen(a.line.addr) }, reach.Offline, "does not answer in time")
+	a.ride(func() { a.line.shut(); a.line.set(reset); to.Store(hole) }, func() { to.Store(a.line.addr); a.line.set(pass); a.line.listen(a.line.addr) }, reach.Offline, "does not answer in time")
 }
 
 // TestF12RequestTwiceAtOnce: the network brings each request two times, at the same
