@@ -5,10 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 )
 
@@ -20,7 +18,7 @@ func (db *DB) Backup(ctx context.Context, path string) error {
 	if _, err := os.Lstat(path); err == nil {
 		return there
 	}
-	err := inPlace(path, NameNew, func(temp string) error {
+	err := InPlace(path, NameNew, func(temp string) error {
 		if err := db.sql.CopyTo(ctx, temp); err != nil {
 			return err
 		}
@@ -73,8 +71,8 @@ func PutBack(ctx context.Context, from, path string) (aside []string, err error)
 			held.Close()
 		}
 	}()
-	return aside, inPlace(path, os.Rename, func(temp string) error {
-		if err := copyWhole(from, temp); err != nil { // the disk may be full: all is as it was
+	return aside, InPlace(path, os.Rename, func(temp string) error {
+		if err := CopyFile(from, temp); err != nil { // the disk may be full: all is as it was
 			return err
 		}
 		alone, err := holdAlone(path)
@@ -148,47 +146,4 @@ func checkCopy(ctx context.Context, path string) (Device, error) {
 
 func notWhole(from string, why error) error {
 	return &Error{Message: fmt.Sprintf("%q cannot be put back: %s", from, why), Hint: "name a file that punchlist backup wrote; the database was left as it is", Cause: why}
-}
-
-// inPlace lets a file (mode 0600) be written under another name, makes it safe on
-// the disk, and gives it its name: a half-written one never has it.
-func inPlace(path string, name func(temp, path string) error, write func(temp string) error) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".punchlist-*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		_ = removeAll(append(withLogs(f.Name()), f.Name()+".ballast")) // gone under that name once all went well
-	}()
-	if err := f.Close(); err != nil {
-		return err
-	}
-	if err := write(f.Name()); err != nil {
-		return err
-	}
-	written, err := os.Open(f.Name())
-	if err != nil {
-		return err
-	}
-	if err := errors.Join(written.Sync(), written.Close()); err != nil {
-		return err
-	}
-	if err := name(f.Name(), path); err != nil {
-		return err
-	}
-	return syncFolder(path)
-}
-
-func copyWhole(from, to string) error {
-	in, err := os.Open(from)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	out, err := os.OpenFile(to, os.O_WRONLY|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(out, in)
-	return errors.Join(err, out.Close())
 }

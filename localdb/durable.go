@@ -27,29 +27,69 @@ func NameNew(temp, path string) error {
 	return os.Rename(temp, path)
 }
 
-// writeDurably writes a whole file (mode 0600), or none: under another name first,
-// synced, given its name by os.Rename or by [NameNew], and the folder synced.
-func writeDurably(path string, name func(temp, path string) error, write func(io.Writer) error) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".punchlist-*") // mode 0600
+// InPlace lets write fill a file (mode 0600) under another name, makes it safe on the
+// disk, and gives it its name by os.Rename or by [NameNew]: a half-written file
+// never has it. An error of write's or name's comes back as it is.
+func InPlace(path string, name func(temp, path string) error, write func(temp string) error) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".punchlist-*")
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name()) // gone under that name once all went well
-	out := bufio.NewWriterSize(f, 64<<10)
-	err = write(out)
-	if err == nil {
-		err = out.Flush()
-	}
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
+	temp := f.Name()
+	defer func() {
+		_ = removeAll(append(withLogs(temp), temp+".ballast")) // gone under that name once all went well
+	}()
+	if err := f.Close(); err != nil {
 		return err
 	}
-	if err := name(f.Name(), path); err != nil {
+	if err := write(temp); err != nil {
+		return err
+	}
+	written, err := os.Open(temp)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(written.Sync(), written.Close()); err != nil {
+		return err
+	}
+	if err := name(temp, path); err != nil {
 		return err
 	}
 	return syncFolder(path)
+}
+
+// CopyFile fills a file that is there with all that another one holds. It is safe on
+// the disk after that: a full disk is found here, not once the old file is away.
+func CopyFile(from, to string) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.OpenFile(to, os.O_WRONLY|os.O_TRUNC, 0)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	if err == nil {
+		err = out.Sync()
+	}
+	return errors.Join(err, out.Close())
+}
+
+// writeDurably is [InPlace] for what is written as a stream.
+func writeDurably(path string, name func(temp, path string) error, write func(io.Writer) error) error {
+	return InPlace(path, name, func(temp string) error {
+		f, err := os.OpenFile(temp, os.O_WRONLY, 0)
+		if err != nil {
+			return err
+		}
+		out := bufio.NewWriterSize(f, 64<<10)
+		if err = write(out); err == nil {
+			err = out.Flush()
+		}
+		return errors.Join(err, f.Close())
+	})
 }
 
 // syncFolder makes the names in a file's folder safe.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -50,7 +49,7 @@ func (a *app) backup(ctx context.Context, to string) error {
 	m := a.Meter(time.Second)
 	defer m.End()
 	m.Say("Writing the backup")
-	err := inPlace(to, localdb.NameNew, func(temp string) error {
+	err := localdb.InPlace(to, localdb.NameNew, func(temp string) error {
 		store, err := sqlitestore.Open(ctx, from)
 		if err != nil {
 			return openFault(err)
@@ -77,44 +76,6 @@ func (a *app) backup(ctx context.Context, to string) error {
 	}
 	a.Note("Wrote %s, %d KiB, and checked it. To put it back: punchlistd restore %s%s", to, (info.Size()+1023)>>10, word(to), a.dbFlag())
 	return nil
-}
-
-// inPlace lets a file (mode 0600) be written under another name, makes it safe
-// on the disk, and gives it its name (os.Rename, [localdb.NameNew]): a
-// half-written one never has it.
-func inPlace(path string, name func(temp, path string) error, write func(temp string) error) error {
-	dir := filepath.Dir(path)
-	f, err := os.CreateTemp(dir, ".punchlistd-*")
-	if err != nil {
-		return err
-	}
-	temp := f.Name()
-	defer func() {
-		for _, tail := range []string{"", "-wal", "-shm", "-journal"} {
-			_ = os.Remove(temp + tail) // gone under that name once all went well
-		}
-	}()
-	if err := f.Close(); err != nil {
-		return err
-	}
-	if err := write(temp); err != nil {
-		return err
-	}
-	if err := syncPath(temp); err != nil {
-		return err
-	}
-	if err := name(temp, path); err != nil {
-		return err
-	}
-	return syncPath(dir)
-}
-
-func syncPath(path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
 }
 
 func (a *app) restoreCmd() *cobra.Command {
@@ -150,8 +111,8 @@ func (a *app) restore(ctx context.Context, from, to string) error {
 	}
 	m.Say("Putting the backup in its place")
 	aside := ""
-	err := inPlace(to, os.Rename, func(temp string) (err error) {
-		if err = copyFile(from, temp); err != nil { // the disk may be full: all is as it was
+	err := localdb.InPlace(to, os.Rename, func(temp string) (err error) {
+		if err = localdb.CopyFile(from, temp); err != nil { // the disk may be full: all is as it was
 			return err
 		}
 		if aside, err = setAside(ctx, to, time.Now()); err != nil {
@@ -238,23 +199,6 @@ func taken(path string) bool {
 		}
 	}
 	return false
-}
-
-func copyFile(from, to string) error {
-	in, err := os.Open(from)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	out, err := os.OpenFile(to, os.O_WRONLY|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(out, in)
-	if err == nil {
-		err = out.Sync()
-	}
-	return errors.Join(err, out.Close())
 }
 
 // reopened opens the database anew, brings it to the newest schema, and does one thing.

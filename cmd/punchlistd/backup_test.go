@@ -15,7 +15,7 @@ import (
 func TestABackupNeverTakesAnotherFilesName(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "monday.db")
-	err := inPlace(path, localdb.NameNew, func(temp string) error {
+	err := localdb.InPlace(path, localdb.NameNew, func(temp string) error {
 		return errors.Join(os.WriteFile(temp, []byte("ours"), 0o600), os.WriteFile(path, []byte("theirs"), 0o600))
 	})
 	if text, _ := os.ReadFile(path); !errors.Is(err, fs.ErrExist) || string(text) != "theirs" {
