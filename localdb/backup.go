@@ -71,7 +71,7 @@ func PutBack(ctx context.Context, from, path string) (aside []string, err error)
 			held.Close()
 		}
 	}()
-	return aside, InPlace(path, os.Rename, func(temp string) error {
+	err = InPlace(path, os.Rename, func(temp string) error {
 		if err := CopyFile(from, temp); err != nil { // the disk may be full: all is as it was
 			return err
 		}
@@ -89,9 +89,11 @@ func PutBack(ctx context.Context, from, path string) (aside []string, err error)
 		// Neither log of the old file may ever meet the new one.
 		return removeAll([]string{path + "-wal", path + "-shm", path + "-journal", logFile(path)})
 	})
+	return aside, err
 }
 
-// deviceAt is who a database says it is; nobody where there is none, or none that can be read.
+// deviceAt is who a database says it is; nobody where there is none.
+// Of a damaged one its log says it.
 func deviceAt(ctx context.Context, path string) (Device, error) {
 	db, err := Open(ctx, path, Options{ReadOnly: true})
 	switch {

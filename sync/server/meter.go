@@ -18,7 +18,8 @@ type Meter interface {
 	// Gathered is one transaction of so many batches.
 	Gathered(batches int)
 	// Refused is one request that was more than its device or address may make:
-	// "device rate", "device together" or "address rate".
+	// "device rate", "device together", "address rate" or "address codes" (of wrong
+	// enrolment codes).
 	Refused(why string)
 	// Reported is what a device told of itself.
 	Reported(r Report)
