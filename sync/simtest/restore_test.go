@@ -26,8 +26,19 @@ type page struct {
 }
 
 // restored is one restore: histories that go on behind base are not the ones
-// that devices were told of before.
-type restored struct{ base int64 }
+// that devices were told of before, unless what was lost grows again, the same
+// ops at the same places.
+type restored struct {
+	base int64
+	lost []word
+}
+
+// word is what a server said of an op before it was restored.
+type word struct {
+	f       *fact
+	outcome op.Outcome
+	version int64
+}
 
 func (b *book) page() page {
 	b.mu.Lock()
@@ -46,19 +57,21 @@ func (b *book) page() page {
 func (b *book) turnBack(to backup) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.restores = append(b.restores, restored{to.page.heads[crew]})
+	now := restored{base: to.page.heads[crew]}
 	b.rows, b.heads, b.last, b.conflicts = maps.Clone(to.page.rows), maps.Clone(to.page.heads), maps.Clone(to.page.last), b.conflicts[:to.page.conflicts]
 	for _, f := range b.order {
 		if f.outcome == "" || to.page.settled[f.id] {
 			continue
 		}
-		f.former, f.era = f.outcome, len(b.restores)
+		now.lost = append(now.lost, word{f, f.outcome, f.version})
+		f.former, f.era = f.outcome, len(b.restores)+1
 		f.outcome, f.code, f.device, f.settledAt, f.version = "", "", "", 0, 0
 		if f.lap < 0 {
 			f.void, f.acked = true, false
 		}
 		f.dropped = f.dropped || f.orphan
 	}
+	b.restores = append(b.restores, now)
 	maps.DeleteFunc(b.revoked, func(_ string, at int64) bool { return at > to.at })
 }
 
@@ -75,11 +88,27 @@ func (b *book) forgotten(version int64, era int) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, r := range b.restores[min(era, len(b.restores)):] {
-		if version > r.base {
+		if version > r.base && !r.regrown(version) {
 			return true
 		}
 	}
 	return false
+}
+
+// regrown tells whether all that was lost up to a version stands again as it
+// did: such a history nobody can tell from the old one, and need not.
+func (r restored) regrown(version int64) bool {
+	grown := map[int64]bool{}
+	for _, w := range r.lost {
+		if w.version <= r.base || w.version > version {
+			continue
+		}
+		if w.f.version != w.version || w.f.outcome != w.outcome {
+			return false
+		}
+		grown[w.version] = true
+	}
+	return int64(len(grown)) == version-r.base
 }
 
 // calamity, in a third of the histories: a backup is made, and later the server
