@@ -127,7 +127,7 @@ func (w *world) calmDown() bool {
 // token, the laptop's old data was put back, or a request with an older one arrived
 // so late that it looked like a copy's.
 func (w *world) letIn(d *dice) bool {
-	if !w.sleep(d, 2*minute) {
+	if !w.sleep(d, 5*minute) { // a 503 of the storm may have asked for four, and a tenth
 		return false
 	}
 	for _, l := range w.laptops {
