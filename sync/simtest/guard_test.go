@@ -210,6 +210,9 @@ func (g *guard) Anew(ctx context.Context, notice string) error {
 	if err == nil {
 		g.r.lap.w.note(g.r.lap.name, "begins anew")
 		g.r.lap.w.count("laptops that were behind what the server forgot")
+		g.r.lap.mu.Lock()
+		clear(g.r.lap.versions) // announced; of a record that the server forgot it has no word any more
+		g.r.lap.mu.Unlock()
 		g.r.lap.kept(g.r, "I35", "after the laptop began anew")
 	}
 	g.r.point("after reset")
