@@ -56,17 +56,26 @@ func loadOffsets(tx *sqlite.Tx) (op.Offsets, error) {
 }
 
 // LearnOffset takes the server's time out of a completed exchange, with the
-// clocks before the request and after the answer. Long exchanges teach nothing;
-// of the recent ones the shortest counts. The first one in a boot puts right what
-// waiting changes of this boot wrote by the wall clock.
+// clocks before the request and after the answer. Of the recent exchanges the
+// shortest counts; one that proves the known offset wrong counts whatever came
+// before it. Long ones teach nothing else: clocks drift apart by seconds while a
+// machine sleeps for days, and then the first exchange may be a slow one. The
+// first short one in a boot puts right what waiting changes of this boot wrote by
+// the wall clock.
 func (db *DB) LearnOffset(ctx context.Context, serverTime int64, before, after op.Reading) error {
 	rtt := after.Boot - before.Boot
-	if before.BootID == "" || before.BootID != after.BootID || rtt < 0 || rtt > maxExchange {
+	if before.BootID == "" || before.BootID != after.BootID || rtt < 0 {
 		return nil
 	}
 	offset := serverTime - (before.Boot + rtt/2)
 	wall := serverTime - (before.Wall + rtt/2)
 	return db.sql.Write(ctx, func(tx *sqlite.Tx) error {
+		// The server read its clock between the two readings of ours.
+		_, err := tx.Exec("UPDATE boots SET offset_ms = ?, rtt_ms = ?, learned_ms = ? WHERE boot_id = ? AND offset_ms NOT BETWEEN ? AND ?",
+			offset, rtt, after.Boot, before.BootID, serverTime-after.Boot, serverTime-before.Boot)
+		if err != nil || rtt > maxExchange {
+			return err
+		}
 		known, err := loadTimes(tx, after)
 		if err != nil {
 			return err

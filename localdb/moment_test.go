@@ -203,3 +203,38 @@ func TestAnOpOfAnOlderBoot(t *testing.T) {
 		}
 	}
 }
+
+// The boot clock drifts through a weekend of sleep, and the first exchange after
+// it is a long one: too long to teach the time, short enough to prove that what
+// was known is wrong.
+func TestLongExchangeMendsAnOffsetThatItDisproves(t *testing.T) {
+	for _, tt := range []struct {
+		name       string
+		drift, rtt time.Duration
+		off        time.Duration // how far an edit's time may be from the truth
+	}{
+		{"fast clock", 40 * time.Second, 5 * time.Second, 2500 * time.Millisecond},
+		{"slow clock", -40 * time.Second, 5 * time.Second, 2500 * time.Millisecond},
+		{"within what the exchange allows", 2 * time.Second, 5 * time.Second, 2 * time.Second},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			f := newFixture(t)
+			f.meet(start)
+			f.pass(60*time.Hour + tt.drift)
+			now := start.Add(60 * time.Hour)
+			before := f.read
+			f.pass(tt.rtt)
+			f.must(f.LearnOffset(f.ctx, now.Add(tt.rtt/2).UnixMilli(), before, f.read))
+			f.add("Check the pump")
+			off := f.batch()[0].Time() - now.Add(tt.rtt).UnixMilli()
+			if time.Duration(off)*time.Millisecond > tt.off || time.Duration(-off)*time.Millisecond > tt.off {
+				t.Errorf("an edit is %d ms off", off)
+			}
+			f.pass(20 * time.Millisecond)
+			f.meet(now.Add(tt.rtt + 40*time.Millisecond))
+			if off := f.batch()[0].Time() - now.Add(tt.rtt).UnixMilli(); off < -30 || off > 30 {
+				t.Errorf("after a short exchange an edit is still %d ms off", off)
+			}
+		})
+	}
+}

@@ -80,18 +80,19 @@ func readMark(tx *sqlite.Tx) (m logMark, err error) {
 const identity = "device_id, user, name, role, crews, server_url, server_id, server_key, enrolled_at, queues"
 
 // connected makes the triggers that note which rows a transaction touches. 0
-// stands for the whole log.
+// stands for the whole log. A row may be noted twice: touched has no key, because
+// an upsert of the caller's would forbid its triggers to ignore a second note.
 func (l *queueLog) connected(tx *sqlite.Tx) error {
 	for _, statement := range []string{
 		"PRAGMA temp_store = MEMORY",
-		"CREATE TEMP TABLE IF NOT EXISTS touched (name TEXT, id, PRIMARY KEY (name, id)) WITHOUT ROWID",
+		"CREATE TEMP TABLE IF NOT EXISTS touched (name TEXT, id)",
 		"DELETE FROM touched",
-		"CREATE TEMP TRIGGER IF NOT EXISTS queue_in AFTER INSERT ON main.sync_queue BEGIN INSERT OR IGNORE INTO touched VALUES ('sync_queue', NEW.id); END",
-		"CREATE TEMP TRIGGER IF NOT EXISTS queue_out AFTER DELETE ON main.sync_queue BEGIN INSERT OR IGNORE INTO touched VALUES ('sync_queue', OLD.id); END",
-		"CREATE TEMP TRIGGER IF NOT EXISTS queue_on AFTER UPDATE ON main.sync_queue BEGIN INSERT OR IGNORE INTO touched VALUES ('sync_queue', OLD.id), ('sync_queue', NEW.id); END",
-		"CREATE TEMP TRIGGER IF NOT EXISTS device_on AFTER UPDATE OF " + identity + " ON main.device BEGIN INSERT OR IGNORE INTO touched VALUES ('device', NEW.one); END",
-		"CREATE TEMP TRIGGER IF NOT EXISTS boots_in AFTER INSERT ON main.boots BEGIN INSERT OR IGNORE INTO touched VALUES ('boots', NEW.boot_id); END",
-		"CREATE TEMP TRIGGER IF NOT EXISTS boots_on AFTER UPDATE ON main.boots BEGIN INSERT OR IGNORE INTO touched VALUES ('boots', NEW.boot_id); END",
+		"CREATE TEMP TRIGGER IF NOT EXISTS queue_in AFTER INSERT ON main.sync_queue BEGIN INSERT INTO touched VALUES ('sync_queue', NEW.id); END",
+		"CREATE TEMP TRIGGER IF NOT EXISTS queue_out AFTER DELETE ON main.sync_queue BEGIN INSERT INTO touched VALUES ('sync_queue', OLD.id); END",
+		"CREATE TEMP TRIGGER IF NOT EXISTS queue_on AFTER UPDATE ON main.sync_queue BEGIN INSERT INTO touched VALUES ('sync_queue', OLD.id), ('sync_queue', NEW.id); END",
+		"CREATE TEMP TRIGGER IF NOT EXISTS device_on AFTER UPDATE OF " + identity + " ON main.device BEGIN INSERT INTO touched VALUES ('device', NEW.one); END",
+		"CREATE TEMP TRIGGER IF NOT EXISTS boots_in AFTER INSERT ON main.boots BEGIN INSERT INTO touched VALUES ('boots', NEW.boot_id); END",
+		"CREATE TEMP TRIGGER IF NOT EXISTS boots_on AFTER UPDATE ON main.boots BEGIN INSERT INTO touched VALUES ('boots', NEW.boot_id); END",
 	} {
 		if _, err := tx.Exec(statement); err != nil {
 			return fmt.Errorf("second copy of unsent work: %w", err)
@@ -154,7 +155,7 @@ func (l *queueLog) before(tx *sqlite.Tx) error {
 	var fault *os.PathError
 	if l.behind = err != nil; errors.As(err, &fault) || errors.Is(err, errLog) {
 		// The next one tries again. Nothing of this is a reason to refuse the action.
-		_, err = tx.Exec("INSERT OR IGNORE INTO touched VALUES ('', 0)")
+		_, err = tx.Exec("INSERT INTO touched VALUES ('', 0)")
 		return err
 	}
 	if err != nil {
@@ -182,7 +183,7 @@ func (l *queueLog) append(tx *sqlite.Tx, mark logMark) error {
 			return err
 		}
 	}
-	rows, err := tx.Query("SELECT id FROM touched WHERE name = 'sync_queue' AND id NOT IN (SELECT id FROM sync_queue)")
+	rows, err := tx.Query("SELECT DISTINCT id FROM touched WHERE name = 'sync_queue' AND id NOT IN (SELECT id FROM sync_queue)")
 	if err != nil {
 		return err
 	}

@@ -29,6 +29,7 @@ type book struct {
 	heads     map[string]int64 // newest version of each crew
 	last      map[lane]int64   // newest settled seq of a laptop on a record
 	conflicts []told
+	unsaid    []told           // conflicts that a restored server does not know any more
 	devices   map[string]int   // device id → laptop; the office is -1
 	revoked   map[string]int64 // device id → when, true time
 	restores  []restored

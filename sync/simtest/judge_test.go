@@ -263,7 +263,23 @@ func (w *world) replacedKnowingly(d *deed) bool {
 			return true
 		}
 	}
-	return (w.book.era() > 0 || w.laptops[max(0, d.op.lap)].life > 0) && w.replacedSince(d)
+	return w.heirReplaced(d.class) || (w.book.era() > 0 || w.laptops[max(0, d.op.lap)].life > 0) && w.replacedSince(d)
+}
+
+// heirReplaced: what won over a value in a history that a restored server lost
+// was replaced by somebody who had not found that out yet, and had heard both.
+func (w *world) heirReplaced(c class) bool {
+	for _, u := range w.book.unsaid {
+		if u.Entity != c.entity || u.Register != c.register || tokenOf(u.Kind, u.Register, u.Loser.Values) != c.token {
+			continue
+		}
+		for _, e := range w.book.replaced[class{c.entity, c.register, tokenOf(u.Kind, u.Register, u.Winner.Values)}] {
+			if w.book.blurred(e.op) && e.op.outcome != "" && e.op.outcome != op.Rejected {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // replacedSince: where a server was restored an author may have replaced the own

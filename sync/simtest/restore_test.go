@@ -58,6 +58,7 @@ func (b *book) turnBack(to backup) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := restored{base: to.page.heads[crew]}
+	b.unsaid = append(b.unsaid, b.conflicts[to.page.conflicts:]...)
 	b.rows, b.heads, b.last, b.conflicts = maps.Clone(to.page.rows), maps.Clone(to.page.heads), maps.Clone(to.page.last), b.conflicts[:to.page.conflicts]
 	for _, f := range b.order {
 		if f.outcome == "" || to.page.settled[f.id] {
