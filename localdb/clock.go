@@ -2,6 +2,8 @@ package localdb
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"time"
 
 	"example.com/punchlist/localdb/sqlite"
@@ -35,22 +37,23 @@ func (db *DB) Now() int64 {
 func (db *DB) Time() time.Time { return time.UnixMilli(db.Now()) }
 
 func loadOffsets(tx *sqlite.Tx) (op.Offsets, error) {
-	o := op.Offsets{ByBoot: map[string]int64{}}
+	o := op.Offsets{ByBoot: map[string][]op.Anchor{}}
 	if err := tx.Scan([]any{&o.Wall, &o.Known}, "SELECT clock_offset, offset_known FROM device"); err != nil {
 		return o, err
 	}
-	rows, err := tx.Query("SELECT boot_id, offset_ms FROM boots")
+	rows, err := tx.Query("SELECT boot_id, learned_ms, offset_ms, coalesce(earlier, '') FROM boots")
 	if err != nil {
 		return o, err
 	}
 	defer rows.Close()
 	for rows.Next() {
 		var id string
-		var ms int64
-		if err := rows.Scan(&id, &ms); err != nil {
+		var newest op.Anchor
+		var earlier anchors
+		if err := rows.Scan(&id, &newest.Boot, &newest.Offset, &earlier); err != nil {
 			return o, err
 		}
-		o.ByBoot[id] = ms
+		o.ByBoot[id] = append(earlier, newest)
 	}
 	return o, rows.Err()
 }
@@ -67,28 +70,108 @@ func (db *DB) LearnOffset(ctx context.Context, serverTime int64, before, after o
 	if before.BootID == "" || before.BootID != after.BootID || rtt < 0 {
 		return nil
 	}
-	offset := serverTime - (before.Boot + rtt/2)
+	now := exchange{boot: before.BootID, Anchor: op.Anchor{Boot: after.Boot, Offset: serverTime - (before.Boot + rtt/2)}, rtt: rtt}
 	wall := serverTime - (before.Wall + rtt/2)
 	return db.sql.Write(ctx, func(tx *sqlite.Tx) error {
-		// The server read its clock between the two readings of ours.
-		_, err := tx.Exec("UPDATE boots SET offset_ms = ?, rtt_ms = ?, learned_ms = ? WHERE boot_id = ? AND offset_ms NOT BETWEEN ? AND ?",
-			offset, rtt, after.Boot, before.BootID, serverTime-after.Boot, serverTime-before.Boot)
-		if err != nil || rtt > maxExchange {
-			return err
-		}
 		known, err := loadTimes(tx, after)
 		if err != nil {
 			return err
 		}
-		_, err = tx.Exec(`INSERT INTO boots (boot_id, offset_ms, rtt_ms, learned_ms) VALUES (?, ?, ?, ?)
-			ON CONFLICT (boot_id) DO UPDATE SET offset_ms = excluded.offset_ms, rtt_ms = excluded.rtt_ms, learned_ms = excluded.learned_ms
-			WHERE excluded.rtt_ms <= rtt_ms OR excluded.learned_ms - learned_ms > ?`, before.BootID, offset, rtt, after.Boot, keepExchange)
-		if err != nil {
+		if err := now.keep(tx); err != nil || rtt > maxExchange {
 			return err
 		}
 		if _, err = tx.Exec("UPDATE device SET clock_offset = ?, offset_known = 1", wall); err != nil || known.now != 0 {
 			return err
 		}
-		return db.retime(tx, contact{boot: before.BootID, offset: offset, wall: wall, now: after.Boot + offset, before: known})
+		return db.retime(tx, contact{boot: before.BootID, offset: now.Offset, wall: wall, now: after.Boot + now.Offset, before: known})
 	})
+}
+
+// exchange is one that teaches a boot's offset.
+type exchange struct {
+	op.Anchor
+	boot string
+	rtt  int64
+}
+
+// keep notes an exchange, where it knows better than the one before it.
+func (e exchange) keep(tx *sqlite.Tx) error {
+	var last exchange
+	var earlier anchors
+	known, err := scanRow(tx, []any{&last.Boot, &last.Offset, &last.rtt, &earlier},
+		"SELECT learned_ms, offset_ms, rtt_ms, coalesce(earlier, '') FROM boots WHERE boot_id = ?", e.boot)
+	if err != nil {
+		return err
+	}
+	old := e.Boot-last.Boot > keepExchange
+	disproved := known && max(last.Offset-e.Offset, e.Offset-last.Offset) > (e.rtt+1)/2 // the server read its clock in between
+	better := e.rtt <= maxExchange && (!known || old || e.rtt <= last.rtt)
+	switch {
+	case !disproved && !better:
+		return nil
+	case !known:
+		_, err := tx.Exec("INSERT INTO boots (boot_id, learned_ms, offset_ms, rtt_ms) VALUES (?, ?, ?, ?)", e.boot, e.Boot, e.Offset, e.rtt)
+		return err
+	case old:
+		if earlier, err = append(earlier, last.Anchor).needed(tx, e.boot); err != nil {
+			return err
+		}
+	}
+	_, err = tx.Exec("UPDATE boots SET learned_ms = ?, offset_ms = ?, rtt_ms = ?, earlier = nullif(?, '') WHERE boot_id = ?", e.Boot, e.Offset, e.rtt, earlier.text(), e.boot)
+	return err
+}
+
+// maxAnchors is how many earlier exchanges of a boot are kept.
+const maxAnchors = 64
+
+// anchors are earlier exchanges of a boot, in a column as [[boot clock, offset], …].
+type anchors []op.Anchor
+
+// Scan reads the column.
+func (a *anchors) Scan(column any) error {
+	text, _ := column.(string)
+	if text == "" {
+		return nil
+	}
+	var pairs [][2]int64
+	if err := json.Unmarshal([]byte(text), &pairs); err != nil {
+		return fmt.Errorf("earlier exchanges of a boot: %w", err)
+	}
+	for _, p := range pairs {
+		*a = append(*a, op.Anchor{Boot: p[0], Offset: p[1]})
+	}
+	return nil
+}
+
+func (a anchors) text() string {
+	if len(a) == 0 {
+		return ""
+	}
+	pairs := make([][2]int64, len(a))
+	for i, anchor := range a {
+		pairs[i] = [2]int64{anchor.Boot, anchor.Offset}
+	}
+	b, _ := json.Marshal(pairs) // numbers
+	return string(b)
+}
+
+// needed are those that changes may still be timed by which were never sent. Of
+// too many every second one is left out.
+func (a anchors) needed(tx *sqlite.Tx, boot string) (anchors, error) {
+	var unsent, oldest int64
+	err := tx.Scan([]any{&unsent, &oldest}, "SELECT count(*), coalesce(min(boot_ms), 0) FROM sync_queue WHERE boot_id = ? AND tried = 0", boot)
+	if err != nil || unsent == 0 {
+		return nil, err
+	}
+	for len(a) > 1 && a[1].Boot <= oldest {
+		a = a[1:]
+	}
+	if len(a) <= maxAnchors {
+		return a, nil
+	}
+	var kept anchors
+	for i := 0; i < len(a); i += 2 {
+		kept = append(kept, a[i])
+	}
+	return kept, nil
 }

@@ -1,6 +1,7 @@
 package localdb_test
 
 import (
+	"database/sql"
 	"fmt"
 	"testing"
 	"time"
@@ -236,5 +237,58 @@ func TestLongExchangeMendsAnOffsetThatItDisproves(t *testing.T) {
 				t.Errorf("after a short exchange an edit is still %d ms off", off)
 			}
 		})
+	}
+}
+
+// A machine that sleeps for a week drifts by a minute or two. What was done just
+// before is timed by what was known then, what was done after by what is known now.
+func TestAWeekOfDriftMovesNoEdit(t *testing.T) {
+	for _, ppm := range []int64{-200, 200} {
+		f := newFixture(t)
+		f.meet(start)
+		f.pass(20 * time.Minute)
+		f.add("on Friday")
+		f.meet(start.Add(20*time.Minute + 20*time.Millisecond)) // reached, but not sent
+		f.add("later on Friday")
+		const week = 7 * 24 * time.Hour
+		f.pass(week + week*time.Duration(ppm)/1_000_000)
+		f.add("on the next Friday")
+		f.reopen()
+		f.meet(start.Add(20*time.Minute + week))
+		for i, want := range []time.Duration{20 * time.Minute, 20 * time.Minute, 20*time.Minute + week} {
+			if off := time.UnixMilli(f.batch()[i].Time()).Sub(start.Add(want)); off.Abs() > 50*time.Millisecond {
+				t.Errorf("%d ppm: change %d is %v off", ppm, i, off)
+			}
+		}
+	}
+}
+
+// However long a queue waits while the server can be reached, what is kept of the
+// clocks stays small; and once the queue went out, nothing of it is.
+func TestFewAnchorsAreKept(t *testing.T) {
+	f := newFixture(t)
+	f.meet(start)
+	f.add("never sent")
+	for n := range 500 {
+		f.pass(11 * time.Minute)
+		f.meet(start.Add(time.Duration(n+1) * (11*time.Minute + 20*time.Millisecond)))
+	}
+	raw, err := sql.Open("sqlite3", "file:"+f.path+"?mode=ro")
+	f.must(err)
+	defer raw.Close()
+	var text string
+	f.must(raw.QueryRow("SELECT earlier FROM boots").Scan(&text))
+	if len(text) > 64*40 {
+		t.Errorf("%d bytes of earlier exchanges", len(text))
+	}
+	if off := time.UnixMilli(f.batch()[0].Time()).Sub(start); off.Abs() > 50*time.Millisecond {
+		t.Errorf("the change is %v off", off)
+	}
+	f.settle(f.applied(1))
+	f.pass(11 * time.Minute)
+	f.meet(start.Add(501 * (11*time.Minute + 20*time.Millisecond)))
+	f.must(raw.QueryRow("SELECT coalesce(earlier, '') FROM boots").Scan(&text))
+	if text != "" {
+		t.Errorf("still there: %s", text)
 	}
 }

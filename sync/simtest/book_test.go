@@ -49,6 +49,7 @@ type fact struct {
 	dropped         bool  // the person took it back, or sent it anew under another id
 	squashed        bool  // left out: a later op of the same person says all that it said
 	uncertain, lies bool
+	unmet           bool // made before its boot's clock was held against the server's
 	deeds           []*deed
 	touches         map[string]bool   // registers, watched or not, that no later op of the same laptop touched
 	saw             map[string]string // a deletion's author's view: register → token
@@ -354,6 +355,15 @@ func fieldsOf(text string) op.Fields {
 	return f
 }
 
+// drift is how far, ms, an op's time may be off because nothing was known of its
+// boot's clock until it was sent: 200 ppm.
+func (f *fact) drift(now int64) int64 {
+	if !f.unmet {
+		return 0
+	}
+	return (now - f.at) / 5000
+}
+
 // conflict judges one conflict: was it one, and did the right side win?
 func (b *book) conflict(row server.ConflictRow, now int64, fail failing) {
 	c := told{at: now}
@@ -375,8 +385,7 @@ func (b *book) conflict(row server.ConflictRow, now int64, fail failing) {
 	if l.op.at != w.op.at && !l.op.lies && b.knew(l, w.class) {
 		fail("I22", "%s, whose author knew %q, lost to it%s", b.tell(l.op), w.token, b.tale(c.Entity, c.Register))
 	}
-	drift := (now - min(w.op.at, l.op.at)) / 5000 // two clocks, 100 ppm each
-	if w.op.lies && !l.op.uncertain && l.op.at > w.op.settledAt+drift {
+	if w.op.lies && !l.op.uncertain && l.op.at > w.op.settledAt+second+l.op.drift(now) {
 		fail("I25", "%s, which lies about the future, won over %s, made after it had arrived", b.tell(w.op), b.tell(l.op)+b.tale(c.Entity, c.Register))
 	}
 	if w.op.lies && w.op.settledAt == now && l.op.settledAt < now {
@@ -388,7 +397,7 @@ func (b *book) conflict(row server.ConflictRow, now int64, fail failing) {
 	if c.Why == op.WhyFuture {
 		fail("I24", "%s was called an edit from the future", b.tell(l.op))
 	}
-	if l.op.at > w.op.at+10*second+drift {
+	if l.op.at > w.op.at+10*second+l.op.drift(now)+w.op.drift(now) {
 		fail("I24", "%s lost to %s, which is %d ms older%s", b.tell(l.op), b.tell(w.op), l.op.at-w.op.at, b.tale(c.Entity, c.Register))
 	}
 }

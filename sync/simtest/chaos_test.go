@@ -255,7 +255,11 @@ func (c *chaos) night() {
 	l.mu.Lock()
 	l.trap = where
 	l.mu.Unlock()
-	c.w.night(c.dice.span(6, 60) * hour)
+	hours := c.dice.span(6, 60)
+	if c.dice.one(4) {
+		hours = 7 * 24 // over Christmas
+	}
+	c.w.night(hours * hour)
 	c.w.note("world", "a night passed")
 	c.w.count("nights")
 	for _, l := range c.w.laptops {

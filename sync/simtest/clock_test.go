@@ -64,7 +64,7 @@ func (m *machine) start(d *dice, dead bool) {
 	defer m.mu.Unlock()
 	up := now - m.since
 	m.off += up * m.ppm / 1_000_000
-	m.since, m.zero, m.boot, m.ppm = now, d.n(20*second), d.uuid(now), d.span(-100, 100)
+	m.since, m.zero, m.boot, m.ppm = now, d.n(20*second), d.uuid(now), d.span(-200, 200)
 	if dead {
 		m.off = d.n(30*second) - now
 	}

@@ -2,6 +2,7 @@ package simtest_test
 
 import (
 	"fmt"
+	"maps"
 	"path/filepath"
 )
 
@@ -15,6 +16,7 @@ type copied struct {
 	era      int
 	heard    int64
 	heardEra int
+	met      map[string]bool
 	waits    map[string]bool // op ids in the queue
 	backAt   int64           // ms of the storm: when it is put back; 0: done, or never
 	takenAt  int64
@@ -61,7 +63,7 @@ func (c *chaos) takeCopy(l *laptop) {
 		k.waits[row.Op.ID] = true
 	}
 	l.mu.Lock()
-	k.seq, k.device, k.era, k.heard, k.heardEra = l.seq, l.device, l.era, l.heard, l.heardEra
+	k.seq, k.device, k.era, k.heard, k.heardEra, k.met = l.seq, l.device, l.era, l.heard, l.heardEra, maps.Clone(l.met)
 	path := l.path
 	l.mu.Unlock()
 	if err := image(path, k.path); err != nil {
@@ -85,7 +87,7 @@ func (c *chaos) putBack() {
 	l.path = filepath.Join(c.w.dir, fmt.Sprintf("%s-%d.db", l.name, l.gen))
 	path := l.path
 	l.locked = l.locked || l.device != k.device
-	l.seq, l.device, l.era, l.heard, l.heardEra = k.seq, k.device, k.era, k.heard, k.heardEra
+	l.seq, l.device, l.era, l.heard, l.heardEra, l.met = k.seq, k.device, k.era, k.heard, k.heardEra, maps.Clone(k.met)
 	l.life++
 	clear(l.versions)
 	l.mu.Unlock()

@@ -33,8 +33,9 @@
 // own deletion was not sent yet may be told as a conflict with what its author saw,
 // for one base speaks for all of it; order (I14) is that of a record, for
 // of a task and what hangs on it one may overtake the other where the server fails
-// on the other; two clocks of 100 ppm each are given what they drift apart until
-// an edit is sent, beside the ten seconds; a laptop that was revoked and enrolled
+// on the other; a clock of 200 ppm is given what it drifts until an edit is sent,
+// beside the ten seconds, where its boot had not met the server when the edit was
+// made; a laptop that was revoked and enrolled
 // again is a stranger to its former self, as the server sees it too; and whose
 // value an author had seen in what a restored server lost nobody can tell any
 // more, so there a conflict may be told that is none; and there an edit may lose to

@@ -47,6 +47,7 @@ type laptop struct {
 	life     int   // how many times its data was put back
 	serial   int
 	versions map[server.Ref]int64 // newest version on the screen of each record
+	met      map[string]bool      // boots whose clock its data can hold against the server's
 }
 
 // run is the program while it runs once.
@@ -71,7 +72,7 @@ type run struct {
 
 func newLaptop(w *world, n int, name string) (*laptop, error) {
 	l := &laptop{w: w, n: n, name: name, dice: w.chance("person " + name), ids: w.chance("ids " + name), once: w.chance("nonces " + name),
-		path: filepath.Join(w.dir, name+"-0.db"), versions: map[server.Ref]int64{}}
+		path: filepath.Join(w.dir, name+"-0.db"), versions: map[server.Ref]int64{}, met: map[string]bool{}}
 	l.clock = &machine{w: w, since: w.now()}
 	l.clock.step(pick(l.dice, []int64{0, 0, 90 * second, -7 * minute, 3 * year, -9 * year, 10 * year}))
 	l.clock.start(l.dice, l.dice.one(5))
@@ -116,7 +117,7 @@ func (l *laptop) program() (*run, error) {
 	r.no = l.starts
 	l.mu.Unlock()
 	chance := l.w.chance(fmt.Sprintf("engine %s %d", l.name, r.no)).float
-	o := engine.Options{Local: local, Pending: db.PendingOps, Learn: db.LearnOffset, Remote: r.way, Lock: db.TryLock, Rand: chance,
+	o := engine.Options{Local: local, Pending: db.PendingOps, Learn: r.learn, Remote: r.way, Lock: db.TryLock, Rand: chance,
 		Wake: r.wake, Links: r.links, Clock: l.clock.read, Poll: 20 * time.Second, Pokes: l.hears}
 	p.mislead(&o)
 	r.eng, err = engine.New(o)
@@ -124,6 +125,17 @@ func (l *laptop) program() (*run, error) {
 		return nil, errors.Join(err, db.Close())
 	}
 	return r, nil
+}
+
+// learn takes the time out of an exchange, and notes when it was a short one.
+func (r *run) learn(ctx context.Context, serverTime int64, before, after op.Reading) error {
+	err := r.db.LearnOffset(ctx, serverTime, before, after)
+	if err == nil && after.Boot-before.Boot <= 2*second {
+		r.lap.mu.Lock()
+		r.lap.met[after.BootID] = true
+		r.lap.mu.Unlock()
+	}
+	return err
 }
 
 // work lets a program's engine run.
@@ -438,10 +450,10 @@ func (l *laptop) enter(row localdb.QueueRow, acked, again bool) {
 		return
 	}
 	l.mu.Lock()
-	life := l.life
+	life, unmet := l.life, !l.met[l.clock.look().BootID]
 	l.mu.Unlock()
 	f := &fact{id: o.ID, group: o.Group, task: row.TaskID, lap: l.n, life: life, seq: o.Seq, ref: server.Ref{Kind: o.Kind, ID: o.Entity}, action: o.Action,
-		at: l.w.now(), acked: acked, lies: l.liar, restores: o.Fields[op.Deleted] == false}
+		at: l.w.now(), acked: acked, lies: l.liar, unmet: unmet, restores: o.Fields[op.Deleted] == false}
 	if again {
 		for register := range tokens[o.Kind] {
 			c := class{o.Entity, register, tokenOf(o.Kind, register, o.Fields)}
