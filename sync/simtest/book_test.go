@@ -428,7 +428,7 @@ func (b *book) knew(d *deed, c class) bool {
 	}
 	for d.saw != c.token {
 		before := b.deeds[class{d.entity, d.register, d.saw}]
-		if len(before) != 1 || b.blurred(before[0].op) {
+		if len(before) != 1 || before[0].op.void || b.blurred(before[0].op) {
 			return false
 		}
 		d = before[0]
