@@ -4,19 +4,14 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/tls"
-	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	mrand "math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -459,117 +454,4 @@ func TestF27BufferingProxy(t *testing.T) {
 	a.add("through it")
 	a.settled("behind a buffering proxy")
 	a.holdsOnce("through it")
-}
-
-// recording is the capacity of a real link: how many bytes passed in each slot.
-type recording struct {
-	slot  time.Duration
-	bytes []int
-
-	mu    sync.Mutex // guards all below
-	began time.Time
-	at    int // the slot of which used is
-	used  int
-}
-
-// wait lets so many bytes through as soon as the link had room for them.
-func (r *recording) wait(ctx context.Context, n int) bool {
-	for {
-		r.mu.Lock()
-		if r.began.IsZero() {
-			r.began = time.Now()
-		}
-		since := time.Since(r.began)
-		if at := int(since/r.slot) % len(r.bytes); at != r.at {
-			r.at, r.used = at, 0
-		}
-		room := r.bytes[r.at]
-		if free := room > 0 && (r.used == 0 || r.used+n <= room); free {
-			r.used += n
-			r.mu.Unlock()
-			return true
-		}
-		r.mu.Unlock()
-		timer := time.NewTimer(r.slot - since%r.slot)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return false
-		}
-	}
-}
-
-func (r *recording) carry(ctx context.Context, l *faultLine, near net.Conn) {
-	paced := func(w io.Writer, piece []byte) bool { return r.wait(ctx, len(piece)) && whole(w, piece) }
-	l.pipe(near, paced, paced)
-}
-
-// readLink reads a recording: a packet of 1,500 bytes a line, by its ms, or the
-// throughput of a second a line, with its unit.
-func readLink(t *testing.T, path string) *recording {
-	t.Helper()
-	text, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		t.Skip("the recording is not on this machine")
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := &recording{slot: time.Second}
-	packets := !strings.HasSuffix(path, ".csv")
-	if packets {
-		r.slot = 100 * time.Millisecond
-	}
-	units := map[string]float64{"Mbits/sec": 1e6 / 8, "Kbits/sec": 1e3 / 8, "bits/sec": 1. / 8}
-	for line := range strings.Lines(string(text)) {
-		value, unit, _ := strings.Cut(strings.TrimSpace(line), ",")
-		number, err := strconv.ParseFloat(value, 64)
-		if !packets {
-			if err != nil { // the connection was lost, or the heading
-				number = 0
-			}
-			r.bytes = append(r.bytes, int(number*units[unit]))
-			continue
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		for slot := int(number) / 100; len(r.bytes) <= slot; {
-			r.bytes = append(r.bytes, 0)
-		}
-		r.bytes[int(number)/100] += 1500
-	}
-	return r
-}
-
-// TestSoakOnRecordedLinks: the capacity of real links, as they were recorded, and
-// a laptop that works all the time: no stall, all is sent once.
-func TestSoakOnRecordedLinks(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it takes its time")
-	}
-	t.Parallel()
-	length := 4 * time.Second
-	if os.Getenv("TORTURE") != "" {
-		length = 10 * time.Minute
-	}
-	for _, name := range []string{"net-nyu-mets/dataset_2/7trainNew.csv", "net-nyu-mets/dataset_1/Ferry/Ferry3.csv", "net-mahimahi-cellular/ATT-LTE-driving.up", "net-mahimahi-cellular/Verizon-EVDO-driving.down"} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			link := readLink(t, "../../shared/data/"+name)
-			a := outside(t, "127.0.0.1:0")
-			a.line.set(link.carry)
-			n := 0
-			for began := time.Now(); time.Since(began) < length; time.Sleep(200 * time.Millisecond) {
-				a.add(fmt.Sprint("task ", n))
-				n++
-			}
-			a.settled("the end of the recording")
-			if got := a.titles(); len(got) != n {
-				t.Errorf("the server holds %d of %d tasks", len(got), n)
-			}
-			t.Logf("%d tasks in %v", n, length)
-		})
-	}
 }

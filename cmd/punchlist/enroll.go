@@ -18,7 +18,7 @@ import (
 )
 
 func (a *app) enrollCmd() *cobra.Command {
-	var name, ca string
+	var o enrolling
 	cmd := &cobra.Command{Use: "enroll [INVITE]", Short: "Join a server with a one-time invite",
 		Long: `Join a server with a one-time invite from its administrator:
 punchlist://host:port/#CODE.FINGERPRINT. Without an argument it is read from
@@ -27,19 +27,33 @@ is sent then.
 
 A server that makes its own certificates (punchlistd serve --tls-auto) is known
 by the invite itself. Where the office has an authority of its own, give its
-certificate with --ca; it is kept, and trusted in place of the system's.`,
+certificate with --ca; it is kept, and trusted in place of the system's. With --pin,
+and by an invite that has pins, the server is held to those keys: see punchlist pin.`,
 		Example: "  punchlist enroll 'punchlist://sync.example:8443/#BCDF-GHJK-LMNP.ABC…'", Args: cli.Args(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			invite, err := a.readInvite(args)
+			var err error
+			if o.Invite, err = a.readInvite(args); err != nil {
+				return err
+			}
+			more, err := pinsOf(o.more)
 			if err != nil {
 				return err
 			}
-			return a.with(cmd, func(ctx context.Context, db *localdb.DB) error { return a.enroll(ctx, db, invite, name, ca) })
+			o.Pins = append(o.Pins, more...)
+			return a.with(cmd, func(ctx context.Context, db *localdb.DB) error { return a.enroll(ctx, db, o) })
 		}}
 	host, _ := os.Hostname()
-	cmd.Flags().StringVar(&name, "name", op.Clean(host, false), "what the office sees this laptop as")
-	cmd.Flags().StringVar(&ca, "ca", "", "file with the certificate of the office's authority (PEM)")
+	cmd.Flags().StringVar(&o.name, "name", op.Clean(host, false), "what the office sees this laptop as")
+	cmd.Flags().StringVar(&o.ca, "ca", "", "file with the certificate of the office's authority (PEM)")
+	cmd.Flags().StringArrayVar(&o.more, "pin", nil, "a key to hold the server to, beside those of the invite; may be repeated")
 	return cmd
+}
+
+// enrolling is an invite, and what the person says beside it.
+type enrolling struct {
+	wire.Invite
+	name, ca string
+	more     []string // pins
 }
 
 func (a *app) readInvite(args []string) (wire.Invite, error) {
@@ -55,12 +69,12 @@ func (a *app) readInvite(args []string) (wire.Invite, error) {
 	return wire.ParseInvite(text)
 }
 
-func (a *app) enroll(ctx context.Context, db *localdb.DB, invite wire.Invite, name, ca string) error {
+func (a *app) enroll(ctx context.Context, db *localdb.DB, invite enrolling) error {
 	old, err := db.Device(ctx)
 	if err != nil {
 		return err
 	}
-	client, authority, err := toInvite(db, invite, ca)
+	client, authority, err := toInvite(db, invite)
 	if err != nil {
 		return err
 	}
@@ -70,22 +84,17 @@ func (a *app) enroll(ctx context.Context, db *localdb.DB, invite wire.Invite, na
 	} else if old.ServerID != "" && old.ServerID != pong.ServerID {
 		return a.belongs(ctx, db, "the server at "+old.ServerURL) // before the invite is used up
 	}
-	got, err := client.Enroll(ctx, wire.Enroll{Code: invite.Code, DeviceName: name, Nonce: rand.Text()}, invite.Fingerprint)
+	got, err := client.Enroll(ctx, wire.Enroll{Code: invite.Code, DeviceName: invite.name, Nonce: rand.Text()}, invite.Fingerprint)
 	if err != nil {
 		return fmt.Errorf("enroll: %w", err)
 	}
 	if old.ID != "" && old.User != got.User {
 		return a.belongs(ctx, db, old.User)
 	}
-	if ca != "" {
-		err = db.KeepAuthority(authority)
-	} else if old.ServerID == "" {
-		err = db.KeepAuthority(nil)
+	if err := a.keepTrust(db, invite, authority, old.ServerID == ""); err != nil {
+		return err
 	}
-	if err != nil {
-		return fmt.Errorf("keep the authority's certificate: %w", err)
-	}
-	err = db.Enrol(ctx, localdb.Device{ID: got.DeviceID, Token: got.Token, User: got.User, Name: name, Role: got.Role, Crews: got.Crews,
+	err = db.Enrol(ctx, localdb.Device{ID: got.DeviceID, Token: got.Token, User: got.User, Name: invite.name, Role: got.Role, Crews: got.Crews,
 		ServerURL: invite.URL, ServerID: got.ServerID, ServerKey: got.ServerKey, EnrolledAt: got.Time})
 	if err != nil {
 		return err
@@ -95,16 +104,37 @@ func (a *app) enroll(ctx context.Context, db *localdb.DB, invite wire.Invite, na
 	return nil
 }
 
+// keepTrust keeps the authority and the pins that were given; of another server
+// than the one before nothing stays.
+func (a *app) keepTrust(db *localdb.DB, invite enrolling, authority []byte, first bool) error {
+	if invite.ca != "" || first {
+		if err := db.KeepAuthority(authority); err != nil {
+			return fmt.Errorf("keep the authority's certificate: %w", err)
+		}
+	}
+	if len(invite.Pins) > 0 || first {
+		return a.keepPins(db, invite.Pins)
+	}
+	return nil
+}
+
 // toInvite is the way to an invite's server, which is known by the invite's
-// fingerprint or by an authority: that of a file, else the one kept.
-func toInvite(db *localdb.DB, invite wire.Invite, ca string) (c *wire.Client, authority []byte, err error) {
+// fingerprint or by an authority: that of a file, else the one kept. It is held to
+// the pins given, else to those kept.
+func toInvite(db *localdb.DB, invite enrolling) (c *wire.Client, authority []byte, err error) {
+	if len(invite.Pins) > 0 && strings.HasPrefix(invite.URL, "http://") {
+		return nil, nil, cli.Usage("leave --pin out", "this machine itself is spoken to without TLS: there is no key to pin")
+	}
 	trust := wire.TrustIn(invite.URL, "")
 	trust.Fingerprint = invite.Fingerprint
 	if trust, err = trustOf(db, trust); err != nil {
 		return nil, nil, err
 	}
-	if ca != "" {
-		if authority, err = os.ReadFile(ca); err != nil {
+	if len(invite.Pins) > 0 {
+		trust.Pins = func() ([]wire.Pin, error) { return invite.Pins, nil }
+	}
+	if invite.ca != "" {
+		if authority, err = os.ReadFile(invite.ca); err != nil {
 			return nil, nil, fmt.Errorf("read the authority's certificate: %w", err)
 		}
 		if trust.Roots, err = authorities(authority); err != nil {

@@ -79,13 +79,16 @@ func (r *remotes) connect(d localdb.Device) error {
 	if r.transport = r.given; r.given != nil {
 		return nil
 	}
+	if _, err := r.db.Pins(); err != nil { // said as it is, not as a fault of the server's certificate
+		return err
+	}
 	t, err := trustOf(r.db, wire.TrustIn(d.ServerURL, d.ServerKey))
 	r.transport = wire.NewTransport(wire.TransportOptions{Trust: t})
 	return err
 }
 
 // trustOf adds what this laptop knows to the trust in a server: the authority
-// that it was given, and a time that a dead clock battery does not take back
+// and the pins that it was given, and a time that a dead clock battery does not take back
 // behind what the server said last, nor behind this program's making.
 func trustOf(db *localdb.DB, t wire.Trust) (wire.Trust, error) {
 	pem, err := db.Authority()
@@ -95,6 +98,7 @@ func trustOf(db *localdb.DB, t wire.Trust) (wire.Trust, error) {
 	if t.Roots, err = authorities(pem); err != nil {
 		return t, err
 	}
+	t.Pins = db.Pins
 	t.Time = func() time.Time { return latest(time.Now(), cli.Built(built), db.Time()) }
 	return t, nil
 }

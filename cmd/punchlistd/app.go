@@ -60,7 +60,7 @@ The first steps:
 	}
 	root.PersistentFlags().StringVar(&a.dbPath, "db", "", "the database: a file, or postgres://… (default $PUNCHLISTD_DB, else "+defaultDB+")")
 	root.SetFlagErrorFunc(cli.FlagError)
-	root.AddCommand(a.serveCmd(), a.userCmd(), a.inviteCmd(), a.deviceCmd(), a.taskCmd(), a.importCmd(), a.exportCmd(), a.stateCmd(), a.auditCmd(), a.caCmd())
+	root.AddCommand(a.serveCmd(), a.userCmd(), a.inviteCmd(), a.deviceCmd(), a.taskCmd(), a.importCmd(), a.exportCmd(), a.stateCmd(), a.auditCmd(), a.caCmd(), a.pinCmd())
 	root.AddCommand(a.reportCmd(), a.templateCmd(), a.recurCmd())
 	root.AddCommand(a.backupCmd(), a.restoreCmd(), a.ManCmd(built), a.VersionCmd(built, sqlitestore.Schema()))
 	return root

@@ -121,7 +121,7 @@ func validName(name string) bool {
 }
 
 // Invite makes a one-time invite to the server at base for a user.
-func (s *Server) Invite(ctx context.Context, user, base string, ttl time.Duration) (text string, expires time.Time, err error) {
+func (s *Server) Invite(ctx context.Context, user, base string, ttl time.Duration, pins ...wire.Pin) (text string, expires time.Time, err error) {
 	u, err := s.User(ctx, user)
 	if err != nil {
 		return "", time.Time{}, err
@@ -136,7 +136,7 @@ func (s *Server) Invite(ctx context.Context, user, base string, ttl time.Duratio
 	if err != nil {
 		return "", time.Time{}, err
 	}
-	text, err = wire.FormatInvite(wire.Invite{URL: base, Code: code, Fingerprint: wire.Fingerprint(s.Key())})
+	text, err = wire.FormatInvite(wire.Invite{URL: base, Code: code, Fingerprint: wire.Fingerprint(s.Key()), Pins: pins})
 	if err != nil {
 		return "", time.Time{}, err
 	}

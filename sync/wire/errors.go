@@ -176,6 +176,9 @@ func (e *badCertificate) told(host string) (string, string) {
 			"somebody may be listening in; if the office has an authority of its own, give its file: punchlist enroll --ca FILE"
 	case wrongName:
 		return "whoever answers at " + host + " shows another name's certificate", "is this a network that wants a sign-in first?"
+	case wrongKey:
+		return "the certificate of " + host + " is of a key that is not pinned on this laptop",
+			"somebody may be listening in; if the office says that its key is new, ask it for the pin: punchlist pin add PIN"
 	}
 	return "the certificate of " + host + " is not valid: " + line(e.err.Error()), "ask whoever looks after the server"
 }

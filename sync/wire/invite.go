@@ -9,14 +9,22 @@ import (
 )
 
 // Invite is what the office hands to a technician: where the server is, a code
-// that works once, and the fingerprint by which the server is known.
+// that works once, the fingerprint by which the server is known, and the pins of
+// its certificates' keys where the office wants them held to those.
 //
-//	punchlist://sync.example:8443/#BCDF-GHJK-LMNP.3F2A…
+//	punchlist://sync.example:8443/#BCDF-GHJK-LMNP.3F2A…[.PIN]…
+//
+// A program that knows no pins refuses an invite that has some, instead of
+// joining without them.
 type Invite struct {
 	URL         string // the server's base address: http on loopback, https anywhere else
 	Code        string // twelve letters of [CodeAlphabet], in groups of four
 	Fingerprint string // see [Fingerprint]
+	Pins        []Pin  // at most MaxPins; none on loopback, which speaks no TLS
 }
+
+// MaxPins is how many pins an invite holds, and a device keeps.
+const MaxPins = 8
 
 // CodeAlphabet holds the letters of an invite's code: RFC 8628's, without
 // vowels, so that a code spells no word, and without letters that are misread.
@@ -61,7 +69,22 @@ func FormatInvite(i Invite) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return InviteScheme + host + "/#" + GroupCode(i.Code) + "." + i.Fingerprint, nil
+	text := InviteScheme + host + "/#" + GroupCode(i.Code) + "." + i.Fingerprint
+	for _, p := range i.Pins {
+		text += "." + string(p)
+	}
+	return text, i.pinFault()
+}
+
+// pinFault says why an invite cannot have those pins.
+func (i Invite) pinFault() error {
+	if u, err := ParseAddress(i.URL); len(i.Pins) > 0 && err == nil && u.Scheme != "https" {
+		return &AddressError{"this machine itself is spoken to without TLS: there is no key to pin", "leave the pins out"}
+	}
+	if len(i.Pins) > MaxPins {
+		return &AddressError{fmt.Sprintf("an invite holds at most %d pins", MaxPins), "the key in use and the next one are enough"}
+	}
+	return nil
 }
 
 // ParseInvite reads an invite as a person pasted it. Its error is a sentence
@@ -77,6 +100,7 @@ func ParseInvite(text string) (Invite, error) {
 		return Invite{}, fmt.Errorf("the invite has no code (the part behind #); was it cut off when it was copied?")
 	}
 	code, fingerprint, _ := strings.Cut(secret, ".")
+	fingerprint, pinned, more := strings.Cut(fingerprint, ".")
 	code, fingerprint = NormalCode(code), strings.ToUpper(fingerprint)
 	if len(code) != CodeLength || strings.Trim(code, CodeAlphabet) != "" {
 		return Invite{}, fmt.Errorf("the invite's code must be %d letters of %s; copy it again", CodeLength, CodeAlphabet)
@@ -91,7 +115,17 @@ func ParseInvite(text string) (Invite, error) {
 	if isLoopback(base.Hostname()) {
 		base.Scheme = "http"
 	}
-	return Invite{URL: base.String(), Code: GroupCode(code), Fingerprint: fingerprint}, nil
+	out := Invite{URL: base.String(), Code: GroupCode(code), Fingerprint: fingerprint}
+	if more {
+		for text := range strings.SplitSeq(pinned, ".") {
+			pin, err := ParsePin(text)
+			if err != nil {
+				return Invite{}, fmt.Errorf("the invite's pins (behind the fingerprint) are damaged; was it cut off when it was copied?")
+			}
+			out.Pins = append(out.Pins, pin)
+		}
+	}
+	return out, out.pinFault()
 }
 
 // inviteAddress is an address without its scheme, which an invite does not

@@ -27,6 +27,10 @@ type Trust struct {
 	Fingerprint string
 	// Roots are the authorities to trust in place of the system's; nil: those.
 	Roots *x509.CertPool
+	// Pins are asked for in each handshake, so that a change counts at once: of the
+	// keys in the server's chain one must be among them. The server's own key always
+	// is. nil, or no pins: any key that the authorities vouch for.
+	Pins func() ([]Pin, error)
 	// Time is the moment for which a certificate must be valid; nil: now by the
 	// wall clock. A laptop whose clock lost its battery gives a better one.
 	Time func() time.Time
@@ -66,14 +70,18 @@ func (t Trust) verify(cs tls.ConnectionState) error {
 	for _, c := range cs.PeerCertificates[1:] {
 		o.Intermediates.AddCert(c)
 	}
-	if root := t.own(cs.PeerCertificates[1:]); root != nil && name == t.Host {
+	root := t.own(cs.PeerCertificates[1:])
+	if root != nil && name == t.Host {
 		o.Roots, o.DNSName = x509.NewCertPool(), ""
 		o.Roots.AddCert(root)
 	}
 	if name == "" {
 		return &badCertificate{kind: wrongName, cert: leaf, err: errors.New("nobody said whose certificate it should be")}
 	}
-	_, err := leaf.Verify(o)
+	chains, err := leaf.Verify(o)
+	if err == nil && root == nil && name == t.Host { // another name is a proxy's
+		err = t.pinned(chains)
+	}
 	return certificateFault(err, leaf, o.CurrentTime)
 }
 
@@ -103,6 +111,7 @@ const (
 	notYetValid
 	unknownAuthority
 	wrongName
+	wrongKey
 )
 
 // badCertificate says why a certificate was not taken.
@@ -135,6 +144,8 @@ func certificateFault(err error, leaf *x509.Certificate, at time.Time) error {
 		e.kind = unknownAuthority
 	case errors.As(err, new(x509.HostnameError)):
 		e.kind = wrongName
+	case errors.Is(err, errNotPinned):
+		e.kind = wrongKey
 	}
 	return e
 }

@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"errors"
 	"io"
 	"log"
 	"math/big"
@@ -113,6 +114,13 @@ func TestI33CertificatesNameWhatIsWrong(t *testing.T) {
 	pinned := func(a *authority, when func() time.Time) wire.Trust {
 		return wire.Trust{Host: "sync.example", Fingerprint: a.fingerprint(), Roots: x509.NewCertPool(), Time: when}
 	}
+	held := func(host string, pins ...wire.Pin) wire.Trust {
+		return wire.Trust{Host: host, Roots: office.pool(), Time: now, Pins: func() ([]wire.Pin, error) { return pins, nil }}
+	}
+	own := pinned(office, now)
+	own.Pins = held("", wire.PinOf(stranger.cert)).Pins
+	unread := held("sync.example")
+	unread.Pins = func() ([]wire.Pin, error) { return nil, errors.New("no such disk") }
 	roots := func(host string, when func() time.Time) wire.Trust {
 		return wire.Trust{Host: host, Roots: office.pool(), Time: when}
 	}
@@ -121,19 +129,26 @@ func TestI33CertificatesNameWhatIsWrong(t *testing.T) {
 		trust wire.Trust
 		want  string // "": taken
 	}{
-		"taken by its name":               {"https://sync.example", roots("sync.example", now), ""},
-		"taken by its address":            {"https://10.1.2.3", roots("10.1.2.3", now), ""},
-		"F28 expired":                     {"https://sync.example", roots("sync.example", at(2027, 1, 2)), "expired on 2026-12-31; this laptop takes today for 2027-01-02"},
-		"F29 not yet valid":               {"https://sync.example", roots("sync.example", at(1970, 1, 5)), "valid from 2026-01-01 on; this laptop takes today for 1970-01-05"},
-		"F30 unknown CA":                  {"https://sync.example", wire.Trust{Host: "sync.example", Roots: stranger.pool(), Time: now}, "an authority that this laptop does not know"},
-		"another name":                    {"https://other.example", roots("other.example", now), "shows another name's certificate"},
-		"another address":                 {"https://10.1.2.4", roots("10.1.2.4", now), "shows another name's certificate"},
-		"the server's own key":            {"https://sync.example", pinned(office, now), ""},
-		"own key, reached by another way": {"https://10.9.9.9", wire.Trust{Host: "10.9.9.9", Fingerprint: office.fingerprint(), Time: now}, ""},
-		"F31 pin mismatch":                {"https://sync.example", pinned(stranger, now), "an authority that this laptop does not know"},
-		"own key, expired":                {"https://sync.example", pinned(office, at(2027, 1, 2)), "expired"},
-		"own key is no pin for others":    {"https://sync.example", wire.Trust{Host: "elsewhere.example", Fingerprint: office.fingerprint(), Roots: x509.NewCertPool(), Time: now}, "does not know"},
-		"nobody said whose":               {"https://10.1.2.3", wire.Trust{Roots: office.pool(), Time: now}, "another name's certificate"},
+		"taken by its name":                {"https://sync.example", roots("sync.example", now), ""},
+		"taken by its address":             {"https://10.1.2.3", roots("10.1.2.3", now), ""},
+		"F28 expired":                      {"https://sync.example", roots("sync.example", at(2027, 1, 2)), "expired on 2026-12-31; this laptop takes today for 2027-01-02"},
+		"F29 not yet valid":                {"https://sync.example", roots("sync.example", at(1970, 1, 5)), "valid from 2026-01-01 on; this laptop takes today for 1970-01-05"},
+		"F30 unknown CA":                   {"https://sync.example", wire.Trust{Host: "sync.example", Roots: stranger.pool(), Time: now}, "an authority that this laptop does not know"},
+		"another name":                     {"https://other.example", roots("other.example", now), "shows another name's certificate"},
+		"another address":                  {"https://10.1.2.4", roots("10.1.2.4", now), "shows another name's certificate"},
+		"the server's own key":             {"https://sync.example", pinned(office, now), ""},
+		"own key, reached by another way":  {"https://10.9.9.9", wire.Trust{Host: "10.9.9.9", Fingerprint: office.fingerprint(), Time: now}, ""},
+		"F31 another key than the pinned":  {"https://sync.example", held("sync.example", wire.PinOf(stranger.cert)), "a key that is not pinned"},
+		"one of two pins":                  {"https://sync.example", held("sync.example", wire.PinOf(stranger.cert), wire.PinOf(good.Certificate())), ""},
+		"the authority's pin":              {"https://sync.example", held("sync.example", wire.PinOf(office.cert)), ""},
+		"no pins":                          {"https://sync.example", held("sync.example"), ""},
+		"a pin opens no other name":        {"https://other.example", held("other.example", wire.PinOf(good.Certificate())), "another name's certificate"},
+		"pins that cannot be read":         {"https://sync.example", unread, "no such disk"},
+		"own key, whatever else is pinned": {"https://sync.example", own, ""},
+		"F31 pin mismatch":                 {"https://sync.example", pinned(stranger, now), "an authority that this laptop does not know"},
+		"own key, expired":                 {"https://sync.example", pinned(office, at(2027, 1, 2)), "expired"},
+		"own key is no pin for others":     {"https://sync.example", wire.Trust{Host: "elsewhere.example", Fingerprint: office.fingerprint(), Roots: x509.NewCertPool(), Time: now}, "does not know"},
+		"nobody said whose":                {"https://10.1.2.3", wire.Trust{Roots: office.pool(), Time: now}, "another name's certificate"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			transport := wire.TransportOptions{Trust: tc.trust, Dial: to(good)}
