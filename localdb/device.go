@@ -75,7 +75,7 @@ func (db *DB) Enrol(ctx context.Context, d Device) error {
 		if err != nil {
 			return err
 		}
-		return db.writeTokens(d.Token) // last: without it all of the rest goes back
+		return db.writeTokens(d.Token, nil) // last: without it all of the rest goes back
 	})
 }
 

@@ -70,7 +70,7 @@ func Schema() int {
 // Files are those that belong to a laptop's database, the file itself first,
 // whether they are there or not. None of them may be used by others.
 func Files(path string) []string {
-	return []string{path, path + "-wal", path + "-shm", path + "-journal", path + ".token", path + ".ca", path + ".pins", path + ".sender", logFile(path), path + ".ballast"}
+	return []string{path, path + "-wal", path + "-shm", path + "-journal", path + ".token", path + ".token.older", path + ".ca", path + ".pins", path + ".sender", logFile(path), path + ".ballast"}
 }
 
 // KeptLogs are the second copies of unsent work that were put aside because they

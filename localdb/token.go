@@ -15,14 +15,15 @@ import (
 // maxTokens is how many of the newest tokens are kept.
 const maxTokens = 3
 
-// tokens are those of which the server said that it does not know them. The file
-// beside the database holds a line a token, the newest first. Whichever is shown,
-// what was on the disk stays there: so the one before the newest still lets in
-// when the newest was never used, or when the server was restored from a backup
+// tokens are those of which the server said that it does not know them. The newest
+// stands alone in a file beside the database, which every program that ever was
+// can read; those before it, the newest first, in a second file. Whichever is
+// shown, what was on the disk stays there: so the one before the newest still lets
+// in when the newest was never used, or when the server was restored from a backup
 // of the time before it.
 //
-//	T0  ──offered T1──▶  T1 T0  ──T1 is shown──▶ known: it is the token now
-//	                                        └──▶ not known: T0 is shown
+//	.token         T0  ──offered T1──────────▶ T1   ──is shown──▶ known: it is the token now
+//	.token.older       └─▶ T0, written first ─────────▶        └─▶ not known: T0 is shown
 type tokens struct {
 	mu      sync.Mutex // guards unknown
 	unknown map[string]bool
@@ -46,11 +47,29 @@ func (db *DB) token() (string, error) {
 	return list[0], nil
 }
 
-func (db *DB) readTokens() ([]string, error) {
-	if err := sqlite.CheckFile(db.tokenFile()); err != nil {
-		return nil, &Error{Message: "the token is not safe: " + err.Error(), Hint: Cure(err, db.tokenFile()), Cause: err}
+func (db *DB) olderFile() string { return db.tokenFile() + ".older" }
+
+// readTokens are the newest token and those before it. Without the newest there is
+// none: an older one by itself would look like a copy's.
+func (db *DB) readTokens() (list []string, err error) {
+	newest, err := readTokenFile(db.tokenFile())
+	if err != nil || len(newest) == 0 {
+		return nil, err
 	}
-	b, err := os.ReadFile(db.tokenFile())
+	older, err := readTokenFile(db.olderFile())
+	for _, t := range append(newest, older...) {
+		if !slices.Contains(list, t) { // an earlier program kept all in the first file
+			list = append(list, t)
+		}
+	}
+	return list[:min(len(list), maxTokens)], err
+}
+
+func readTokenFile(path string) ([]string, error) {
+	if err := sqlite.CheckFile(path); err != nil {
+		return nil, &Error{Message: "the token is not safe: " + err.Error(), Hint: Cure(err, path), Cause: err}
+	}
+	b, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
 	}
@@ -60,8 +79,17 @@ func (db *DB) readTokens() ([]string, error) {
 	return strings.Fields(string(b)), nil
 }
 
-func (db *DB) writeTokens(list ...string) error {
-	if err := keepFile(db.tokenFile(), strings.Join(list, "\n")+"\n"); err != nil {
+// writeTokens keeps the newest token, and first those before it: killed in
+// between, the newest one is missing and nothing else.
+func (db *DB) writeTokens(newest string, older []string) error {
+	err := os.Remove(db.olderFile())
+	if len(older) > 0 {
+		err = keepFile(db.olderFile(), strings.Join(older, "\n")+"\n")
+	}
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("keep the older tokens: %w", err)
+	}
+	if err := keepFile(db.tokenFile(), newest+"\n"); err != nil {
 		return fmt.Errorf("keep the token: %w", err)
 	}
 	return nil
@@ -83,8 +111,8 @@ func (db *DB) Renew(ctx context.Context, from, next string) error {
 		if list[0] == next {
 			return nil
 		}
-		list = append([]string{next}, slices.DeleteFunc(list, func(t string) bool { return t == next })...)
-		return db.writeTokens(list[:min(len(list), maxTokens)]...)
+		older := slices.DeleteFunc(list, func(t string) bool { return t == next })
+		return db.writeTokens(next, older[:min(len(older), maxTokens-1)])
 	})
 }
 

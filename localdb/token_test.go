@@ -1,6 +1,7 @@
 package localdb_test
 
 import (
+	"os"
 	"testing"
 
 	"example.com/punchlist/localdb"
@@ -37,4 +38,36 @@ func TestATokenThatIsKnownAgainIsShownByAll(t *testing.T) {
 	shows(f.DB, "t1", "offered again")
 	other.Renewed()
 	shows(other, "t1", "told that t0 was replaced")
+}
+
+// TestAnOlderProgramReadsTheToken (G17): before tokens were renewed, a program took
+// all of the file for the token. It still can; and what the first program that
+// renewed them left, all in one file, is read.
+func TestAnOlderProgramReadsTheToken(t *testing.T) {
+	f := newFixture(t)
+	f.must(f.Enrol(f.ctx, localdb.Device{ID: f.id(), User: "ann", Role: op.Technician, Crews: []string{"north"}, ServerURL: "http://127.0.0.1:1", ServerID: "s", Token: "t0"}))
+	holds := func(want string) {
+		t.Helper()
+		text, err := os.ReadFile(f.Path() + ".token")
+		f.must(err)
+		if string(text) != want+"\n" {
+			t.Errorf("the file holds %q, want %s alone", text, want)
+		}
+	}
+	holds("t0")
+	f.must(f.Renew(f.ctx, "t0", "t1"))
+	holds("t1")
+	f.must(os.WriteFile(f.Path()+".token", []byte("t3\nt2\nt1\n"), 0o600))
+	for _, token := range []string{"t3", "t2"} {
+		if dev, err := f.Device(f.ctx); err != nil || dev.Token != token || !f.Refused(token) {
+			t.Errorf("it shows %s, want %s: %v", dev.Token, token, err)
+		}
+	}
+	f.must(f.Renew(f.ctx, "t2", "t4"))
+	holds("t4")
+	f.must(f.Enrol(f.ctx, localdb.Device{ID: f.id(), User: "ann", Role: op.Technician, Crews: []string{"north"}, ServerURL: "http://127.0.0.1:1", ServerID: "s", Token: "n0"}))
+	holds("n0")
+	if _, err := os.Stat(f.Path() + ".token.older"); err == nil {
+		t.Error("tokens of the device before are kept")
+	}
 }
