@@ -40,7 +40,8 @@ type loop struct {
 	kicked bool               // a person asked since the last round began
 	asked  int64              // wall clock, ms, when the round that runs began, if a person asked for it; 0: nobody did
 
-	ears ears // hears that there is something new
+	ears ears                                  // hears that there is something new
+	news struct{ wake, links <-chan struct{} } // of the machine; nil: no more of them
 }
 
 // Run syncs until ctx ends; then it returns nil, after all that it started has ended.
@@ -53,38 +54,63 @@ func (e *Engine) Run(ctx context.Context) error {
 	l := &loop{Engine: e, ctx: ctx, timer: time.NewTimer(0), done: make(chan outcome, 1), due: e.o.Clock().Boot, ears: newEars()}
 	l.last, l.lockDue = l.due-minGap.Milliseconds(), l.due
 	defer l.stop()
+	l.news.wake, l.news.links = e.o.Wake, e.o.Links
 	l.obey()
 	l.count()
-	wake, links := e.o.Wake, e.o.Links
-	for {
+	for ctx.Err() == nil {
 		l.arm()
+		if l.ready() {
+			continue
+		}
 		select {
 		case <-ctx.Done():
-			return nil
-		case _, open := <-wake:
-			if !open {
-				wake = nil
-				continue
-			}
-			l.onWake()
-		case _, open := <-links:
-			if !open {
-				links = nil
-				continue
-			}
-			l.onLinks()
-		case <-e.ctl:
-			l.obey()
-		case <-l.timer.C:
-			l.onTimer()
 		case out := <-l.done:
 			l.finished(out)
-		case p := <-l.ears.heard:
-			l.onPoke(p)
 		case err := <-l.ears.done:
 			l.onHushed(err)
+		case p := <-l.ears.heard:
+			l.onPoke(p)
+		case <-e.ctl:
+			l.obey()
+		case _, open := <-l.news.links:
+			l.onLinks(open)
+		case _, open := <-l.news.wake:
+			l.onWake(open)
+		case <-l.timer.C:
+			l.onTimer()
 		}
 	}
+	return nil
+}
+
+// ready takes one thing that waits already, in a fixed order. Of several that
+// wait, a select takes any: no history could be played again to the last event.
+func (l *loop) ready() bool {
+	if out, ok := poll(l.done); ok {
+		l.finished(out)
+	} else if err, ok := poll(l.ears.done); ok {
+		l.onHushed(err)
+	} else if p, ok := poll(l.ears.heard); ok {
+		l.onPoke(p)
+	} else if _, ok := poll(l.ctl); ok {
+		l.obey()
+	} else if _, ok := poll(l.news.links); ok {
+		l.onLinks(true)
+	} else if _, ok := poll(l.news.wake); ok {
+		l.onWake(true)
+	} else {
+		return false
+	}
+	return true
+}
+
+// poll receives what waits in a channel; not ok when nothing does, or it is closed.
+func poll[T any](c <-chan T) (v T, ok bool) {
+	select {
+	case v, ok = <-c:
+	default:
+	}
+	return v, ok
 }
 
 // stop ends the round and the listening that run, waits for both and gives the
@@ -130,7 +156,11 @@ func (l *loop) arm() {
 
 // onWake looks whether a change of the local data is a new op: the engine's
 // own writes wake it too, and must not set it off again.
-func (l *loop) onWake() {
+func (l *loop) onWake(open bool) {
+	if !open {
+		l.news.wake = nil
+		return
+	}
 	if l.cancel != nil {
 		l.woken = true
 		return
@@ -160,7 +190,11 @@ func (l *loop) onWake() {
 	l.known = n
 }
 
-func (l *loop) onLinks() {
+func (l *loop) onLinks(open bool) {
+	if !open {
+		l.news.links = nil
+		return
+	}
 	l.links, l.fails = true, 0
 	l.hush() // its connection may be dead without a word
 	l.ears.due, l.ears.polite = max(l.now(), l.floor), 0
@@ -308,6 +342,6 @@ func (l *loop) finished(out outcome) {
 		l.due = min(l.due, l.soon(0, true))
 	}
 	if l.woken {
-		l.onWake()
+		l.onWake(true)
 	}
 }

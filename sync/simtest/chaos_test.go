@@ -189,6 +189,7 @@ func (c *chaos) suspend(l *laptop) {
 func (c *chaos) reboot(l *laptop) {
 	if c.dice.one(2) {
 		l.killAll("by power")
+		c.w.sleep(c.dice, 2) // what was under way ends first: in one moment its order would be chance
 	}
 	l.close()
 	dead := c.dice.one(3)

@@ -80,6 +80,7 @@ func (c *chaos) putBack() {
 	done()
 	if r != nil {
 		l.killAll("to put a copy back")
+		c.w.sleep(c.dice, 2) // as after a power cut
 	}
 	l.mu.Lock()
 	l.gen++

@@ -9,7 +9,9 @@
 // and what stood on the screen then) and holds laptops and server to it, while it
 // runs and after it has become quiet. The package holds tests only.
 //
-// It promises that the same seed gives the same history, to the last event; that
+// It promises that the same seed gives the same history, to the last event, on a
+// machine that is not busy with something else (there a database call that takes
+// long lets others go first; chrt -f helps); that
 // each history holds at least 100 actions, 70 mishaps of the network and 5
 // crashes; that a failure names its seed and the command that plays it again; and
 // that it sees what it claims to see: planted bugs, one at a time, must all be found.
