@@ -34,7 +34,8 @@ var migrationFiles embed.FS
 // appID marks the file as ours (PRAGMA application_id): "pnch".
 const appID = 0x706e6368
 
-// watchEvery is how soon a change of another process is noticed.
+// watchEvery is how soon a change of another process is noticed where the kernel
+// does not tell of it.
 const watchEvery = 400 * time.Millisecond
 
 // Errors to be told apart with errors.Is. [Open] returns all but the first, with
@@ -92,7 +93,7 @@ func Open(ctx context.Context, path string, o Options) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	db.sql, err = sqlite.Open(ctx, path, sqlite.Options{Migrations: sub, AppID: appID, ReadOnly: o.ReadOnly, Trace: o.Trace, Ballast: o.Ballast, Connected: db.log.connected, Before: db.log.before})
+	db.sql, err = sqlite.Open(ctx, path, sqlite.Options{Migrations: sub, AppID: appID, ReadOnly: o.ReadOnly, Trace: o.Trace, Ballast: o.Ballast, Hear: true, Connected: db.log.connected, Before: db.log.before})
 	if err != nil {
 		hint := Cure(err, path)
 		if hint == "" {

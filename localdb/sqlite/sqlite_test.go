@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"testing"
 	"testing/fstest"
@@ -154,6 +155,27 @@ func TestWatchTellsOfBothProcesses(t *testing.T) {
 	}
 	cancel()
 	for range ch { // closed in the end
+	}
+}
+
+// Where the kernel tells of writes nobody has to look every so often, and still no
+// commit of another process is missed, however close it follows another.
+func TestWatchHearsOfEveryCommit(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("nothing tells of writes here")
+	}
+	path := filepath.Join(t.TempDir(), "x.db")
+	hearing := options(v1)
+	hearing.Hear = true
+	a, b := open(t, path, hearing), open(t, path, options(v1))
+	ch := a.Watch(t.Context(), time.Hour)
+	for i := range 30 {
+		if err := insert(b, "v"); err != nil {
+			t.Fatal(err)
+		}
+		for seen := 0; seen <= i; seen = count(t, a) {
+			<-ch // the test's own deadline is the bound
+		}
 	}
 }
 

@@ -14,7 +14,7 @@ const (
 	maxRetryAfter = 15 * time.Minute
 	slowMin       = 60 * time.Second // between tries that only a person's cure can help
 	slowMax       = 120 * time.Second
-	idleLook      = time.Second      // before enrolment: reads the device's own row, no network
+	idleLook      = 30 * time.Second // before enrolment, which wakes the engine: reads the device's own row, no network
 	lockEvery     = time.Second      // between two tries to become the sender
 	stuckAfter    = 2 * time.Second  // a request that old is given up when the links change
 	pingEvery     = 10 * time.Minute // so that the clock offset stays fresh

@@ -338,6 +338,7 @@ func TestEnrollingTakesEffectWithoutARestart(t *testing.T) {
 			b.Errorf("status %+v", s)
 		}
 		enrolled.Store(true)
+		b.l.wrote() // as enrolling does
 		b.pass(1500 * time.Millisecond)
 		if n, _, _ := b.l.counts(); n != 0 || b.e.Status().Reach != reach.Online {
 			b.Errorf("%d wait, %+v", n, b.e.Status())
