@@ -13,6 +13,22 @@ import (
 // it, with a zone: "2026-12-01T09:30:00Z". A day without a time is its last minute,
 // 23:59: a task that is due today is not overdue at noon.
 func ParseWhen(text string, now time.Time) (time.Time, error) {
+	return parseWhen(text, now, lastMinute)
+}
+
+// ParseStart is ParseWhen for what begins then: a day without a time is its first
+// minute.
+func ParseStart(text string, now time.Time) (time.Time, error) {
+	return parseWhen(text, now, firstMinute)
+}
+
+// The minute that stands for a day without a time.
+const (
+	firstMinute = 0
+	lastMinute  = 24*60 - 1
+)
+
+func parseWhen(text string, now time.Time, ofDay int) (time.Time, error) {
 	if t, err := time.Parse(time.RFC3339, strings.TrimSpace(text)); err == nil {
 		return t.In(now.Location()), nil
 	}
@@ -21,7 +37,7 @@ func ParseWhen(text string, now time.Time) (time.Time, error) {
 	case len(words) == 0:
 		return time.Time{}, fmt.Errorf("no time given; try: %s", WhenExamples)
 	case len(words) == 1 && strings.HasPrefix(words[0], "+"):
-		return parseSpan(words[0], now)
+		return parseSpan(words[0], now, ofDay)
 	case len(words) > 2:
 		return time.Time{}, notWhen(text)
 	}
@@ -33,7 +49,7 @@ func ParseWhen(text string, now time.Time) (time.Time, error) {
 		return time.Time{}, notWhen(text)
 	}
 	if len(words) == 1 {
-		return onDay(day, 23, 59), nil
+		return onDay(day, 0, ofDay), nil
 	}
 	h, m, ok := parseClock(words[1])
 	if !ok {
@@ -90,7 +106,7 @@ func parseClock(s string) (hour, minute int, ok bool) {
 	return hour, minute, hour < 24 && minute < 60
 }
 
-func parseSpan(s string, now time.Time) (time.Time, error) {
+func parseSpan(s string, now time.Time, ofDay int) (time.Time, error) {
 	n, err := strconv.Atoi(s[1:max(1, len(s)-1)])
 	if err != nil || n < 0 || n > 10_000 {
 		return time.Time{}, notWhen(s)
@@ -101,9 +117,9 @@ func parseSpan(s string, now time.Time) (time.Time, error) {
 	case 'h':
 		return now.Add(time.Duration(n) * time.Hour).Truncate(time.Minute), nil
 	case 'd':
-		return onDay(now.AddDate(0, 0, n), 23, 59), nil
+		return onDay(now.AddDate(0, 0, n), 0, ofDay), nil
 	case 'w':
-		return onDay(now.AddDate(0, 0, 7*n), 23, 59), nil
+		return onDay(now.AddDate(0, 0, 7*n), 0, ofDay), nil
 	}
 	return time.Time{}, notWhen(s)
 }

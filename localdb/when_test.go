@@ -40,6 +40,19 @@ func TestParseWhen(t *testing.T) {
 	}
 }
 
+// What begins on a day does so with it, however the day is named.
+func TestParseStart(t *testing.T) {
+	now := time.Date(2026, 11, 23, 9, 30, 40, 0, time.UTC) // a Monday
+	for text, want := range map[string]string{
+		"today": "2026-11-23 00:00", "+2d": "2026-11-25 00:00", "+1w": "2026-11-30 00:00", "tue": "2026-11-24 00:00", "2026-12-01": "2026-12-01 00:00",
+		"tomorrow 14:00": "2026-11-24 14:00", "14:00": "2026-11-23 14:00", "+90m": "2026-11-23 11:00",
+	} {
+		if got, err := localdb.ParseStart(text, now); err != nil || got.Format("2006-01-02 15:04") != want {
+			t.Errorf("%q is %v (%v), want %s", text, got, err, want)
+		}
+	}
+}
+
 // A program's time says its zone, which is not always that of this machine.
 func TestParseWhenOfAnotherZone(t *testing.T) {
 	now := time.Date(2026, 11, 23, 9, 30, 0, 0, time.UTC)

@@ -71,7 +71,7 @@ func TestParseValue(t *testing.T) {
 	}{
 		{"title", "Pump", "Pump"}, {"title", "", nil}, {"status", "on_hold", "ON_HOLD"},
 		{"due_at", "12:00", at(23, 12, 0)}, {"due_at", "today", at(23, 23, 59)}, {"window_end", "+1d", at(24, 23, 59)},
-		{"window_start", "tomorrow", at(24, 0, 0)}, {"window_start", "12:00", at(23, 12, 0)}, {"window_start", "fri 8:00", at(27, 8, 0)}, {"window_start", "soon", "refused"},
+		{"window_start", "tomorrow", at(24, 0, 0)}, {"window_start", "+2d", at(25, 0, 0)}, {"window_start", "12:00", at(23, 12, 0)}, {"window_start", "fri 8:00", at(27, 8, 0)}, {"window_start", "soon", "refused"},
 		{"due_at", "1780000000000", int64(1780000000000)}, {"due_at", "soon", "refused"},
 		{"estimate_minutes", "30", int64(30)}, {"estimate_minutes", "half", "refused"}, {"tag.urgent", "true", true}, {"tag.urgent", "perhaps", "refused"},
 	} {

@@ -53,12 +53,11 @@ func ParseValue(f op.Field, text string, now time.Time) (v any, err error) {
 // parseTime reads a time. A day alone is the start of that day, but for what is due
 // or ends then it is the day's last minute, as in a file that is imported.
 func parseTime(field, text string, now time.Time) (int64, error) {
-	if field != "due_at" && field != "window_end" {
-		if t, err := localdb.ParseWhen(text+" 00:00", now); err == nil {
-			return t.UnixMilli(), nil
-		}
+	parse := localdb.ParseStart
+	if field == "due_at" || field == "window_end" {
+		parse = localdb.ParseWhen
 	}
-	t, err := localdb.ParseWhen(text, now)
+	t, err := parse(text, now)
 	return t.UnixMilli(), err
 }
 
