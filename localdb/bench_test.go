@@ -1,9 +1,13 @@
 package localdb_test
 
 import (
+	"database/sql"
 	"fmt"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -49,22 +53,76 @@ func BenchmarkAction(b *testing.B) {
 	}
 }
 
-// The first page must cost the same at any size.
+// timed does something while more says so, and returns how long the half and how
+// long 95 of a hundred took at most.
+func timed(b *testing.B, more func() bool, do func() error) (p50, p95 time.Duration) {
+	b.Helper()
+	var took []time.Duration
+	for more() {
+		began := time.Now()
+		if err := do(); err != nil {
+			b.Fatal(err)
+		}
+		took = append(took, time.Since(began))
+	}
+	slices.Sort(took)
+	return took[len(took)/2], took[len(took)*95/100]
+}
+
+// alone is a query on the same file with nothing around it: no less could be done.
+func alone(b *testing.B, db *localdb.DB, query string) func(args ...any) error {
+	b.Helper()
+	file, err := sql.Open("sqlite3", "file:"+db.Path()+"?mode=ro")
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { file.Close() })
+	stmt, err := file.Prepare(query)
+	if err != nil {
+		b.Skip(err) // a build without FTS5
+	}
+	return func(args ...any) error {
+		rows, err := stmt.Query(args...)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+		}
+		return rows.Err()
+	}
+}
+
+// times is for what is measured beside the benchmark's own loop.
+func times(n int) func() bool {
+	return func() bool { n--; return n >= 0 }
+}
+
+func micros(b *testing.B, d time.Duration, unit string) {
+	b.ReportMetric(float64(d.Nanoseconds())/1000, unit)
+}
+
+// The first page must cost the same at any size. Beside it, the probe of its index
+// alone.
 func BenchmarkFirstPage(b *testing.B) {
 	for _, size := range []int{1_000, 10_000, 100_000} {
 		b.Run(fmt.Sprint(size), func(b *testing.B) {
 			db := benchDB(b, size)
-			for b.Loop() {
-				if _, err := db.Tasks(b.Context(), localdb.Query{Now: start}); err != nil {
-					b.Fatal(err)
-				}
-			}
+			probe := alone(b, db, "SELECT id FROM tasks INDEXED BY tasks_waiting WHERE deleted = 0 AND status = 'PENDING' ORDER BY due_key, id LIMIT 51")
+			p50, _ := timed(b, b.Loop, func() error {
+				_, err := db.Tasks(b.Context(), localdb.Query{Now: start})
+				return err
+			})
+			index, _ := timed(b, times(500), func() error { return probe() })
+			micros(b, p50, "µs-p50")
+			micros(b, index, "index-alone-µs-p50")
 		})
 	}
 }
 
-// A word that nothing holds is the dearest where every task is looked at; where
-// the build has FTS5 the index says so.
+// The letters that a person types one after the other, each of them a search; the
+// last word is one that nothing holds, the dearest where every task is looked at.
+// Beside it, the probe of the index for searching alone, which begins with three.
 func BenchmarkSearch(b *testing.B) {
 	for _, size := range []int{1_000, 10_000, 100_000} {
 		b.Run(fmt.Sprint(size), func(b *testing.B) {
@@ -72,17 +130,45 @@ func BenchmarkSearch(b *testing.B) {
 			if err := db.IndexSearch(b.Context()); err != nil {
 				b.Fatal(err)
 			}
-			filter, err := localdb.ParseFilter("nowhere", start, "ann")
-			if err != nil {
-				b.Fatal(err)
-			}
-			for b.Loop() {
-				if _, err := db.Tasks(b.Context(), localdb.Query{Filter: filter, Now: start}); err != nil {
-					b.Fatal(err)
+			probe := alone(b, db, "SELECT rowid FROM task_search WHERE task_search MATCH ? LIMIT 51")
+			var filters []localdb.Filter
+			var letters []string
+			for _, word := range []string{"inspect", "number", "number 77", "nowhere"} {
+				for i := range word {
+					f, err := localdb.ParseFilter(word[:i+1], start, "ann")
+					if err != nil {
+						b.Fatal(err)
+					}
+					filters = append(filters, f)
+					if i >= 2 && !strings.Contains(word, " ") {
+						letters = append(letters, trigrams(word[:i+1]))
+					}
 				}
 			}
+			n := 0
+			p50, p95 := timed(b, b.Loop, func() error {
+				n++
+				_, err := db.Tasks(b.Context(), localdb.Query{Filter: filters[n%len(filters)], Now: start})
+				return err
+			})
+			_, index := timed(b, times(500), func() error {
+				n++
+				return probe(letters[n%len(letters)])
+			})
+			micros(b, p50, "µs-p50")
+			micros(b, p95, "µs-p95")
+			micros(b, index, "index-alone-µs-p95")
 		})
 	}
+}
+
+// trigrams asks the index for what may hold a word.
+func trigrams(word string) string {
+	var all []string
+	for i := 0; i+3 <= len(word); i++ {
+		all = append(all, `"`+word[i:i+3]+`"`)
+	}
+	return strings.Join(all, " AND ")
 }
 
 // A fresh laptop: pages of a thousand records, each page one transaction.
