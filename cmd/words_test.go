@@ -92,6 +92,9 @@ func TestConflictsTellWhoWasLater(t *testing.T) {
 	w.laptop("a", "sync")
 	w.laptop("a", "set", "T-10001", "due=2031-05-01 09:30")
 	w.office("task", "set", "T-10001", "due=2031-06-01 10:30", "--crew", "north")
+	if got := w.office("task", "list", "--crew", "north"); !strings.Contains(got, "due 2031-06-01 10:30") {
+		t.Errorf("the office's list does not say when: %s", got)
+	}
 	w.laptop("a", "sync")
 	got := w.laptop("a", "conflicts")
 	if !strings.Contains(got, "you wrote 2031-05-01 09:30 (") || !strings.Contains(got, "; 2031-06-01 10:30 that ") {

@@ -138,5 +138,8 @@ func taskLine(rec *op.Record) string {
 	if who := rec.Fields.Text("assignee"); who != "" {
 		line += "  (" + who + ")"
 	}
+	if due := rec.Fields.Int("due_at"); due != 0 {
+		line += "  due " + time.UnixMilli(due).Format("2006-01-02 15:04")
+	}
 	return line
 }
