@@ -65,7 +65,8 @@ func (p *Plain) choose(s *statusSheet) {
 			return
 		}
 	}
-	p.a.say("Choose a number, or an empty line to leave it as it is.")
+	// It may have been a command: whoever hears of it knows that nothing came of it.
+	p.print(`"` + p.a.cut(p.a.text(line), 20) + `" is none of these, and nothing was done. Commands work again after back or an empty line.`)
 }
 
 func (p *Plain) delete(args string) {

@@ -223,15 +223,15 @@ func (s *readyScreen) lines(a *App, w int) []string {
 		if !c.ok {
 			mark = a.st.bad.Render("LOOK")
 		}
-		for i, l := range wrap(a.text(c.says), max(10, w-18)) {
-			lead := strings.Repeat(" ", 17)
+		for i, l := range wrap(a.text(c.says), max(10, w-19)) {
+			lead := strings.Repeat(" ", 18)
 			if i == 0 {
-				lead = "  " + mark + "  " + a.cell(c.name, 9)
+				lead = "  " + mark + "  " + a.cell(c.name, 10)
 			}
 			out = append(out, lead+l)
 		}
 		if c.next != "" {
-			out = append(out, indent(wrap(c.next, max(10, w-22)), strings.Repeat(" ", 17)+"  ")...)
+			out = append(out, indent(wrap(c.next, max(10, w-23)), strings.Repeat(" ", 18)+"  ")...)
 		}
 	}
 	return out
@@ -245,7 +245,7 @@ func (s *readyScreen) copied(a *App) (string, string) {
 		if !c.ok {
 			mark = "LOOK"
 		}
-		out = append(out, mark+"  "+a.cell(c.name, 9)+a.text(c.says))
+		out = append(out, mark+"  "+a.cell(c.name, 10)+a.text(c.says))
 	}
 	return strings.Join(out, "\n") + "\n", "all of this"
 }
