@@ -1,6 +1,8 @@
 package cmd_test
 
 import (
+	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -220,10 +222,81 @@ func TestEveryEnd(t *testing.T) {
 		s := w.session(80, 24, nil).sees("Inspect the boiler")
 		s.types("nSaved one.\r").sees("Note added. Saved")
 		s.types("nHalf a th").sees("Half a th")
+		s.began = time.Now()
 		_, _ = s.tty.Close(), s.master.Close()
 		<-s.exited
+		if took := time.Since(s.began); took > soon {
+			t.Errorf("the end took %v", took)
+		}
 		w.survives()
 	})
+}
+
+// A server that takes a connection and never answers holds nobody: not while the
+// screen asks whether it is there, and not while a change is on its way.
+func TestTheEndWhileASyncHangs(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.office("user", "add", "ann", "--crew", "north", "--role", "technician")
+	w.serve()
+	w.enrol("ann", "a")
+	w.tasksOn("a")
+	w.laptop("a", "sync")
+	w.killServer()
+	dead, asked := w.silence()
+	defer dead()
+	kept := 0
+	for name, end := range map[string]func(s *session){
+		"q": func(s *session) { s.types("q") }, "ctrl+c": func(s *session) { s.types("\x03") },
+		"SIGTERM": func(s *session) { s.signal(syscall.SIGTERM) }, "SIGHUP": func(s *session) { s.signal(syscall.SIGHUP) }, "SIGINT": func(s *session) { s.signal(syscall.SIGINT) },
+	} {
+		s := w.session(80, 24, nil).sees("Inspect the boiler")
+		for len(asked) > 0 {
+			<-asked
+		}
+		kept++
+		s.types("nOn its way.\r").sees("Note added. Saved", fmt.Sprintf("%dn", kept))
+		select { // the request of this session is under way
+		case <-asked:
+		case <-time.After(patience):
+			t.Fatalf("%s: the server was not asked\n%s", name, s.text())
+		}
+		end(s)
+		t.Logf("%s to the end, a request under way: %v", name, s.restored().ends(0))
+	}
+	w.session(80, 24, nil).sees("Inspect the boiler", fmt.Sprintf("%dn", kept)).types("q").restored().ends(0)
+}
+
+// silence stands where the server was, takes every connection and never answers.
+// asked tells of each request.
+func (w *world) silence() (end func(), asked <-chan struct{}) {
+	w.t.Helper()
+	l, err := net.Listen("tcp", w.address)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	told := make(chan struct{}, 1)
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				for buf := make([]byte, 4096); ; {
+					if _, err := c.Read(buf); err != nil {
+						return
+					}
+					select {
+					case told <- struct{}{}:
+					default:
+					}
+				}
+			}()
+		}
+	}()
+	return func() { l.Close() }, told
 }
 
 // survives looks for the note that was saved and the one that was not.

@@ -64,9 +64,6 @@ func TestTheDatabaseIsLocked(t *testing.T) {
 		s.signal(sig)
 		took := s.restored().ends(s.code())
 		t.Logf("%v to the end, locked: %v", sig, took)
-		if took > patience/2 {
-			t.Errorf("%v took %v", sig, took)
-		}
 	}
 	release()
 	if got := w.laptop("a", "show", strings.Fields(w.laptop("a", "list"))[1]); !strings.Contains(got, "While it is held.") || strings.Contains(got, "Never saved") {

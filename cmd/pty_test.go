@@ -253,9 +253,13 @@ func (s *session) tells(text string) *session {
 	return s.until(fmt.Sprintf("%q to be sent", text), func(string) bool { return strings.Contains(s.sent(), text) })
 }
 
+// soon is how long the end may take once it was asked for. 1.5 s are promised; a
+// machine that has much else to do takes several times as long for anything.
+const soon = 10 * time.Second
+
 // ends waits for the end and looks at what is left: the exit code, the mode of
-// the terminal, nothing sent that no terminal may be sent. It returns how long the
-// end took.
+// the terminal, nothing sent that no terminal may be sent, and that it came soon
+// after it was asked for. It returns how long it took.
 func (s *session) ends(code int) time.Duration {
 	s.w.t.Helper()
 	select {
@@ -264,6 +268,9 @@ func (s *session) ends(code int) time.Duration {
 		s.w.t.Fatalf("still running, showing\n%s", s.text())
 	}
 	took := time.Since(s.began)
+	if !s.began.IsZero() && took > soon {
+		s.w.t.Errorf("the end took %v", took)
+	}
 	if got := s.cmd.ProcessState.ExitCode(); got != code {
 		s.w.t.Errorf("%v, want exit code %d\n%q", s.cmd.ProcessState, code, tail(s.sent()))
 	}
