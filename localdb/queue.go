@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -219,11 +220,19 @@ func sentence(o op.Op, task, label string) string {
 	return fmt.Sprintf("%s of a %s", o.Action, op.Word(o.Kind))
 }
 
+// fieldNames are fields as people call them.
 func fieldNames(f op.Fields) string {
 	var names []string
 	for name := range f {
-		if name != op.UpdatedAt {
-			names = append(names, strings.ReplaceAll(name, "_", " "))
+		if name == op.UpdatedAt {
+			continue
+		}
+		if strings.HasPrefix(name, "window_") {
+			name = "window"
+		}
+		name = strings.ReplaceAll(strings.TrimSuffix(strings.TrimSuffix(name, "_at"), "_id"), "_", " ")
+		if !slices.Contains(names, name) {
+			names = append(names, name)
 		}
 	}
 	sortStrings(names)

@@ -129,6 +129,22 @@ func TestThePlaceIsKept(t *testing.T) {
 	}
 }
 
+// TestThePaneIsNoOlderThanTheList, also when others changed the task while the
+// terminal was too narrow for a pane.
+func TestThePaneIsNoOlderThanTheList(t *testing.T) {
+	s := newStory(t)
+	id, err := s.db.AddTask(s.ctx(), op.Fields{"title": "Read the meters"})
+	s.must(err)
+	s.open(80, 24).keys("e", "esc") // the form reads the task
+	s.must(s.db.EditTask(s.ctx(), id, op.Fields{"title": "Read all of the meters"}))
+	s.changed()
+	s.send(tea.WindowSizeMsg{Width: 200, Height: 50})
+	if n := strings.Count(s.frame(), "Read all of the meters"); n < 2 {
+		t.Errorf("list and pane tell different things:\n%s", s.frame())
+	}
+	s.seesNot("  Read the meters")
+}
+
 // TestDoneWithATask: the next one comes under the cursor; one that was begun keeps it.
 func TestDoneWithATask(t *testing.T) {
 	s := newStory(t)

@@ -122,7 +122,9 @@ func (s *tasksScreen) reload(a *App, gate bool) tea.Cmd {
 	want := s.list.ask(e)
 	want.keep, s.want = s.want, ""
 	cmd := a.maybeGated(gate, a.loadPage(want))
-	if row := s.list.selected(); a.wide() && row != nil {
+	if !a.wide() {
+		s.peek = taskPane{} // what it knows gets old; on a wide terminal it is read again
+	} else if row := s.list.selected(); row != nil {
 		cmd = tea.Batch(cmd, a.maybeGated(gate, a.loadTask(row.ID)))
 	}
 	return cmd

@@ -114,7 +114,7 @@ func TestOfficeTasks(t *testing.T) {
 	if task["number"] != "T-10001" || task["crew"] != "north" || fmt.Sprint(task["tags"]) != "[urgent]" || task["due_at"] != float64(due) || task["sync"] != "sent" || task["estimate_minutes"] != 30.0 {
 		t.Errorf("%v", task)
 	}
-	if out := p.ok("task", "set", "T-10001", "status=in_progress", "--by", "ann"); out != "T-10001  north  IN_PROGRESS  Check the pump  (ann)\n" {
+	if out := p.ok("task", "set", "T-10001", "status=in_progress", "--by", "ann"); out != "T-10001  north  IN_PROGRESS  Check the pump  (ann)  due 2026-12-01 14:30\n" {
 		t.Error(out)
 	}
 	p.ok("task", "set", task["id"].(string)[:8], "assignee=", "due_at=", "tag.urgent=false")
