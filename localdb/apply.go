@@ -227,8 +227,8 @@ func serverRecord(tx *sqlite.Tx, kind op.Kind, id string) (Record, error) {
 	if err := rows.Scan(&text); err != nil {
 		return Record{}, err
 	}
-	var state op.Fields
-	if err := json.Unmarshal([]byte(text), &state); err != nil {
+	state, err := op.ParseFields(text)
+	if err != nil {
 		return Record{}, err
 	}
 	return readState(kind, state), nil
@@ -237,7 +237,7 @@ func serverRecord(tx *sqlite.Tx, kind op.Kind, id string) (Record, error) {
 // putServerState remembers what the server said; an older word never replaces a
 // newer one, whichever came first.
 func putServerState(tx *sqlite.Tx, r Record) error {
-	state, err := json.Marshal(stateOf(r))
+	state, err := stateOf(r).MarshalJSON()
 	if err != nil {
 		return err
 	}
@@ -294,8 +294,8 @@ func replay(tx *sqlite.Tx, rec *Record) (n int, whole bool, err error) {
 		if err := rows.Scan(&action, &payload); err != nil {
 			return n, whole, err
 		}
-		var fields op.Fields
-		if err := json.Unmarshal([]byte(payload), &fields); err != nil {
+		fields, err := op.ParseFields(payload)
+		if err != nil {
 			return n, whole, err
 		}
 		n, whole = n+1, whole || action == op.Insert

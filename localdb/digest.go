@@ -2,7 +2,6 @@ package localdb
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -247,11 +246,11 @@ func told(tx *sqlite.Tx, leaf string, visit func(Record)) error {
 	for rows.Next() {
 		var kind op.Kind
 		var text string
-		var state op.Fields
 		if err := rows.Scan(&kind, &text); err != nil {
 			return err
 		}
-		if err := json.Unmarshal([]byte(text), &state); err != nil {
+		state, err := op.ParseFields(text)
+		if err != nil {
 			return err
 		}
 		if r := readState(kind, state); r.Version > 0 && !r.Deleted {

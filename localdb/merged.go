@@ -98,8 +98,8 @@ func (s settler) meets(kind op.Kind, id string, changed op.Fields) (int, error) 
 		if err := rows.Scan(&action, &payload); err != nil {
 			return noMerge, err
 		}
-		var fields op.Fields
-		if err := json.Unmarshal([]byte(payload), &fields); err != nil {
+		fields, err := op.ParseFields(payload)
+		if err != nil {
 			return noMerge, err
 		}
 		if _, deleted := changed[op.Deleted]; deleted || action != op.Update || shareRegister(kind, fields, changed) {

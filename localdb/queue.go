@@ -3,7 +3,6 @@ package localdb
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -32,7 +31,7 @@ func opens(alias string) string {
 	return "(" + alias + ".action = 'INSERT' OR " + alias + ".payload ->> '$.deleted' = 0)"
 }
 
-const queueColumns = `q.id, q.op_id, coalesce(q.group_id, ''), q.entity_type, q.entity_id, q.action, q.payload, coalesce(q.prev, 'null'), q.base, q.created_at, q.boot_id, q.boot_ms`
+const queueColumns = `q.id, q.op_id, coalesce(q.group_id, ''), q.entity_type, q.entity_id, q.action, q.payload, coalesce(q.prev, ''), q.base, q.created_at, q.boot_id, q.boot_ms`
 
 // NextBatch reads the next ops to send, in order: at most maxOps of them and
 // about maxBytes of payload, but always at least one, and groups whole. Ops that
@@ -96,10 +95,13 @@ func scanOp(rows *sql.Rows, more ...any) (o op.Op, read op.Reading, size int, er
 		return o, read, 0, err
 	}
 	read.Wall, o.Schema = o.CreatedAt, op.Schema
-	if err := json.Unmarshal([]byte(payload), &o.Fields); err != nil {
+	if o.Fields, err = op.ParseFields(payload); err != nil {
 		return o, read, 0, fmt.Errorf("payload of op %s: %w", o.ID, err)
 	}
-	if err := json.Unmarshal([]byte(prev), &o.Prev); err != nil {
+	if prev == "" {
+		return o, read, len(payload) + 300, nil
+	}
+	if o.Prev, err = op.ParseFields(prev); err != nil {
 		return o, read, 0, fmt.Errorf("prev of op %s: %w", o.ID, err)
 	}
 	return o, read, len(payload) + len(prev) + 300, nil

@@ -260,6 +260,9 @@ func isBidiControl(r rune) bool {
 // into line breaks, everything that [Check] refuses taken out. With long false
 // line breaks and tabs become blanks.
 func Clean(s string, long bool) string {
+	if plain(s) {
+		return s
+	}
 	s = strings.ToValidUTF8(s, "\uFFFD")
 	s = strings.ReplaceAll(s, "\r\n", "\n")
 	s = strings.ReplaceAll(s, "\r", "\n")

@@ -3,6 +3,9 @@ package op_test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"math"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -83,6 +86,45 @@ func TestFieldsSurviveJSON(t *testing.T) {
 					t.Fatalf("%s: %q was %v and came back as %v", in, name, v, got[name])
 				}
 			}
+		}
+	})
+}
+
+// TestFieldsAreWrittenAsMaps: the quick way writes what encoding/json writes of a map.
+func TestFieldsAreWrittenAsMaps(t *testing.T) {
+	f := op.Fields{"a": "x", "b": int64(-3), "c": 1.5, "d": true, "e": nil, "f": "<é>\u2028\"\\\n\x7f", "g&": "\xff", "": "", "h": int64(math.MinInt64), "i": 1e21}
+	for _, f := range []op.Fields{f, {}, nil} {
+		want, err := json.Marshal(map[string]any(f))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := json.Marshal(f)
+		direct, err2 := f.MarshalJSON()
+		if err != nil || err2 != nil || string(got) != string(want) || string(direct) != string(want) {
+			t.Errorf("%s, %s, %v, %v; want %s", got, direct, err, err2, want)
+		}
+	}
+	if text, err := json.Marshal(op.Fields{"x": math.Inf(1)}); err == nil {
+		t.Errorf("infinity was written: %s", text)
+	}
+}
+
+// FuzzFields: the quick way and the slow one read the same. A blank behind the
+// bracket makes it the slow one.
+func FuzzFields(f *testing.F) {
+	for _, text := range []string{`{}`, `{"a":"x","b":3,"c":true,"d":null,"e":false}`, `{"a":-0}`, `{"a":01}`, `{"a":1.5}`, `{"a":1E3}`, `{"a":-}`, `{"a":"\u00e9"}`, `{"a":"é"}`, "{\"a\":\"\xff\"}",
+		`{"a":999999999999999999,"b":1000000000000000000}`, `{"a":9223372036854775808}`, `{"a":1,"a":2}`, `{"a":[1],"a":2}`, `{"a":{}}`, `{"a":1,}`, `{"a"}`, `{,}`, `{"a":truex}`, `{"a":nul`, `{"a":1}x`, `{"a":1`, `{"a":"x`, `{"":""}`, "{\"a\":\"\t\"}"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if !strings.HasPrefix(text, "{") {
+			return
+		}
+		quick, err := op.ParseFields(text)
+		var slow op.Fields
+		err2 := json.Unmarshal([]byte("{ "+text[1:]), &slow)
+		if (err == nil) != (err2 == nil) || err == nil && !maps.Equal(quick, slow) {
+			t.Errorf("%q: %#v, %v; slowly %#v, %v", text, quick, err, slow, err2)
 		}
 	})
 }

@@ -10,12 +10,6 @@
 // list or an object; what may stand in it is said by [SchemaOf].
 package op
 
-import (
-	"encoding/json"
-	"fmt"
-	"unicode/utf8"
-)
-
 // Schema is the number of the record model that this program writes into
 // every op. It grows when a field is added, so that a server can tell an op it
 // cannot understand yet from one that is wrong.
@@ -88,72 +82,6 @@ const (
 
 // Fields are a record's values by name: string, int64, float64, bool or nil.
 type Fields map[string]any
-
-// UnmarshalJSON reads an object, or that object inside a JSON string (the plain
-// form of the protocol). Whole numbers become int64, others float64; a list or
-// an object as a value is an error, because a field is a scalar.
-func (f *Fields) UnmarshalJSON(b []byte) error {
-	if !utf8.Valid(b) { // encoding/json would put U+FFFD in its place, unsaid
-		return fmt.Errorf("fields: not valid UTF-8")
-	}
-	if len(b) > 0 && b[0] == '"' {
-		var inner string
-		if err := json.Unmarshal(b, &inner); err != nil {
-			return err
-		}
-		b = []byte(inner)
-	}
-	var raw map[string]json.RawMessage
-	if err := json.Unmarshal(b, &raw); err != nil {
-		return fmt.Errorf("fields: %w", err)
-	}
-	if raw == nil {
-		*f = nil
-		return nil
-	}
-	out := make(Fields, len(raw))
-	for name, v := range raw {
-		val, err := scalar(v)
-		if err != nil {
-			return fmt.Errorf("field %q: %w", name, err)
-		}
-		out[name] = val
-	}
-	*f = out
-	return nil
-}
-
-func scalar(raw json.RawMessage) (any, error) {
-	if len(raw) == 0 {
-		return nil, nil
-	}
-	switch raw[0] {
-	case '{', '[':
-		return nil, fmt.Errorf("holds a list or an object; a field is text, a number, true, false or null")
-	case '"':
-		var s string
-		err := json.Unmarshal(raw, &s)
-		return s, err
-	case 't':
-		return true, nil
-	case 'f':
-		return false, nil
-	case 'n':
-		return nil, nil
-	}
-	var i int64
-	if err := json.Unmarshal(raw, &i); err == nil {
-		return i, nil
-	}
-	var x float64
-	if err := json.Unmarshal(raw, &x); err != nil {
-		return nil, err
-	}
-	if x == float64(int64(x)) && x < 1<<53 && x > -1<<53 {
-		return int64(x), nil // 1e3 and 1000.0 are the whole number 1000
-	}
-	return x, nil
-}
 
 // Text is the field as text; "" when it is absent, null or no text.
 func (f Fields) Text(name string) string { s, _ := f[name].(string); return s }

@@ -33,7 +33,7 @@ type Row struct {
 
 // RowOf is the row of a record.
 func RowOf(rec *op.Record) (Row, error) {
-	fields, err := json.Marshal(rec.Fields)
+	fields, err := rec.Fields.MarshalJSON()
 	if err != nil {
 		return Row{}, fmt.Errorf("fields of %s: %w", rec.ID, err)
 	}
@@ -49,7 +49,8 @@ func RowOf(rec *op.Record) (Row, error) {
 // Record is the record of a row.
 func (r Row) Record() (*op.Record, error) {
 	rec := &op.Record{Kind: r.Kind, ID: r.ID, Crew: r.Crew, Version: r.Version, Deleted: r.Deleted}
-	if err := json.Unmarshal([]byte(r.Fields), &rec.Fields); err != nil {
+	var err error
+	if rec.Fields, err = op.ParseFields(r.Fields); err != nil {
 		return nil, fmt.Errorf("fields of %s %s: %w", r.Kind, r.ID, err)
 	}
 	var packed []stampOf
