@@ -196,6 +196,71 @@ func BenchmarkFirstSync(b *testing.B) {
 	b.ReportMetric(float64(size)*float64(b.N)/b.Elapsed().Seconds(), "records/s")
 }
 
+// A batch goes out: read, made final, and settled once the server said of each op
+// that it was applied; new tasks, and edits of tasks that it knew.
+func BenchmarkSend(b *testing.B) {
+	const size = 500
+	for _, what := range []string{"new", "edits"} {
+		b.Run(what, func(b *testing.B) {
+			version, sent := int64(0), 0
+			for b.Loop() {
+				b.StopTimer()
+				db := benchDB(b, 4*size)
+				sent += 4 * size
+				if what == "edits" {
+					version = benchSend(b, db, version, size)
+					sent -= 3 * size
+					page, err := db.Tasks(b.Context(), localdb.Query{Limit: size})
+					if err != nil {
+						b.Fatal(err)
+					}
+					err = db.DoEach(b.Context(), func(yield func(localdb.Change) bool) {
+						for _, row := range page.Rows {
+							if !yield(localdb.Change{Kind: op.Task, ID: row.ID, Action: op.Update, Fields: op.Fields{"asset": "K-7"}}) {
+								return
+							}
+						}
+					})
+					if err != nil {
+						b.Fatal(err)
+					}
+				}
+				b.StartTimer()
+				version = benchSend(b, db, version, size)
+			}
+			b.ReportMetric(b.Elapsed().Seconds()*1e6/float64(sent), "µs/change")
+		})
+	}
+}
+
+// benchSend sends all that waits to a server that applies everything.
+func benchSend(b *testing.B, db *localdb.DB, version int64, size int) int64 {
+	b.Helper()
+	for {
+		ops, err := db.NextBatch(b.Context(), size, 1<<30)
+		if err == nil {
+			ops, err = db.Freeze(b.Context(), ops)
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+		if len(ops) == 0 {
+			return version
+		}
+		results := make([]wire.Result, len(ops))
+		for i, o := range ops {
+			version++
+			results[i] = wire.Result{OpID: o.ID, Outcome: op.Applied, Version: version, Stamp: o.Time()}
+			if o.Action == op.Insert {
+				results[i].ServerState = state(o.Entity, version, "number", fmt.Sprint("T-", version), "title", o.Fields["title"], "due_at", o.Fields["due_at"])
+			}
+		}
+		if _, err := db.Settle(b.Context(), ops, results, wire.Seen{"north": {Version: version, Fingerprint: "f"}}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 // What the truth line costs after each change, with much on the laptop and
 // much of it unsent.
 func BenchmarkSummary(b *testing.B) {

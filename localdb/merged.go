@@ -124,6 +124,9 @@ func (s settler) merged(o op.Op, r wire.Result, before Record) error {
 		return nil
 	}
 	after, err := fromState(o.Kind, r.ServerState)
+	if errors.Is(err, errUnfit) {
+		return nil // there is a notice of it
+	}
 	if err != nil {
 		return err
 	}

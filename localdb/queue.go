@@ -386,6 +386,15 @@ func (db *DB) Cursor(ctx context.Context) (cursor string, err error) {
 	return cursor, err
 }
 
+// Advance moves the cursor on, if it stands at from still: what lies between is
+// known from the answers to what this laptop sent.
+func (db *DB) Advance(ctx context.Context, from, to string) error {
+	return db.sql.Write(ctx, func(tx *sqlite.Tx) error {
+		_, err := tx.Exec("UPDATE device SET cursor = ? WHERE cursor = ? AND NOT rebasing", to, from)
+		return err
+	})
+}
+
 // PendingOps counts the ops that wait to be sent; parked ones and what waits
 // behind them do not.
 func (db *DB) PendingOps(ctx context.Context) (n int, err error) {

@@ -328,12 +328,20 @@ func (l *queueLog) writeRows(tx *sqlite.Tx, w io.Writer, table, which string) er
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 func writeLine(w io.Writer, line logLine) error {
-	text, err := json.Marshal(line)
+	text, err := line.text()
 	if err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(w, "%08x %s\n", crc32.Checksum(text, castagnoli), text)
 	return err
+}
+
+// text is the line as JSON. A row is JSON already, and is not read for it again.
+func (l logLine) text() ([]byte, error) {
+	if l.Row == nil {
+		return json.Marshal(l)
+	}
+	return slices.Concat([]byte(`{"table":"`+l.Table+`","row":`), l.Row, []byte("}")), nil
 }
 
 // parseLine tells whether a line is one that was written.

@@ -21,6 +21,8 @@ type table struct {
 	known   map[string]op.Field
 	load    string // SELECT … WHERE id = ?
 	save    string // INSERT … ON CONFLICT (id) DO UPDATE
+	add     string // UPDATE … WHERE id = ?, of what the server adds to a record …
+	added   []int  // … and where that stands in save
 	search  bool   // has a column `search`
 }
 
@@ -46,10 +48,16 @@ func newTable(kind op.Kind, name string, search bool) *table {
 	if search {
 		all = append(all, "search")
 	}
-	set := make([]string, 0, len(all))
-	for _, c := range all[1:] {
-		set = append(set, c+" = excluded."+c)
+	set, add := make([]string, 0, len(all)), []string{}
+	for i, c := range all {
+		if i > 0 {
+			set = append(set, c+" = excluded."+c)
+		}
+		if slices.Contains([]string{"updated_at", "version", "search", op.CrewField, op.Number}, c) {
+			add, t.added = append(add, c+" = ?"), append(t.added, i)
+		}
 	}
+	t.add = "UPDATE " + name + " SET " + strings.Join(add, ", ") + " WHERE id = ?"
 	t.save = "INSERT INTO " + name + " (" + strings.Join(all, ", ") + ") VALUES (" + strings.TrimSuffix(strings.Repeat("?, ", len(all)), ", ") +
 		") ON CONFLICT (id) DO UPDATE SET " + strings.Join(set, ", ")
 	return t
@@ -128,20 +136,60 @@ func fromColumn(typ op.Type, v any) any {
 	return v
 }
 
-// saveRecord writes one record's row as it is given. Only apply.go calls it.
+// saveRecord writes one record's row as it is given. Only apply.go and the files
+// beside it that take the server's word call it.
 func saveRecord(tx *sqlite.Tx, r Record) error {
 	t := tables[r.Kind]
+	row, err := t.row(r)
+	if err == nil {
+		_, err = tx.Exec(t.save, row...)
+	}
+	if err != nil {
+		return fmt.Errorf("save %s %s: %w", op.Word(r.Kind), r.ID, err)
+	}
+	return nil
+}
+
+// overwrite makes the row of old, as it was just read, that of r. Where they
+// differ in nothing but what the server adds, only that is written: the indexes
+// of all else stay as they are.
+func overwrite(tx *sqlite.Tx, old, r Record) error {
+	t := tables[r.Kind]
+	was, err := t.row(old)
+	if err != nil {
+		return err
+	}
+	now, err := t.row(r)
+	if err != nil {
+		return err
+	}
+	added := make([]any, 0, len(t.added)+1)
+	for i, v := range now {
+		if slices.Contains(t.added, i) {
+			added = append(added, v)
+		} else if v != was[i] {
+			return saveRecord(tx, r)
+		}
+	}
+	if _, err := tx.Exec(t.add, append(added, r.ID)...); err != nil {
+		return fmt.Errorf("save %s %s: %w", op.Word(r.Kind), r.ID, err)
+	}
+	return nil
+}
+
+// row is a record as its table's columns hold it, in the order of save.
+func (t *table) row(r Record) ([]any, error) {
 	extra := op.Fields{}
 	for name, v := range r.Fields {
 		if f, known := t.known[name]; v != nil && !envelope[name] && (!known || !fits(f, v)) {
 			extra[name] = v
 		}
 	}
-	text, err := json.Marshal(extra)
+	text, err := extra.MarshalJSON()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	args := []any{r.ID, r.Fields.Int(op.UpdatedAt), r.Version, r.Deleted, string(text)}
+	args := append(make([]any, 0, len(t.columns)+6), r.ID, r.Fields.Int(op.UpdatedAt), r.Version, r.Deleted, string(text))
 	for _, name := range t.columns {
 		v := r.Fields[name]
 		switch {
@@ -155,10 +203,7 @@ func saveRecord(tx *sqlite.Tx, r Record) error {
 	if t.search {
 		args = append(args, searchText(r))
 	}
-	if _, err := tx.Exec(t.save, args...); err != nil {
-		return fmt.Errorf("save %s %s: %w", op.Word(r.Kind), r.ID, err)
-	}
-	return nil
+	return args, nil
 }
 
 // envelope: members of a server's state that are no fields of the record.

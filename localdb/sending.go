@@ -31,13 +31,12 @@ func (db *DB) Freeze(ctx context.Context, ops []op.Op) ([]op.Op, error) {
 				continue
 			}
 			out = append(out, s.Op)
-			if !s.tried {
-				ids = append(ids, s.ID)
-			}
 			if s.changed {
 				if err := s.rewrite(tx); err != nil {
 					return err
 				}
+			} else if !s.tried {
+				ids = append(ids, s.ID)
 			}
 		}
 		if len(ids) == 0 {
@@ -56,7 +55,11 @@ func (db *DB) Freeze(ctx context.Context, ops []op.Op) ([]op.Op, error) {
 // sending is an op on its way out.
 type sending struct {
 	op.Op
-	task     string
+	task string
+
+	stored    int64 // the time that its row holds …
+	uncertain bool  // … and whether that is a guess
+
 	tried    bool // it may have reached the server: as it is or never
 	exported bool // it may come there from elsewhere
 	changed  bool // it differs from its row
@@ -65,23 +68,40 @@ type sending struct {
 
 // loadSending looks at the rows of a batch as they are now.
 func loadSending(tx *sqlite.Tx, ops []op.Op) ([]*sending, error) {
-	batch := make([]*sending, 0, len(ops))
-	for _, o := range ops {
-		s := &sending{Op: o}
-		var stored int64
-		var uncertain bool
-		found, err := scanRow(tx, []any{&s.tried, &s.exported, &uncertain, &stored, &s.task},
-			"SELECT tried, exported > 0, uncertain, coalesce(payload ->> '$.updated_at', 0), coalesce(task_id, '') FROM sync_queue WHERE op_id = ? AND state = 'pending'", o.ID)
-		if err != nil {
+	ids := make([]string, len(ops))
+	for i, o := range ops {
+		ids[i] = o.ID
+	}
+	list, err := json.Marshal(ids)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := tx.Query(`SELECT op_id, tried, exported > 0, uncertain, coalesce(payload ->> '$.updated_at', 0), coalesce(task_id, '')
+		FROM sync_queue WHERE op_id IN (SELECT value FROM json_each(?)) AND state = 'pending'`, string(list))
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	there := map[string]*sending{}
+	for rows.Next() {
+		var s sending
+		var id string
+		if err := rows.Scan(&id, &s.tried, &s.exported, &s.uncertain, &s.stored, &s.task); err != nil {
 			return nil, err
 		}
-		if !found {
+		there[id] = &s
+	}
+	batch := make([]*sending, 0, len(ops))
+	for _, o := range ops {
+		s := there[o.ID]
+		if s == nil {
 			continue
 		}
-		s.changed = !s.tried && (stored != o.Fields.Int(op.UpdatedAt) || uncertain != o.TimeUncertain)
+		s.Op = o
+		s.changed = !s.tried && (s.stored != o.Fields.Int(op.UpdatedAt) || s.uncertain != o.TimeUncertain)
 		batch = append(batch, s)
 	}
-	return batch, nil
+	return batch, rows.Err()
 }
 
 func scanRow(tx *sqlite.Tx, dest []any, query string, args ...any) (found bool, err error) {
@@ -153,20 +173,20 @@ func retire(tx *sqlite.Tx, s *sending) error {
 	return err
 }
 
-// rewrite brings an op's row to what is sent.
+// rewrite brings an op's row to what is sent, tried from now on.
 func (s *sending) rewrite(tx *sqlite.Tx) error {
-	payload, err := json.Marshal(s.Fields)
+	payload, err := s.Fields.MarshalJSON()
 	if err != nil {
 		return err
 	}
 	var prev any
 	if len(s.Prev) > 0 {
-		text, err := json.Marshal(s.Prev)
+		text, err := s.Prev.MarshalJSON()
 		if err != nil {
 			return err
 		}
 		prev = string(text)
 	}
-	_, err = tx.Exec("UPDATE sync_queue SET payload = ?, prev = ?, base = ?, uncertain = ? WHERE op_id = ?", string(payload), prev, s.Base, s.TimeUncertain, s.ID)
+	_, err = tx.Exec("UPDATE sync_queue SET payload = ?, prev = ?, base = ?, uncertain = ?, tried = 1 WHERE op_id = ?", string(payload), prev, s.Base, s.TimeUncertain, s.ID)
 	return err
 }

@@ -64,6 +64,8 @@ type Queue interface {
 type Records interface {
 	Cursor(ctx context.Context) (string, error)
 	ApplyChanges(ctx context.Context, page wire.Changes) (int, error)
+	// Advance moves the cursor on, if it stands at from still.
+	Advance(ctx context.Context, from, to string) error
 	RoundDone(ctx context.Context) error
 }
 

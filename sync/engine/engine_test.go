@@ -18,7 +18,7 @@ import (
 
 func TestTheQueueDrainsInOrderThenChangesAreHeard(t *testing.T) {
 	inBench(t, func(b *bench) {
-		ids := b.l.add(450)
+		ids := b.l.add(1050)
 		b.s.page = func(cursor string, _ int) wire.Changes {
 			if cursor == "" {
 				return wire.Changes{Cursor: "c1", More: true, Changes: make([]wire.Change, 3)}
@@ -34,7 +34,7 @@ func TestTheQueueDrainsInOrderThenChangesAreHeard(t *testing.T) {
 		for _, r := range b.s.seen("push", time.Time{}) {
 			sizes = append(sizes, len(r.ops))
 		}
-		if !slices.Equal(sizes, []int{200, 200, 50}) {
+		if !slices.Equal(sizes, []int{500, 500, 50}) {
 			b.Errorf("batches of %v", sizes)
 		}
 		s := b.e.Status()
@@ -50,7 +50,7 @@ func TestTheQueueDrainsInOrderThenChangesAreHeard(t *testing.T) {
 				sending = append(sending, fmt.Sprintf("%d/%d", s.Done, s.Total))
 			}
 		}
-		if want := []string{"0/450", "200/450", "400/450"}; !slices.Equal(slices.Compact(sending), want) {
+		if want := []string{"0/1050", "500/1050", "1000/1050"}; !slices.Equal(slices.Compact(sending), want) {
 			b.Errorf("progress %v, want %v", sending, want)
 		}
 	})

@@ -171,6 +171,15 @@ func (l *local) Cursor(context.Context) (string, error) {
 	return l.cursor, l.fail
 }
 
+func (l *local) Advance(_ context.Context, from, to string) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.cursor == from {
+		l.cursor = to
+	}
+	return l.fail
+}
+
 func (l *local) ApplyChanges(_ context.Context, page wire.Changes) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -263,6 +272,7 @@ type remote struct {
 	trip     time.Duration                               // what each request takes
 	fail     func(what string, ops []op.Op) error        // nil result: go on
 	verdict  func(o op.Op) wire.Result                   // nil: applied
+	answer   func(out *wire.Results)                     // nil: as it stands
 	page     func(cursor string, limit int) wire.Changes // nil: nothing new
 	hang     bool                                        // answer nothing until the caller gives up
 	during   func(what string, ops []op.Op)              // runs while a request is under way
@@ -347,6 +357,9 @@ func (s *remote) Push(ctx context.Context, self wire.Self, ops []op.Op) (wire.Re
 		}
 		r.OpID = o.ID
 		out.Results = append(out.Results, r)
+	}
+	if s.answer != nil {
+		s.answer(&out)
 	}
 	return out, nil
 }

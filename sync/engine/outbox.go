@@ -11,8 +11,10 @@ import (
 )
 
 const (
-	maxOps   = 200
-	maxBytes = 64 << 10 // of JSON before packing: little is sent twice when a line is cut
+	maxOps = wire.MaxOps
+	// maxBytes is of JSON, which packs to a sixth: with its answer a batch comes to
+	// some 64 KiB on the line, so that little is sent twice when that is cut.
+	maxBytes = 256 << 10
 	minBytes = 4 << 10
 	cutBytes = 16 << 10 // where the line is cut again and again
 	// calmWins is how many batches go through before they get larger again after a

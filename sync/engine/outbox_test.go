@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -320,7 +321,7 @@ func TestAfterAFewFailuresBatchesGrowAgain(t *testing.T) {
 			b.Fatalf("%d wait", n)
 		}
 		begin := time.Now()
-		ids := b.l.add(600)
+		ids := b.l.add(1100)
 		b.pass(5 * time.Second)
 		if n := len(b.s.seen("push", begin)); n != 3 {
 			b.Errorf("%d batches for %d ops, long after the server was mended", n, len(ids))
@@ -340,7 +341,83 @@ func TestTheQueueIsNotCountedForEachBatch(t *testing.T) {
 			b.Fatalf("%+v, %v", got, err)
 		}
 		if counted > 4 {
-			b.Errorf("counted %d times for 20 batches", counted)
+			b.Errorf("counted %d times for 8 batches", counted)
+		}
+	})
+}
+
+// What the answers to a long queue tell is not heard once more, as long as each of
+// them says where it began.
+func TestAnswersMoveTheCursorOn(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		spoil  func(n int, out *wire.Results)
+		cursor string
+	}{
+		{"all of them", func(int, *wire.Results) {}, "c4"},
+		{"up to where somebody else wrote", func(n int, out *wire.Results) {
+			if n == 3 {
+				out.Cursor.From = "c2b"
+			}
+		}, "c2"},
+		{"up to a refused op", func(n int, out *wire.Results) {
+			if n == 2 {
+				out.Results[7] = wire.Result{OpID: out.Results[7].OpID, Outcome: op.Rejected, Code: op.CodeBadValue}
+			}
+		}, "c1"},
+		{"none where the server does not say", func(_ int, out *wire.Results) { out.Cursor = nil }, "c0"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			inBench(t, func(b *bench) {
+				b.l.add(1700)
+				n := 0
+				b.s.answer = func(out *wire.Results) {
+					out.Cursor = &wire.Advance{From: fmt.Sprint("c", n), To: fmt.Sprint("c", n+1)}
+					n++
+					tt.spoil(n, out)
+				}
+				var asked []string
+				b.s.page = func(cursor string, _ int) wire.Changes {
+					asked = append(asked, cursor)
+					return wire.Changes{Cursor: cmp.Or(cursor, "c0")}
+				}
+				b.make()
+				if _, err := b.e.Round(b.Context()); err != nil {
+					b.Fatal(err)
+				}
+				if want := []string{"", tt.cursor}; !slices.Equal(asked, want) {
+					b.Errorf("asked behind %q, want %q", asked, want)
+				}
+			})
+		})
+	}
+}
+
+// A page that cannot be had holds up no queue, unless nobody answers at all.
+func TestALongQueueGoesOutWithoutThePageBefore(t *testing.T) {
+	sendsWithoutPage(t, 1, refusal(500, wire.CodeInternal, 0))
+	sendsWithoutPage(t, 2, &wire.Unreachable{Sent: true, Err: syscall.ECONNRESET}) // it may be the way: the next round knows
+}
+
+func sendsWithoutPage(t *testing.T, rounds int, fault error) {
+	t.Helper()
+	inBench(t, func(b *bench) {
+		b.l.add(1700)
+		b.s.fail = func(what string, _ []op.Op) error {
+			if what == "changes" {
+				return fault
+			}
+			return nil
+		}
+		b.make()
+		for range rounds {
+			if n, _, _ := b.l.counts(); n == 0 {
+				b.Error("it was sent too soon")
+			}
+			_, _ = b.e.Round(b.Context())
+		}
+		if n, _, _ := b.l.counts(); n != 0 {
+			b.Errorf("%d wait", n)
 		}
 	})
 }

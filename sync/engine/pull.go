@@ -25,26 +25,14 @@ func (p *pager) min() bool { return p.limit == minPage }
 // pull hears page after page until there is no more. Changes made here
 // meanwhile are sent between two pages.
 func (r *round) pull(ctx context.Context) *fault {
-	cursor, err := r.o.Local.Cursor(ctx)
-	if err != nil {
-		return diagnose(err)
-	}
 	for {
-		page, f := r.page(ctx, cursor)
-		if f != nil && cursor != "" {
-			f = lostCursor(f)
-		}
+		page, f := r.next(ctx)
 		if f != nil {
 			return f
 		}
-		if f := r.apply(ctx, cursor, page); f != nil {
-			return f
-		}
-		r.renew(ctx, page.Next)
 		if !page.More {
 			return r.compare(ctx, page)
 		}
-		cursor = page.Cursor
 		if r.pushed != nil {
 			continue // pushing failed in this round; the next one tries again
 		}
@@ -55,6 +43,33 @@ func (r *round) pull(ctx context.Context) *fault {
 			r.pushed = f
 		}
 	}
+}
+
+// hear hears one page.
+func (r *round) hear(ctx context.Context) *fault {
+	_, f := r.next(ctx)
+	return f
+}
+
+// next hears and keeps the next page.
+func (r *round) next(ctx context.Context) (wire.Changes, *fault) {
+	cursor, err := r.o.Local.Cursor(ctx)
+	if err != nil {
+		return wire.Changes{}, diagnose(err)
+	}
+	page, f := r.page(ctx, cursor)
+	if f != nil && cursor != "" {
+		f = lostCursor(f)
+	}
+	if f != nil {
+		return page, f
+	}
+	if f := r.apply(ctx, cursor, page); f != nil {
+		return page, f
+	}
+	r.line.deaf = false
+	r.renew(ctx, page.Next)
+	return page, nil
 }
 
 // page fetches one page, halving it while it is larger than a client accepts.

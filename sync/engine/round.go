@@ -29,6 +29,7 @@ type line struct {
 	noted  int64            // boot clock, ms, of the last RoundDone
 	crews  string           // what the last applied page said of the device's user
 	heard  map[string]int64 // by crew: the newest version that a page told
+	deaf   bool             // the page before a long queue did not come
 	mends  map[string]mend  // by crew: those that differed from the server; nil: not compared yet
 }
 
@@ -44,9 +45,10 @@ type round struct {
 	out    outcome
 	pushed *fault // why pushing stopped in this round, when the way itself was fine
 	told   map[string]bool
-	whole  bool   // compare with the server whatever that costs
-	forks  int    // batches that met another copy of this device's data
-	detail string // what the person has to know of this round, though the server answers
+	whole  bool      // compare with the server whatever that costs
+	forks  int       // batches that met another copy of this device's data
+	at     [2]string // the cursor as it is kept, and as the answers to the last batches moved it on
+	detail string    // what the person has to know of this round, though the server answers
 }
 
 // round makes one round, or, for an engine that is not the sender, looks
@@ -117,8 +119,16 @@ func (r *round) attempt(ctx context.Context, sender bool) *fault {
 }
 
 // both is push and pull, and then a push of what could not go before or came
-// meanwhile.
+// meanwhile. Before a long queue is sent one page is heard: where that is all
+// there was, the answers move the cursor on, and what was sent is not heard again.
+// Where that page did not come the next round sends without it.
 func (r *round) both(ctx context.Context) *fault {
+	if r.out.known > maxPage && !r.line.deaf {
+		f := r.hear(ctx)
+		if r.line.deaf = f != nil; r.line.deaf && f.line {
+			return f
+		}
+	}
 	r.pushed = r.push(ctx)
 	if f := r.pushed; f != nil && f.line {
 		return f
@@ -233,6 +243,22 @@ func (r *round) push(ctx context.Context) *fault {
 			s.Activity = Idle
 		}
 	})
+	cursor, err := r.o.Local.Cursor(ctx)
+	if err != nil {
+		return diagnose(err)
+	}
+	r.at = [2]string{cursor, cursor}
+	f := r.pushAll(ctx)
+	if r.at[0] != r.at[1] && (f == nil || !f.reset) {
+		// Kept once, behind all batches: before that they are only heard once more.
+		if err := r.o.Local.Advance(context.WithoutCancel(ctx), r.at[0], r.at[1]); err != nil && f == nil {
+			f = diagnose(err)
+		}
+	}
+	return f
+}
+
+func (r *round) pushAll(ctx context.Context) *fault {
 	for done := 0; ; {
 		ops, err := r.outbox.next(ctx, r.o.Local, r.o.Clock().Boot)
 		if err != nil {
@@ -304,6 +330,9 @@ func (r *round) settle(ctx context.Context, ops []op.Op, out wire.Results) (int,
 		}
 	}
 	r.outbox.sent(ops, results, r.o.Clock().Boot)
+	if c := out.Cursor; c != nil && c.From == r.at[1] && s.Acked == len(ops) && s.Untold == 0 {
+		r.at[1] = c.To
+	}
 	r.out.progress = r.out.progress || s.Acked+s.Parked > 0
 	for _, res := range results {
 		r.conflicts(res.Lost)

@@ -39,14 +39,14 @@ func (s *Server) batch(w http.ResponseWriter, r *http.Request, by Author) {
 	for i, raw := range ask.Ops {
 		ops[i] = decodeOp(raw)
 	}
-	results, seen, err := s.apply(r.Context(), by, ask.Seen, ops)
+	out, err := s.apply(r.Context(), by, ask.Seen, ops)
 	switch {
 	case errors.Is(err, errReset):
 		s.reset(w)
 	case err != nil:
 		s.fail(w, r, err)
 	default:
-		s.ok(w, wire.Results{Results: results, Seen: seen, Time: s.ms()})
+		s.ok(w, out)
 	}
 }
 

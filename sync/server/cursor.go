@@ -4,6 +4,9 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+
+	"example.com/punchlist/sync/op"
+	"example.com/punchlist/sync/wire"
 )
 
 // cursor is how far a device has heard of each crew. Devices see it as an opaque
@@ -51,6 +54,32 @@ func (c cursor) next(at map[string]int64, crews map[string]Crew) cursor {
 		}
 	}
 	return out
+}
+
+// advance is what a batch spares its device of hearing once more: where all of it
+// took effect and nothing else changed in the author's crews, the results say how
+// its records stand. nil otherwise; a conflict is told to other devices as well.
+func advance(by Author, ops []incoming, results []wire.Result, e Effects, before, after map[string]Crew) *wire.Advance {
+	if len(ops) == 0 || len(e.Conflicts) > 0 {
+		return nil
+	}
+	named := map[Ref]bool{}
+	for i, r := range results {
+		if r.Outcome != op.Applied || r.Duplicate {
+			return nil
+		}
+		named[Ref{ops[i].Kind, ops[i].Entity}] = true
+	}
+	for _, row := range e.Rows {
+		if row.Gone || !named[Ref{row.Kind, row.ID}] {
+			return nil
+		}
+	}
+	from, to := newCursor(), newCursor()
+	for _, name := range by.Crews {
+		from.at[name], to.at[name] = before[name].Version, after[name].Version
+	}
+	return &wire.Advance{From: from.String(), To: to.String()}
 }
 
 // maxCursor bounds the text of a cursor, in bytes.

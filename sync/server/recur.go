@@ -343,9 +343,9 @@ func (s *Server) makeRecurred(ctx context.Context, by Author, r Rule, date time.
 		batch[i] = receive(o)
 	}
 	results := []wire.Result{}
-	err := s.lanes.write(ctx, s.step(by, nil, batch, func(all []wire.Result, _ wire.Seen) error {
-		results = all
-		for _, res := range all {
+	err := s.lanes.write(ctx, s.step(by, nil, batch, func(all wire.Results) error {
+		results = all.Results
+		for _, res := range results {
 			if res.Outcome == op.Rejected && res.Code != op.CodeGroup { // of a group: another one says why
 				return &op.Refusal{Code: res.Code, Field: res.Field, Message: res.Message}
 			}

@@ -171,30 +171,31 @@ func (s *Server) Apply(ctx context.Context, by Author, ops []op.Op) ([]wire.Resu
 	for i, o := range ops {
 		in[i] = receive(o)
 	}
-	results, _, err := s.apply(ctx, by, nil, in)
-	return results, err
+	out, err := s.apply(ctx, by, nil, in)
+	return out.Results, err
 }
 
 // apply also checks what the author was told of the crews' histories, before
-// anything else: [errReset]. It returns how they stand afterwards.
-func (s *Server) apply(ctx context.Context, by Author, seen wire.Seen, ops []incoming) ([]wire.Result, wire.Seen, error) {
-	results, stand := []wire.Result{}, wire.Seen{}
-	step := s.step(by, seen, ops, func(r []wire.Result, now wire.Seen) error {
-		results, stand = r, now
+// anything else: [errReset].
+func (s *Server) apply(ctx context.Context, by Author, seen wire.Seen, ops []incoming) (wire.Results, error) {
+	out := wire.Results{Results: []wire.Result{}}
+	step := s.step(by, seen, ops, func(r wire.Results) error {
+		out = r
 		return nil
 	})
 	if err := s.lanes.write(ctx, step, len(ops)); err != nil {
-		return nil, nil, fmt.Errorf("apply %d changes: %w", len(ops), err)
+		return wire.Results{}, fmt.Errorf("apply %d changes: %w", len(ops), err)
 	}
-	s.decided(ops, results)
-	for i := range results {
-		results[i].OpID = ops[i].raw
+	s.decided(ops, out.Results)
+	for i := range out.Results {
+		out.Results[i].OpID = ops[i].raw
 	}
-	return results, stand, nil
+	out.Time = s.ms()
+	return out, nil
 }
 
 // step is the decision over one batch; accept may refuse its results.
-func (s *Server) step(by Author, seen wire.Seen, ops []incoming, accept func([]wire.Result, wire.Seen) error) Step {
+func (s *Server) step(by Author, seen wire.Seen, ops []incoming, accept func(wire.Results) error) Step {
 	needs := plan(by, ops)
 	needs.Marks = marksOf(seen)
 	return Step{needs, func(asked Needs, loaded Loaded) (Effects, Needs, error) {
@@ -207,7 +208,7 @@ func (s *Server) step(by Author, seen wire.Seen, ops []incoming, accept func([]w
 			for _, c := range effects.Crews {
 				now[c.Name] = c
 			}
-			err = accept(results, seenOf(by, now))
+			err = accept(wire.Results{Results: results, Seen: seenOf(by, now), Cursor: advance(by, ops, results, effects, loaded.Crews, now)})
 		}
 		return effects, more, err
 	}}
@@ -221,8 +222,8 @@ const portion = 500
 // when a single one does not take full effect. Then the error says which. They
 // are made here and now: no outcome is kept for a repeat that cannot come.
 func (s *Server) ApplyAll(ctx context.Context, by Author, ops iter.Seq[op.Op]) error {
-	accept := func(results []wire.Result, _ wire.Seen) error {
-		for _, r := range results {
+	accept := func(all wire.Results) error {
+		for _, r := range all.Results {
 			if r.Outcome != op.Applied {
 				return fmt.Errorf("change %s: %s: %w", r.OpID, r.Outcome, &op.Refusal{Code: r.Code, Field: r.Field, Message: r.Message})
 			}

@@ -34,12 +34,12 @@ func (s *Server) single(w http.ResponseWriter, r *http.Request, by Author) {
 		s.problem(w, badRequest("the body is not a change: %v", err))
 		return
 	}
-	results, _, err := s.apply(r.Context(), by, nil, []incoming{in})
+	out, err := s.apply(r.Context(), by, nil, []incoming{in})
 	if err != nil {
 		s.fail(w, r, err)
 		return
 	}
-	res := results[0]
+	res := out.Results[0]
 	switch res.Outcome {
 	case op.Applied, op.Merged:
 		s.ok(w, plainAnswer{"success", res})

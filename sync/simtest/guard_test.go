@@ -180,6 +180,22 @@ func (g *guard) ApplyChanges(ctx context.Context, page wire.Changes) (int, error
 	return n, err
 }
 
+// Advance: what the answers to a laptop's own batches told it need not be heard.
+func (g *guard) Advance(ctx context.Context, from, to string) error {
+	g.r.point("before apply")
+	if g.r.isDead() {
+		return errKilled
+	}
+	defer g.r.poke()
+	for name, upto := range positions(to) {
+		if upto < positions(from)[name] {
+			g.r.lap.w.violated("I16", "%s goes back from %d to %d", g.r.lap.name, positions(from)[name], upto)
+		}
+	}
+	g.r.lap.w.count("cursors that the answers to a push moved on")
+	return g.DB.Advance(ctx, from, to)
+}
+
 // Reset: all that the restored server does not know, and this laptop does, waits
 // again.
 func (g *guard) Reset(ctx context.Context, common wire.Common) error {

@@ -151,7 +151,17 @@ type Batch struct {
 type Results struct {
 	Results []Result `json:"results"`
 	Seen    Seen     `json:"seen,omitempty"` // how things stand in the user's crews now
-	Time    int64    `json:"time"`
+	// Cursor is there when nothing happened in the user's crews but what the
+	// results say, so that they need not be heard once more.
+	Cursor *Advance `json:"cursor,omitempty"`
+	Time   int64    `json:"time"`
+}
+
+// Advance says that whoever has heard up to From has, with the results that it
+// comes with, heard up to To.
+type Advance struct {
+	From string `json:"from"`
+	To   string `json:"to"`
 }
 
 // Result is the server's word on one op.

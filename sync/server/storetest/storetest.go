@@ -64,6 +64,7 @@ func Run(t *testing.T, open func(testing.TB) server.Store) {
 		"MoveRefused":             testMoveRefused,
 		"DeleteAgainstEdit":       testDeleteAgainstEdit,
 		"Paging":                  testPaging,
+		"Advance":                 testAdvance,
 		"CursorConcurrentWriters": testCursorConcurrentWriters,
 		"OnceOnlyAcrossServers":   testOnceOnlyAcrossServers,
 		"NewCrewFromTheStart":     testNewCrewFromTheStart,
