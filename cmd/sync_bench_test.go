@@ -288,6 +288,10 @@ func copied(b *testing.B, path string) time.Duration {
 		b.Fatal(err)
 	}
 	defer db.Close()
+	db.SetMaxOpenConns(1)
+	if _, err := db.ExecContext(ctx, "PRAGMA temp_store = MEMORY"); err != nil { // as the laptop does: twice as fast with these triggers
+		b.Fatal(err)
+	}
 	insert := "INSERT INTO tasks (" + strings.Join(columns, ", ") + ") VALUES (?" + strings.Repeat(", ?", len(columns)-1) + ")"
 	began := time.Now()
 	tx, err := db.BeginTx(ctx, nil)

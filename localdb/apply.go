@@ -23,6 +23,8 @@ type settler struct {
 	certain  bool // now was compared with the server's clock in this boot
 	rebasing bool // the base that a server holds is being taken …
 	anew     bool // … though its history is the one that this laptop knows
+
+	fresh map[string]bool // records of a page of which nothing is here
 }
 
 // settler begins to take the server's word.
@@ -184,6 +186,9 @@ func (db *DB) ApplyChanges(ctx context.Context, page wire.Changes) (int, error) 
 		if err := tx.Scan([]any{&s.rebasing, &s.anew}, "SELECT rebasing, anew FROM device"); err != nil {
 			return err
 		}
+		if err := s.findNew(page.Changes); err != nil {
+			return err
+		}
 		for _, c := range page.Changes {
 			changed, err := s.apply(c, dev)
 			if errors.Is(err, errUnfit) { // one record must not hold up all the others
@@ -234,6 +239,39 @@ func (s settler) afterPage(page wire.Changes) error {
 	return lookForLost(s.tx)
 }
 
+// findNew looks which records of a page are new here, for all of them at once:
+// most of a first sync are, and then there is nothing to look up for each.
+func (s *settler) findNew(changes []wire.Change) error {
+	if s.rebasing {
+		return nil
+	}
+	byKind, times := map[op.Kind][]string{}, map[string]int{}
+	for _, c := range changes {
+		byKind[c.EntityType] = append(byKind[c.EntityType], c.EntityID)
+		times[c.EntityID]++
+	}
+	s.fresh = map[string]bool{}
+	for _, kind := range op.Kinds {
+		if len(byKind[kind]) == 0 {
+			continue
+		}
+		list, err := json.Marshal(byKind[kind])
+		if err != nil {
+			return err
+		}
+		ids, err := collectAll(s.tx, `SELECT c.value FROM json_each(?1) c WHERE NOT EXISTS (SELECT 1 FROM `+tables[kind].name+` WHERE id = c.value)
+			AND NOT EXISTS (SELECT 1 FROM sync_queue WHERE entity_id = c.value)
+			AND NOT EXISTS (SELECT 1 FROM server_records WHERE entity_type = ?2 AND entity_id = c.value)`, string(list), kind)
+		if err != nil {
+			return err
+		}
+		for _, id := range ids {
+			s.fresh[id] = times[id] == 1 // of one that moved between two crews a page may speak twice
+		}
+	}
+	return nil
+}
+
 func (s settler) apply(c wire.Change, dev Device) (bool, error) {
 	if tables[c.EntityType] == nil {
 		return false, nil // a kind that a newer server knows: nothing here could show it
@@ -244,6 +282,12 @@ func (s settler) apply(c wire.Change, dev Device) (bool, error) {
 	rec, err := fromState(c.EntityType, c.ServerState)
 	if err != nil {
 		return false, err
+	}
+	if s.fresh[rec.ID] {
+		if rec.Deleted {
+			return false, nil
+		}
+		return true, saveRecord(s.tx, rec)
 	}
 	cur, err := loadRecord(s.tx, rec.Kind, rec.ID)
 	exists := err == nil

@@ -366,7 +366,7 @@ func TestAPageThatIsTooLargeIsHalved(t *testing.T) {
 			return nil
 		}
 		b.make()
-		if _, err := b.e.Round(b.Context()); err != nil || !slices.Equal(limits, []int{125}) {
+		if _, err := b.e.Round(b.Context()); err != nil || !slices.Equal(limits, []int{250}) {
 			b.Errorf("asked for %v, %v", limits, err)
 		}
 	})

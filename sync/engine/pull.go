@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	maxPage = 500
+	maxPage = wire.MaxPage
 	minPage = 10
 )
 
@@ -22,15 +22,15 @@ func (p *pager) grow()     { p.limit = min(maxPage, p.limit*2) }
 func (p *pager) shrink()   { p.limit = max(minPage, p.limit/2) }
 func (p *pager) min() bool { return p.limit == minPage }
 
-// pull hears page after page until there is no more. Changes made here
-// meanwhile are sent between two pages.
+// pull hears page after page until there is no more. While one is written the
+// next one is fetched. Changes made here meanwhile are sent between two pages.
 func (r *round) pull(ctx context.Context) *fault {
-	for {
-		page, f := r.next(ctx)
+	for ahead := (*ahead)(nil); ; {
+		page, next, f := r.next(ctx, ahead)
 		if f != nil {
 			return f
 		}
-		if !page.More {
+		if ahead = next; !page.More {
 			return r.compare(ctx, page)
 		}
 		if r.pushed != nil {
@@ -47,29 +47,61 @@ func (r *round) pull(ctx context.Context) *fault {
 
 // hear hears one page.
 func (r *round) hear(ctx context.Context) *fault {
-	_, f := r.next(ctx)
+	_, _, f := r.next(ctx, nil)
 	return f
 }
 
-// next hears and keeps the next page.
-func (r *round) next(ctx context.Context) (wire.Changes, *fault) {
+// ahead is a page that was asked for before its turn.
+type ahead struct {
+	cursor string // behind which
+	page   wire.Changes
+	fault  *fault
+}
+
+// next hears and keeps the next page: the one that was fetched ahead, if it is the
+// next one still. It returns what was fetched ahead meanwhile.
+func (r *round) next(ctx context.Context, got *ahead) (wire.Changes, *ahead, *fault) {
 	cursor, err := r.o.Local.Cursor(ctx)
 	if err != nil {
-		return wire.Changes{}, diagnose(err)
+		return wire.Changes{}, nil, diagnose(err)
 	}
-	page, f := r.page(ctx, cursor)
-	if f != nil && cursor != "" {
-		f = lostCursor(f)
+	if got == nil || got.cursor != cursor {
+		got = r.fetch(ctx, cursor)
 	}
+	page := got.page
+	if f := got.fault; f != nil && cursor != "" {
+		return page, nil, lostCursor(f)
+	} else if f != nil {
+		return page, nil, f
+	}
+	fetching, leave := context.WithCancel(ctx)
+	defer leave()
+	fetched := make(chan *ahead, 1)
+	if page.More {
+		go func() { fetched <- r.fetch(fetching, page.Cursor) }()
+	} else {
+		fetched <- nil
+	}
+	f := r.apply(ctx, cursor, page)
 	if f != nil {
-		return page, f
+		leave() // what cannot be kept need not be heard
 	}
-	if f := r.apply(ctx, cursor, page); f != nil {
-		return page, f
+	after := <-fetched
+	if f != nil {
+		return page, nil, f
 	}
 	r.line.deaf = false
 	r.renew(ctx, page.Next)
-	return page, nil
+	return page, after, nil
+}
+
+// fetch asks for the page behind a cursor. It runs beside the writing of another.
+func (r *round) fetch(ctx context.Context, cursor string) (out *ahead) {
+	out = &ahead{cursor: cursor}
+	if err := r.guard("fetch", func() { out.page, out.fault = r.page(ctx, cursor) }); err != nil {
+		out.fault = diagnose(err)
+	}
+	return out
 }
 
 // page fetches one page, halving it while it is larger than a client accepts.

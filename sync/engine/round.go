@@ -123,7 +123,7 @@ func (r *round) attempt(ctx context.Context, sender bool) *fault {
 // there was, the answers move the cursor on, and what was sent is not heard again.
 // Where that page did not come the next round sends without it.
 func (r *round) both(ctx context.Context) *fault {
-	if r.out.known > maxPage && !r.line.deaf {
+	if r.out.known > maxOps && !r.line.deaf {
 		f := r.hear(ctx)
 		if r.line.deaf = f != nil; r.line.deaf && f.line {
 			return f
