@@ -204,7 +204,7 @@ func TestF90F91F92HostileLoad(t *testing.T) {
 	}
 	rounds := 20
 	if os.Getenv("TORTURE") != "" {
-		rounds = 1500
+		rounds = 400
 	}
 	work := func() (took []time.Duration) {
 		var wg sync.WaitGroup

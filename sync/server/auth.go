@@ -114,7 +114,7 @@ func (s *Server) device(handle func(http.ResponseWriter, *http.Request, Author))
 		waits := r.URL.Path == wire.PathEvents || r.URL.Path == wire.PathChanges && wait > 0
 		leave, why, until := s.devices.enter(by.Device, s.ms(), !waits)
 		if why != "" {
-			s.tooMany(w, &tooManyError{"device", why, until}, "this device asks too often")
+			s.tooMany(w, r, &tooManyError{"device", why, until}, "this device asks too often")
 			return
 		}
 		defer leave()
@@ -134,7 +134,7 @@ func (s *Server) keepOut(w http.ResponseWriter, r *http.Request, err error) {
 		w.Header().Set("WWW-Authenticate", "Bearer")
 		s.problem(w, out)
 	case errors.As(err, &much):
-		s.tooMany(w, much, "too many requests from this address")
+		s.tooMany(w, r, much, "too many requests from this address")
 	default:
 		s.fail(w, r, err)
 	}

@@ -24,7 +24,7 @@ func (s *Server) batch(w http.ResponseWriter, r *http.Request, by Author) {
 		Ops    []json.RawMessage `json:"ops"`
 	}
 	if err := json.Unmarshal(body, &ask); err != nil {
-		s.problem(w, badRequest("the body is not a batch: %v", err))
+		s.problem(w, notJSON("a batch", err))
 		return
 	}
 	if len(ask.Ops) > wire.MaxOps {

@@ -3,6 +3,7 @@ package server
 import (
 	"bytes"
 	"compress/gzip"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -117,6 +118,20 @@ func tooLarge(message string) *wire.Problem {
 
 func badRequest(format string, args ...any) *wire.Problem {
 	return &wire.Problem{Status: http.StatusBadRequest, Code: wire.CodeBadRequest, Message: clip(fmt.Sprintf(format, args...))}
+}
+
+// notJSON says why a body is not what was asked for. The names of the program's own
+// types, which the library's text holds, are nobody's business.
+func notJSON(what string, err error) *wire.Problem {
+	var typed *json.UnmarshalTypeError
+	if !errors.As(err, &typed) {
+		return badRequest("the body is not %s: %v", what, err)
+	}
+	where := "the whole"
+	if typed.Field != "" {
+		where = fmt.Sprintf("%q", clip(typed.Field))
+	}
+	return badRequest("the body is not %s: %s cannot be a JSON %s", what, where, clip(typed.Value))
 }
 
 // tooDeep looks at brackets outside strings only: cheap, before any decoding.

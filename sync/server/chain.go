@@ -140,7 +140,7 @@ func (s *Server) history(w http.ResponseWriter, r *http.Request, by Author) {
 	}
 	var past wire.Past
 	if err := json.Unmarshal(body, &past); err != nil {
-		s.problem(w, badRequest("the body is not a past: %v", err))
+		s.problem(w, notJSON("a past", err))
 		return
 	}
 	if len(past.Ops) > wire.MaxOps {

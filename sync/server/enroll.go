@@ -37,7 +37,7 @@ func (s *Server) enroll(w http.ResponseWriter, r *http.Request) {
 	}
 	var ask wire.Enroll
 	if err := json.Unmarshal(body, &ask); err != nil {
-		s.problem(w, badRequest("the body is not an enrolment: %v", err))
+		s.problem(w, notJSON("an enrolment", err))
 		return
 	}
 	answer, err := s.redeem(r, ask)

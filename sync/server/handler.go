@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"path"
 	"runtime/debug"
 
 	"github.com/klauspost/compress/gzhttp"
@@ -48,6 +49,10 @@ func (s *Server) Handler() http.Handler {
 	return s.metered(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.identified(w.Header())
 		defer s.survive(w, r)
+		if r.URL.Path != path.Clean(r.URL.Path) { // the mux would send elsewhere, in HTML
+			s.anyone(s.noRoute)(w, r)
+			return
+		}
 		if r.URL.Path == wire.PathEvents { // a stream is not packed: it would be held back, and need memory
 			mux.ServeHTTP(w, r)
 			return

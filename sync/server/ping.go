@@ -19,9 +19,12 @@ func (s *Server) ping(w http.ResponseWriter, r *http.Request) {
 	}
 	now := s.ms()
 	p := wire.Ping{Service: "punchlist", Protocol: 1, ServerID: s.id, Time: now, Nonce: nonce, ServerKey: s.keyText()}
-	p.Signature = base64.RawURLEncoding.EncodeToString(ed25519.Sign(s.key, wire.PingText(nonce, s.id, now)))
+	signed := func(w http.ResponseWriter, _ *http.Request) { // once it is let through: to sign costs more than to refuse
+		p.Signature = base64.RawURLEncoding.EncodeToString(ed25519.Sign(s.key, wire.PingText(nonce, s.id, now)))
+		s.ok(w, p)
+	}
 	if r.Header.Get("Authorization") == "" {
-		s.anyone(func(w http.ResponseWriter, _ *http.Request) { s.ok(w, p) })(w, r)
+		s.anyone(signed)(w, r)
 		return
 	}
 	by, err := s.authenticate(r)
@@ -29,7 +32,7 @@ func (s *Server) ping(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case err == nil:
 		if _, why, wait := s.devices.enter(by.Device, s.ms(), false); why != "" {
-			s.tooMany(w, &tooManyError{"device", why, wait}, "this device asks too often")
+			s.tooMany(w, r, &tooManyError{"device", why, wait}, "this device asks too often")
 			return
 		}
 		p.Auth = wire.AuthOK
@@ -39,7 +42,7 @@ func (s *Server) ping(w http.ResponseWriter, r *http.Request) {
 		s.keepOut(w, r, err)
 		return
 	}
-	s.ok(w, p)
+	signed(w, r)
 }
 
 // validNonce keeps what is signed free of line breaks and the answer short.

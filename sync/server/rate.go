@@ -125,7 +125,18 @@ type tooManyError struct {
 // Error is for the log.
 func (e *tooManyError) Error() string { return fmt.Sprintf("%s asks too much (%s)", e.who, e.why) }
 
-func (s *Server) tooMany(w http.ResponseWriter, e *tooManyError, message string) {
+// refusalPause is how long a refusal for asking too much is held back. Whoever asks
+// again at once is slowed by it to a pace that costs the others nothing; whoever
+// does as the refusal says loses nothing, for that asks for a second at least.
+const refusalPause = 500 * time.Millisecond
+
+func (s *Server) tooMany(w http.ResponseWriter, r *http.Request, e *tooManyError, message string) {
+	pause := time.NewTimer(refusalPause)
+	defer pause.Stop()
+	select {
+	case <-pause.C:
+	case <-r.Context().Done():
+	}
 	s.meter.Refused(e.who + " " + e.why)
 	w.Header().Set("Retry-After", strconv.Itoa(max(1, int(math.Ceil(e.wait.Seconds())))))
 	s.problem(w, &wire.Problem{Status: http.StatusTooManyRequests, Code: wire.CodeTooMany, Message: message, Hint: "nothing is lost; try again in a moment"})
@@ -155,7 +166,7 @@ func networkOf(address string) string {
 func (s *Server) anyone(handle http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if much := s.stranger(r); much != nil {
-			s.tooMany(w, much, "too many requests from this address")
+			s.tooMany(w, r, much, "too many requests from this address")
 			return
 		}
 		handle(w, r)

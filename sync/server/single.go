@@ -31,7 +31,7 @@ func (s *Server) single(w http.ResponseWriter, r *http.Request, by Author) {
 	}
 	in, err := decodePlain(body, by.Device)
 	if err != nil {
-		s.problem(w, badRequest("the body is not a change: %v", err))
+		s.problem(w, notJSON("a change", err))
 		return
 	}
 	out, err := s.apply(r.Context(), by, nil, []incoming{in})
