@@ -40,7 +40,7 @@ func TestF76ProgramKilledWhileItRenews(t *testing.T) {
 			running = append(running, cmd)
 		}
 		for _, cmd := range running {
-			<-time.After(time.Duration(chance.IntN(120_000)) * time.Microsecond) // the moment of the kill; nothing is expected to be done by then
+			<-time.After(time.Duration(chance.IntN(300_000)) * time.Microsecond) // the moment of the kill; nothing is expected to be done by then
 			_ = cmd.Process.Kill()
 			_ = cmd.Wait()
 		}
