@@ -39,7 +39,9 @@ and by an invite that has pins, the server is held to those keys: see punchlist 
 			if err != nil {
 				return err
 			}
-			o.Pins = append(o.Pins, more...)
+			if o.Pins = append(o.Pins, more...); len(o.Pins) > wire.MaxPins { // before the invite is used up
+				return cli.Usage("", "a laptop keeps at most %d pins", wire.MaxPins)
+			}
 			return a.with(cmd, func(ctx context.Context, db *localdb.DB) error { return a.enroll(ctx, db, o) })
 		}}
 	host, _ := os.Hostname()
