@@ -35,6 +35,7 @@ func (f Filter) String() string { return f.text }
 // now gives today its meaning, me is the user's name. An error names the word
 // that makes no sense and why.
 func ParseFilter(text string, now time.Time, me string) (Filter, error) {
+	text = op.Clean(text, false) // a NUL would end the path by which a field of its own is found
 	f := Filter{text: strings.TrimSpace(text)}
 	words, err := splitWords(f.text)
 	if err != nil {
