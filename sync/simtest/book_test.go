@@ -95,7 +95,8 @@ type lane struct {
 // told is a conflict as the server committed it.
 type told struct {
 	op.Conflict
-	at int64
+	crew string // whose record it was then
+	at   int64
 }
 
 func newBook(w *world) *book {
@@ -170,11 +171,23 @@ func (b *book) fact(id string) *fact {
 	return b.ops[id]
 }
 
-// head is the newest version of the crew.
-func (b *book) head() int64 {
+// head is the newest version of everybody's crew.
+func (b *book) head() int64 { return b.headOf(crew) }
+
+func (b *book) headOf(crew string) int64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.heads[crew]
+}
+
+// stands is the row of a record in the crew that has it.
+func (b *book) stands(ref server.Ref) server.Row {
+	for _, name := range []string{crew, other} {
+		if row, ok := b.rows[rowKey{name, ref}]; ok && !row.Gone {
+			return row
+		}
+	}
+	return server.Row{}
 }
 
 // with runs f while nobody else touches the book.
@@ -239,8 +252,13 @@ func (b *book) committed(all []server.Effects) {
 			b.outcome(o, now, settled, fail)
 		}
 		b.groups(e, fail)
+		stood := map[server.Ref]server.Row{} // a record that moves leaves one crew in the step in which it comes to the other
 		for _, row := range e.Rows {
-			b.row(row, settled, fail)
+			ref := server.Ref{Kind: row.Kind, ID: row.ID}
+			stood[ref] = b.stands(ref)
+		}
+		for _, row := range e.Rows {
+			b.row(row, stood[server.Ref{Kind: row.Kind, ID: row.ID}], settled, fail)
 		}
 		for _, c := range e.Crews {
 			b.heads[c.Name] = max(b.heads[c.Name], c.Version)
@@ -332,12 +350,12 @@ func (b *book) groups(e server.Effects, fail failing) {
 
 // row: versions only grow, and a value changes only with an op that is settled
 // in the same transaction.
-func (b *book) row(row server.Row, settled map[class]bool, fail failing) {
+func (b *book) row(row, stood server.Row, settled map[class]bool, fail failing) {
 	k := rowKey{row.Crew, server.Ref{Kind: row.Kind, ID: row.ID}}
 	if row.Version <= b.heads[row.Crew] {
 		fail("I16", "%s %s was given version %d, which is not newer than %d", row.Kind, row.ID, row.Version, b.heads[row.Crew])
 	}
-	before, after := fieldsOf(b.rows[k].Fields), fieldsOf(row.Fields)
+	before, after := fieldsOf(stood.Fields), fieldsOf(row.Fields)
 	for register := range tokens[row.Kind] {
 		was, is := tokenOf(row.Kind, register, before), tokenOf(row.Kind, register, after)
 		if c := (class{row.ID, register, is}); is != "" && is != was && !settled[c] {
@@ -366,7 +384,7 @@ func (f *fact) drift(now int64) int64 {
 
 // conflict judges one conflict: was it one, and did the right side win?
 func (b *book) conflict(row server.ConflictRow, now int64, fail failing) {
-	c := told{at: now}
+	c := told{at: now, crew: row.Crew}
 	if err := json.Unmarshal([]byte(row.Body), &c.Conflict); err != nil {
 		fail("I22", "conflict %s cannot be read: %v", row.ID, err)
 		return

@@ -46,8 +46,9 @@
 // told of it (I26) lie up to two seconds, which package reach has tests for.
 //
 // Not here: a laptop's data at work on two machines at once (F79), half a year's
-// absence, power cuts (a crash keeps every byte that was written), several crews,
-// real sockets, and PostgreSQL.
+// absence, power cuts (a crash keeps every byte that was written), real sockets, and
+// PostgreSQL. In a third of the histories some people are in a second crew too, and the
+// office moves tasks between the two; no server is restored in those.
 //
 // Beside the histories stands [TestReplayIncidents], which replays a recorded year
 // of edits through the same parts, where the recording is there.

@@ -292,7 +292,7 @@ func (g *guard) look(refs []server.Ref) {
 			l.w.violated("harness", "record: %v", err)
 			continue
 		}
-		l.steady(ref, rec.Version)
+		l.steady(rowKey{rec.Crew, ref}, rec.Version)
 		if rec.Deleted && mine[ref][op.Deleted] != false {
 			continue
 		}
@@ -305,13 +305,13 @@ func (g *guard) look(refs []server.Ref) {
 }
 
 // steady: what a person sees never turns back to an older word of the server.
-func (l *laptop) steady(ref server.Ref, version int64) {
+func (l *laptop) steady(k rowKey, version int64) {
 	l.mu.Lock()
-	was := l.versions[ref]
-	l.versions[ref] = max(was, version)
+	was := l.versions[k]
+	l.versions[k] = max(was, version)
 	l.mu.Unlock()
 	if version < was {
-		l.w.violated("I19", "%s saw version %d of %s %s and now sees %d", l.name, was, ref.Kind, ref.ID, version)
+		l.w.violated("I19", "%s saw version %d of %s %s and now sees %d", l.name, was, k.Kind, k.ID, version)
 	}
 }
 

@@ -37,11 +37,15 @@ func (w *world) begin() bool {
 		return false
 	}
 	for i, name := range people[:3+d.n(3)] {
-		if _, err := w.office.shop.srv.AddUser(context.Background(), server.User{Name: name, Role: op.Dispatcher, Crews: []string{crew}}); err != nil {
+		crews := []string{crew}
+		if w.moving && i%2 == 1 {
+			crews = append(crews, other)
+		}
+		if _, err := w.office.shop.srv.AddUser(context.Background(), server.User{Name: name, Role: op.Dispatcher, Crews: crews}); err != nil {
 			w.violated("harness", "user: %v", err)
 			return false
 		}
-		l, err := newLaptop(w, i, name)
+		l, err := newLaptop(w, i, name, crews)
 		if err != nil {
 			w.violated("harness", "laptop: %v", err)
 			return false
@@ -49,7 +53,7 @@ func (w *world) begin() bool {
 		l.liar = i == 2 && d.one(3)
 		w.laptops = append(w.laptops, l)
 	}
-	desk := &dispatcher{o: w.office, dice: w.chance("dispatcher"), name: "office"}
+	desk := &dispatcher{o: w.office, dice: w.chance("dispatcher"), name: "office", moves: w.moving}
 	for range 3 {
 		desk.edit()
 	}
@@ -205,8 +209,10 @@ func (w *world) undrained(cured bool) (left bool, why string) {
 		if err != nil {
 			w.violated("harness", "cursor: %v", err)
 		}
-		if at, head := positions(cursor)[crew], w.book.head(); at < head {
-			why = cmp.Or(why, fmt.Sprintf("%s has heard up to %d of %d, long after the network is well", l.name, at, head))
+		for _, name := range l.crews {
+			if at, head := positions(cursor)[name], w.book.headOf(name); at < head {
+				why = cmp.Or(why, fmt.Sprintf("%s has heard up to %d of %d of %s, long after the network is well", l.name, at, head, name))
+			}
 		}
 		done()
 	}

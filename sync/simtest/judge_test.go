@@ -38,7 +38,8 @@ func (w *world) once() {
 func (w *world) storeHolds() {
 	s, done := w.office.serving()
 	defer done()
-	feed, err := s.store.Changes(context.Background(), server.ChangesQuery{Spans: []server.Span{{Crew: crew, Since: 1}}, Rows: 100_000, Conflicts: 100_000})
+	spans := []server.Span{{Crew: crew, Since: 1}, {Crew: other, Since: 1}}
+	feed, err := s.store.Changes(context.Background(), server.ChangesQuery{Spans: spans, Rows: 100_000, Conflicts: 100_000})
 	if err != nil {
 		w.violated("I13", "read the store: %v", err)
 		return
@@ -65,8 +66,8 @@ func line(rec localdb.Record) string {
 	return fmt.Sprintf("v%d %s %s", rec.Version, rec.Crew, b)
 }
 
-// truth is what everybody must see.
-func (w *world) truth() sight {
+// truth is what whoever is in these crews must see.
+func (w *world) truth(crews []string) sight {
 	out := sight{}
 	for _, row := range w.book.rows {
 		rec, err := row.Record()
@@ -74,7 +75,7 @@ func (w *world) truth() sight {
 			w.violated("I13", "%v", err)
 			return nil
 		}
-		if rec.Deleted || row.Gone {
+		if rec.Deleted || row.Gone || !slices.Contains(crews, row.Crew) {
 			continue
 		}
 		f := rec.State()
@@ -106,8 +107,8 @@ func (l *laptop) sees(r *run) sight {
 
 // sameView: all laptops and the server hold the same, to the version.
 func (w *world) sameView() {
-	want := w.truth()
 	for _, l := range w.laptops {
+		want := w.truth(l.crews)
 		r, done := l.using()
 		got := l.sees(r)
 		done()
@@ -135,9 +136,16 @@ func (w *world) sameView() {
 func (w *world) digestHolds() {
 	s, done := w.office.serving()
 	defer done()
+	w.digestOf(s, crew)
+	if w.moving {
+		w.digestOf(s, other)
+	}
+}
+
+func (w *world) digestOf(s *shop, crew string) {
 	at, kept, err := s.store.Leaves(context.Background(), crew)
 	if err != nil {
-		w.violated("I15", "read the digest: %v", err)
+		w.violated("I15", "read the digest of %s: %v", crew, err)
 		return
 	}
 	var counted op.Tally
@@ -147,7 +155,7 @@ func (w *world) digestHolds() {
 			w.violated("I13", "%v", err)
 			return
 		}
-		if !rec.Deleted && !row.Gone {
+		if !rec.Deleted && !row.Gone && row.Crew == crew {
 			leaf := op.LeafOf(rec.ID)
 			counted[leaf] = counted[leaf].With(op.SumOf(rec.Kind, rec.State()))
 		}
@@ -200,6 +208,8 @@ func (w *world) conflictsTold() {
 			}
 			mine, theirs := fmt.Sprint(told.MineAll), fmt.Sprint(told.TheirsAll)
 			switch {
+			case !ok && !slices.Contains(w.laptops[n].crews, c.crew): // the record had left its crews
+				continue
 			case !ok:
 				w.violated("I22", "%s was not told of conflict %s about %s of %s, in which its %v met %v (lost: %t, at %d, its device is another one now: %t)%s", w.laptops[n].name, c.ID,
 					c.Register, c.Entity, side.who.Values, side.other.Values, side.lost, c.at-epoch, w.laptops[n].device != side.who.Device, w.book.tale(c.Entity, c.Register))
@@ -230,6 +240,9 @@ func (w *world) nothingSilent() {
 	final := map[class]bool{}
 	deleted := map[string]bool{}
 	for _, row := range w.book.rows {
+		if row.Gone {
+			continue
+		}
 		f := fieldsOf(row.Fields)
 		for register := range tokens[row.Kind] {
 			final[class{row.ID, register, tokenOf(row.Kind, register, f)}] = true

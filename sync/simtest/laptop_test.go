@@ -28,6 +28,7 @@ type laptop struct {
 	link  *link
 	liar  bool // its program writes times of the future
 	hears bool // its program listens for pokes
+	crews []string
 
 	mu       sync.Mutex // guards all below
 	run      *run       // nil: the program does not run
@@ -46,8 +47,8 @@ type laptop struct {
 	heardEra int   // … and in which era
 	life     int   // how many times its data was put back
 	serial   int
-	versions map[server.Ref]int64 // newest version on the screen of each record
-	met      map[string]bool      // boots whose clock its data can hold against the server's
+	versions map[rowKey]int64 // newest version on the screen of each record
+	met      map[string]bool  // boots whose clock its data can hold against the server's
 }
 
 // run is the program while it runs once.
@@ -70,9 +71,9 @@ type run struct {
 	remote engine.Remote
 }
 
-func newLaptop(w *world, n int, name string) (*laptop, error) {
-	l := &laptop{w: w, n: n, name: name, dice: w.chance("person " + name), ids: w.chance("ids " + name), once: w.chance("nonces " + name),
-		path: filepath.Join(w.dir, name+"-0.db"), versions: map[server.Ref]int64{}, met: map[string]bool{}}
+func newLaptop(w *world, n int, name string, crews []string) (*laptop, error) {
+	l := &laptop{w: w, n: n, name: name, crews: crews, dice: w.chance("person " + name), ids: w.chance("ids " + name), once: w.chance("nonces " + name),
+		path: filepath.Join(w.dir, name+"-0.db"), versions: map[rowKey]int64{}, met: map[string]bool{}}
 	l.clock = &machine{w: w, since: w.now()}
 	l.clock.step(pick(l.dice, []int64{0, 0, 90 * second, -7 * minute, 3 * year, -9 * year, 10 * year}))
 	l.clock.start(l.dice, l.dice.one(5))

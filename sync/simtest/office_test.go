@@ -20,7 +20,8 @@ import (
 
 const (
 	address = "http://127.0.0.1:8080"
-	crew    = "north"
+	crew    = "north" // everybody's
+	other   = "south" // of some, where tasks are moved between the two
 )
 
 // office is the server's side: its file, and the process that serves it now.
@@ -288,10 +289,11 @@ func (o *office) revoke(device string) bool {
 
 // dispatcher edits at the office's own desk, through the one write path.
 type dispatcher struct {
-	o    *office
-	name string
-	dice *dice
-	n    int
+	o     *office
+	name  string
+	dice  *dice
+	n     int
+	moves bool // tasks between the two crews
 }
 
 func (d *dispatcher) live() {
@@ -341,6 +343,9 @@ func (d *dispatcher) look(s *shop) (*op.Record, server.Author) {
 		w.violated("harness", "office: %v", err)
 		return nil, by
 	}
+	if d.moves {
+		by.Crews = []string{crew, other}
+	}
 	w.book.with(func() { w.book.devices[by.Device] = -1 })
 	var tasks []*op.Record
 	for rec, err := range s.srv.Tasks(context.Background(), by.Crews) {
@@ -357,6 +362,11 @@ func (d *dispatcher) look(s *shop) (*op.Record, server.Author) {
 func (d *dispatcher) put(s *shop, by server.Author, task *op.Record) {
 	if task == nil {
 		d.apply(s, by, nil, op.Insert, op.Fields{"title": d.token(), "status": "PENDING"})
+		return
+	}
+	if d.moves && d.dice.one(4) {
+		d.apply(s, by, task, op.Update, op.Fields{op.CrewField: map[bool]string{true: other, false: crew}[task.Crew == crew]})
+		d.o.w.count("tasks moved between crews")
 		return
 	}
 	d.apply(s, by, task, op.Update, d.fields())

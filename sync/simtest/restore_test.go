@@ -122,7 +122,7 @@ type calamity struct {
 }
 
 func (c *chaos) foretell(lasts int64) {
-	if !c.dice.one(3) {
+	if !c.dice.one(3) || c.w.moving { // the book reckons with one history
 		return
 	}
 	c.fate.backupAt = c.dice.span(20*second, lasts*4/10)

@@ -43,6 +43,7 @@ type world struct {
 	office  *office // the server's side
 	laptops []*laptop
 	book    *book
+	moving  bool // the office moves tasks between two crews
 
 	mu     sync.Mutex // guards all below; never held across a wait
 	jumped int64      // nights that passed without a tick, ms
@@ -66,6 +67,7 @@ func newWorld(seed uint64, p plant, dir string) *world {
 	w := &world{seed: seed, plant: p, dir: dir, begun: time.Now(), trace: sha256.New(), tally: map[string]int{}}
 	w.ctx, w.stop = context.WithCancel(context.Background())
 	w.book = newBook(w)
+	w.moving = w.chance("crews").one(3)
 	if os.Getenv("SIM_TRACE") != "" {
 		w.out = os.Stderr
 	}
