@@ -189,3 +189,44 @@ func TestOneConflictForEachRegister(t *testing.T) {
 		t.Errorf("stands now: %v", list[0].Stands)
 	}
 }
+
+// What waits behind a refusal may be half of an action: sent again it goes with
+// the other half, and covers nothing that the person did since.
+func TestARetryKeepsWhatWaitsWhole(t *testing.T) {
+	f := newFixture(t)
+	f.hear("1", change(state(remote, 5, "status", "PENDING")))
+	f.step(remote, localdb.Step{To: op.InProgress}) // and a time entry begins
+	f.settle(reject(op.CodeNotFound))
+	f.step(remote, localdb.Step{To: op.OnHold, Reason: "parts"}) // and it ends
+	f.must(f.EditTask(f.ctx, remote, op.Fields{"asset": "A"}))
+	f.step(remote, localdb.Step{To: op.InProgress})
+	refused := f.queue()[0].Op.ID
+	f.must(f.RetryOp(f.ctx, refused))
+	if got := f.field(remote, "status"); got != "IN_PROGRESS" {
+		t.Errorf("the screen shows %v", got)
+	}
+	ended := map[string]bool{}
+	last := ""
+	status := ""
+	for _, o := range f.batch() {
+		if o.Group != last && ended[o.Group] {
+			t.Errorf("the action %s goes out in two parts", o.Group)
+		}
+		if last = o.Group; last != "" {
+			ended[last] = true
+		}
+		if s := o.Fields.Text("status"); s != "" {
+			status = s
+		}
+	}
+	if status != "IN_PROGRESS" {
+		t.Errorf("the server is told %s last", status)
+	}
+	f.settle(f.applied(10))
+	if waiting, parked := f.counts(); waiting+parked != 0 {
+		t.Errorf("%d wait, %d are refused", waiting, parked)
+	}
+	if got := f.field(remote, "status"); got != "IN_PROGRESS" {
+		t.Errorf("afterwards the screen shows %v", got)
+	}
+}

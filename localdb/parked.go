@@ -26,18 +26,33 @@ func giveWay(tx *sqlite.Tx, o op.Op) error {
 	return nil
 }
 
-// giveWayBehind does the same for a parked edit that is to go to the end of the
-// queue, behind the later changes that wait there.
-func giveWayBehind(tx *sqlite.Tx, id string) error {
-	parked, err := loadOps(tx, "q.op_id = ? AND q.action = 'UPDATE' AND q.state = 'parked'", id)
-	if err != nil || len(parked) == 0 {
-		return err
-	}
-	later, err := loadOps(tx, "q.entity_id = ? AND q.id > ? AND q.state = 'pending'", parked[0].Entity, parked[0].Seq)
+// giveWayBehind does the same for edits that are to go to the end of the queue,
+// behind later changes that wait there. Of what only waited, one that gives way
+// says something else than the server may have heard: like a refused one it is to
+// go out as a new op.
+func giveWayBehind(tx *sqlite.Tx, moved []string) error {
+	list, err := json.Marshal(moved)
 	if err != nil {
 		return err
 	}
-	return yieldTo(tx, parked[0], later)
+	for _, id := range moved {
+		edits, err := loadOps(tx, "q.op_id = ? AND q.action = 'UPDATE'", id)
+		if err != nil {
+			return err
+		}
+		if len(edits) == 0 {
+			continue
+		}
+		later, err := loadOps(tx, "q.entity_id = ?1 AND q.id > ?2 AND q.state = 'pending' AND "+
+			"((SELECT state FROM sync_queue WHERE op_id = ?3) = 'parked' OR q.op_id NOT IN (SELECT value FROM json_each(?4)))", edits[0].Entity, edits[0].Seq, id, string(list))
+		if err != nil {
+			return err
+		}
+		if err := yieldTo(tx, edits[0], later); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func yieldTo(tx *sqlite.Tx, parked op.Op, later []op.Op) error {
@@ -76,7 +91,7 @@ func yieldTo(tx *sqlite.Tx, parked op.Op, later []op.Op) error {
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec("UPDATE sync_queue SET payload = ?, prev = ? WHERE op_id = ?", string(payload), string(prev), parked.ID)
+	_, err = tx.Exec("UPDATE sync_queue SET payload = ?, prev = ?, state = 'parked' WHERE op_id = ?", string(payload), string(prev), parked.ID)
 	return err
 }
 

@@ -259,24 +259,18 @@ const queuedIDs = "SELECT op_id FROM sync_queue WHERE op_id"
 // RetryAll sends every parked op again and tells how many ops went back into the queue.
 func (db *DB) RetryAll(ctx context.Context) (int, error) { return db.requeue(ctx, "1 = 1") }
 
-// requeue moves parked ops, and what waits behind them, to the end of the queue.
-// The server remembers its first answer to an op and the place it had, so a
-// refused one goes out as a new op; one that only waited keeps its id.
+// requeue moves parked ops, and what waits behind them, to the end of the queue,
+// in their order and whole actions together. The server remembers its first answer
+// to an op and the place it had, so a refused one goes out as a new op; one that
+// only waited keeps its id.
 func (db *DB) requeue(ctx context.Context, where string, args ...any) (n int, err error) {
-	const chosen = "SELECT q.op_id FROM sync_queue q WHERE q.state = 'parked' AND "
 	err = db.sql.Write(ctx, func(tx *sqlite.Tx) error {
-		ids, err := collectAll(tx, `WITH chosen AS (SELECT * FROM sync_queue WHERE op_id IN (`+chosen+where+`)),
-			whole AS (SELECT * FROM sync_queue WHERE op_id IN (SELECT op_id FROM chosen) OR group_id IN (SELECT group_id FROM chosen))
-			SELECT op_id FROM sync_queue WHERE op_id IN (SELECT op_id FROM whole)
-				OR entity_id IN (SELECT w.entity_id FROM whole w WHERE `+opens("w")+`) OR task_id IN (SELECT w.entity_id FROM whole w WHERE `+opens("w")+`)
-			ORDER BY id`, args...)
+		ids, err := collectAll(tx, withDependents("q.state = 'parked' AND "+where)+" ORDER BY id", args...)
 		if err != nil {
 			return err
 		}
-		for _, id := range ids {
-			if err := giveWayBehind(tx, id); err != nil {
-				return err
-			}
+		if err := giveWayBehind(tx, ids); err != nil {
+			return err
 		}
 		for _, id := range ids {
 			if err := moveToEnd(tx, id); err != nil {
@@ -354,17 +348,22 @@ func (db *DB) DiscardOp(ctx context.Context, opID string) error {
 	})
 }
 
-// dependents is an op with all that cannot stand without it: the others of its
-// action, every later change to a record that one of them makes or brings back
-// and to what hangs on it, and in turn the actions that those belong to.
+// dependents is an op with all that cannot stand without it.
 func dependents(tx *sqlite.Tx, opID string) ([]op.Op, error) {
-	return loadOps(tx, `q.op_id IN (
-		WITH RECURSIVE doomed(op_id, id, entity_id, opens, group_id) AS (
-			SELECT op_id, id, entity_id, `+opens("s")+`, group_id FROM sync_queue s WHERE op_id = ?
+	return loadOps(tx, "q.op_id IN ("+withDependents("q.op_id = ?")+")", opID)
+}
+
+// withDependents is the query for some ops' ids with those of all that cannot
+// stand without them: the others of their actions, every later change to a record
+// that one of them makes or brings back and to what hangs on it, and in turn the
+// actions that those belong to.
+func withDependents(where string) string {
+	return `WITH RECURSIVE theirs(op_id, id, entity_id, opens, group_id) AS (
+			SELECT op_id, id, entity_id, ` + opens("q") + `, group_id FROM sync_queue q WHERE ` + where + `
 			UNION
-			SELECT n.op_id, n.id, n.entity_id, `+opens("n")+`, n.group_id FROM doomed d JOIN sync_queue n
+			SELECT n.op_id, n.id, n.entity_id, ` + opens("n") + `, n.group_id FROM theirs d JOIN sync_queue n
 				ON n.group_id = d.group_id OR d.opens AND n.id > d.id AND (n.entity_id = d.entity_id OR n.task_id = d.entity_id))
-		SELECT op_id FROM doomed)`, opID)
+		SELECT op_id FROM theirs`
 }
 
 func noSuchOp(id string) error {
