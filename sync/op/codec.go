@@ -177,19 +177,24 @@ func readWhole(s string) (v any, rest string, ok bool) {
 // MarshalJSON writes what encoding/json writes of a map: the names in the order
 // of their bytes.
 func (f Fields) MarshalJSON() ([]byte, error) {
+	return f.AppendJSON(make([]byte, 0, 32*len(f)+2))
+}
+
+// AppendJSON appends what MarshalJSON writes. An error is a number that JSON has
+// no way to write.
+func (f Fields) AppendJSON(b []byte) (_ []byte, err error) {
 	if f == nil {
-		return []byte("null"), nil
+		return append(b, "null"...), nil
 	}
-	b := append(make([]byte, 0, 32*len(f)+2), '{')
-	for i, name := range slices.Sorted(maps.Keys(f)) {
+	var room [32]string
+	names := slices.AppendSeq(room[:0], maps.Keys(f))
+	slices.Sort(names)
+	b = append(b, '{')
+	for i, name := range names {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		var err error
-		if b, err = appendScalar(b, name); err != nil {
-			return nil, err
-		}
-		if b, err = appendScalar(append(b, ':'), f[name]); err != nil {
+		if b, err = appendScalar(append(AppendText(b, name), ':'), f[name]); err != nil {
 			return nil, err
 		}
 	}
@@ -205,12 +210,19 @@ func appendScalar(b []byte, v any) ([]byte, error) {
 	case int64:
 		return strconv.AppendInt(b, x, 10), nil
 	case string:
-		if plain(x) && !escaped(x) {
-			return append(append(append(b, '"'), x...), '"'), nil
-		}
+		return AppendText(b, x), nil
 	}
 	text, err := json.Marshal(v)
 	return append(b, text...), err
+}
+
+// AppendText appends a text as encoding/json writes it, quotes included.
+func AppendText(b []byte, text string) []byte {
+	if plain(text) && !escaped(text) {
+		return append(append(append(b, '"'), text...), '"')
+	}
+	quoted, _ := json.Marshal(text) // text has no way to fail
+	return append(b, quoted...)
 }
 
 // escaped tells whether encoding/json would write a plain text otherwise than as it is.

@@ -67,6 +67,28 @@ func SumOf(kind Kind, state Fields) Sum {
 	return sha256.Sum256(b)
 }
 
+// Sum is the sum of a record: [SumOf] its state, without making that.
+func (r *Record) Sum() Sum {
+	own := Fields{"id": r.ID, "version": r.Version, UpdatedAt: r.UpdatedAt(), Deleted: r.Deleted, CrewField: r.Crew}
+	var names [64]string
+	list := slices.AppendSeq(names[:0], maps.Keys(own))
+	for name, v := range r.Fields {
+		if _, hidden := own[name]; v != nil && !hidden {
+			list = append(list, name)
+		}
+	}
+	slices.Sort(list)
+	b := appendMember(make([]byte, 0, 1024), "kind", string(r.Kind))
+	for _, name := range list {
+		v, ok := own[name]
+		if !ok {
+			v = r.Fields[name]
+		}
+		b = appendMember(b, name, v)
+	}
+	return sha256.Sum256(b)
+}
+
 // appendMember writes one line. 3 and 3.0 are the same number, as in [Equal].
 func appendMember(b []byte, name string, v any) []byte {
 	letter, text := byte('s'), ""

@@ -75,14 +75,36 @@ func (e Entry) sealed(before string) string {
 	return digestOf(before, e.Crew, e.No, e.At, e.What, e.User, e.Device, e.Op, e.Kind, e.Entity, e.Detail)
 }
 
-// digestOf is a hash over values, in their order.
+// digestOf is a hash over values, in their order: over the JSON of their list.
 func digestOf(values ...any) string {
-	text, err := json.Marshal(values)
-	if err != nil {
-		text = fmt.Append(nil, values...) // cannot be: all are scalars
+	var room [1024]byte
+	text := append(room[:0], '[')
+	for i, v := range values {
+		if i > 0 {
+			text = append(text, ',')
+		}
+		text = appendValue(text, v)
 	}
+	return sealOf(append(text, ']'))
+}
+
+func sealOf(text []byte) string {
 	sum := sha256.Sum256(text)
 	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+func appendValue(b []byte, v any) []byte {
+	switch v := v.(type) {
+	case string:
+		return op.AppendText(b, v)
+	case op.Kind:
+		return op.AppendText(b, string(v))
+	case op.Action:
+		return op.AppendText(b, string(v))
+	case int64:
+		return strconv.AppendInt(b, v, 10)
+	}
+	panic("a hash covers text and whole numbers")
 }
 
 // AuditEnd is the setting that says how the server's own chain ends.
@@ -120,6 +142,60 @@ type linkNote struct {
 	Before  string `json:"before,omitempty"` // the fingerprint before
 }
 
+// text is the detail as JSON, as encoding/json writes it.
+func (d opDetail) text() string {
+	var room [1024]byte
+	b := append(room[:0], '{')
+	member := func(name string) {
+		if len(b) > 1 {
+			b = append(b, ',')
+		}
+		b = append(append(append(b, '"'), name...), '"', ':')
+	}
+	words := func(name, word string) {
+		if word != "" {
+			member(name)
+			b = op.AppendText(b, word)
+		}
+	}
+	words("action", string(d.Action))
+	for i, name := range d.Fields {
+		if i == 0 {
+			member("fields")
+		}
+		b = op.AppendText(append(b, "[,"[min(i, 1)]), name)
+	}
+	if len(d.Fields) > 0 {
+		b = append(b, ']')
+	}
+	words("code", string(d.Code))
+	if d.Stamp != 0 {
+		member("stamp")
+		b = strconv.AppendInt(b, d.Stamp, 10)
+	}
+	words("content", d.Content)
+	for i, n := range d.Links {
+		if i == 0 {
+			member("links")
+		}
+		b = n.append(append(b, "[,"[min(i, 1)]))
+	}
+	if len(d.Links) > 0 {
+		b = append(b, ']')
+	}
+	return string(append(b, '}'))
+}
+
+func (n linkNote) append(b []byte) []byte {
+	b = op.AppendText(append(b, `{"crew":`...), n.Crew)
+	b = strconv.AppendInt(append(b, `,"version":`...), n.Version, 10)
+	b = strconv.AppendInt(append(b, `,"after":`...), n.After, 10)
+	if n.Before != "" {
+		b = op.AppendText(append(b, `,"before":`...), n.Before)
+	}
+	return append(b, '}')
+}
+
 // digest is what a fingerprint covers of the op that took its version.
 func (d opDetail) digest(e Entry) string {
 	return digestOf(e.User, e.Device, e.Op, e.Kind, e.Entity, d.Action, d.Content, e.What, d.Stamp)
@@ -142,7 +218,7 @@ func (d *decision) enter(in *incoming, code op.Code, outcome op.Outcome, stamp i
 		return
 	}
 	e := Entry{Crew: crew, At: d.now, What: string(outcome), User: d.by.User, Device: d.by.Device, Op: in.ID, Kind: in.Kind, Entity: in.Entity}
-	detail := opDetail{Action: in.Action, Code: code, Stamp: stamp, Content: contentOf(&in.Op), Links: d.notes[in.ID]}
+	detail := opDetail{Action: in.Action, Code: code, Stamp: stamp, Content: in.content, Links: d.notes[in.ID]}
 	if outcome == op.Rejected {
 		detail.Links, detail.Stamp = nil, 0
 		e.Kind, e.Entity, detail.Action = op.Kind(clip(string(e.Kind))), clip(e.Entity), op.Action(clip(string(detail.Action)))
@@ -152,22 +228,23 @@ func (d *decision) enter(in *incoming, code op.Code, outcome op.Outcome, stamp i
 			detail.Fields = append(detail.Fields, clip(name))
 		}
 	}
-	text, err := json.Marshal(detail)
-	if err != nil {
-		text = []byte("{}") // cannot be: it holds text and numbers
-	}
-	e.Detail = string(text)
+	e.Detail = detail.text()
 	e = e.Follow(c.Entries, c.Seal)
 	c.Entries, c.Seal = e.No, e.Seal
 	d.crews[crew], d.entries = c, append(d.entries, e)
 }
 
 // contentOf is a hash over what an op writes.
-func contentOf(o *op.Op) string {
-	if len(o.Fields) == 0 {
+func contentOf(f op.Fields) string {
+	if len(f) == 0 {
 		return ""
 	}
-	return digestOf(o.Fields)
+	var room [1024]byte
+	text, err := f.AppendJSON(append(room[:0], '['))
+	if err != nil {
+		return "" // cannot be: checked fields are scalars
+	}
+	return sealOf(append(text, ']'))
 }
 
 // did is an entry of the administration, in the server's own chain.

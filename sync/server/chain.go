@@ -42,7 +42,7 @@ var errReset = errors.New("the server was restored from a backup")
 
 // event is the op that takes versions just now, and what became of it.
 type event struct {
-	op      *op.Op
+	op      *incoming
 	outcome op.Outcome
 	stamp   int64
 }
@@ -50,7 +50,7 @@ type event struct {
 // digest is what a fingerprint covers of the event: what its entry in the audit
 // will tell.
 func (e event) digest(by Author) string {
-	d := opDetail{Action: e.op.Action, Stamp: e.stamp, Content: contentOf(e.op)}
+	d := opDetail{Action: e.op.Action, Stamp: e.stamp, Content: e.op.content}
 	return d.digest(Entry{User: by.User, Device: by.Device, Op: e.op.ID, Kind: e.op.Kind, Entity: e.op.Entity, What: string(e.outcome)})
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 
 	"example.com/punchlist/sync/op"
 	"example.com/punchlist/sync/wire"
@@ -27,6 +28,7 @@ type Author struct {
 type incoming struct {
 	op.Op
 	raw     string      // its id as the device wrote it
+	content string      // see [contentOf]
 	refusal *op.Refusal // wrong whatever the server holds
 	later   bool        // made by a newer program: not wrong, but not understood yet
 	derived bool        // the plain form: its id was made from what it says
@@ -272,16 +274,37 @@ func (d *decision) settle(in *incoming, r *wire.Result) {
 	if in.fresh || in.ID == "" || r.Code == op.CodeForked || in.derived && r.Outcome == op.Rejected {
 		return
 	}
-	keep := *r
-	keep.OpID, keep.ServerState = "", nil // the one is the row's key, the other is as it is when it is asked for
-	text, err := json.Marshal(keep)
-	if err != nil {
-		text = []byte("{}") // cannot be: a result holds scalars
-	}
 	o := Outcome{User: d.by.User, OpID: in.ID, Device: d.by.Device, Seq: max(in.Seq, 0), Version: r.Version, Kind: in.Kind,
-		Entity: in.Entity, Crew: crew, At: d.now, Result: string(text), State: r.ServerState != nil}
+		Entity: in.Entity, Crew: crew, At: d.now, Result: stored(*r), State: r.ServerState != nil}
 	d.settled[in.ID] = o
 	d.order = append(d.order, in.ID)
+}
+
+// stored is a result as it is kept: its id is the row's key, and the record's
+// state is told as it is when it is asked for.
+func stored(r wire.Result) string {
+	if says := len(r.By) + len(r.Lost) + len(r.Overrode) + len(r.Code) + len(r.Field) + len(r.Message); says == 0 && r.Outcome == op.Applied && !r.Duplicate {
+		return PlainResult(r.Version, r.Stamp)
+	}
+	r.OpID, r.ServerState = "", nil
+	text, err := json.Marshal(r)
+	if err != nil {
+		return "{}" // cannot be: a result holds scalars
+	}
+	return string(text)
+}
+
+// PlainResult is the stored result of an op that took full effect, as most do.
+func PlainResult(version, stamp int64) string {
+	b := make([]byte, 0, 96)
+	b = append(b, `{"op_id":"","outcome":"applied","duplicate":false`...)
+	if version != 0 {
+		b = strconv.AppendInt(append(b, `,"version":`...), version, 10)
+	}
+	if stamp != 0 {
+		b = strconv.AppendInt(append(b, `,"stamp":`...), stamp, 10)
+	}
+	return string(append(b, '}'))
 }
 
 // notMade remembers that a record does not exist, or is deleted still, because

@@ -45,7 +45,7 @@ func (d *decision) count(e *Effects) {
 		if rec == nil || rec.Deleted {
 			return
 		}
-		at, sum := Leaf{Crew: k.crew, No: op.LeafOf(k.ID)}, op.SumOf(rec.Kind, rec.State())
+		at, sum := Leaf{Crew: k.crew, No: op.LeafOf(k.ID)}, rec.Sum()
 		leaves[at] = with(leaves[at], sum)
 		crew := d.crews[k.crew]
 		crew.Digest = with(crew.Digest, sum)

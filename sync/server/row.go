@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 
 	"example.com/punchlist/sync/op"
 )
@@ -33,17 +34,13 @@ type Row struct {
 
 // RowOf is the row of a record.
 func RowOf(rec *op.Record) (Row, error) {
-	fields, err := rec.Fields.MarshalJSON()
+	fields, err := rec.Fields.AppendJSON(make([]byte, 0, 512))
 	if err != nil {
 		return Row{}, fmt.Errorf("fields of %s: %w", rec.ID, err)
 	}
-	registers, err := json.Marshal(packRegisters(rec.Registers))
-	if err != nil {
-		return Row{}, fmt.Errorf("registers of %s: %w", rec.ID, err)
-	}
 	return Row{Crew: rec.Crew, Kind: rec.Kind, ID: rec.ID, Version: rec.Version, Deleted: rec.Deleted,
 		TaskID: parentOf(rec), Ref: cmp.Or(refOf(rec), codeOf(rec)), Number: rec.Fields.Text(op.Number),
-		Fields: string(fields), Registers: string(registers)}, nil
+		Fields: string(fields), Registers: string(appendRegisters(make([]byte, 0, 512), packRegisters(rec.Registers)))}, nil
 }
 
 // Record is the record of a row.
@@ -90,6 +87,29 @@ func packRegisters(registers map[string]op.Register) []stampOf {
 	return out
 }
 
+// appendRegisters writes them as encoding/json does.
+func appendRegisters(b []byte, list []stampOf) []byte {
+	b = append(b, '[')
+	for i, s := range list {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = strconv.AppendInt(append(b, `{"t":`...), s.Time, 10)
+		b = op.AppendText(append(b, `,"d":`...), s.Device)
+		b = op.AppendText(append(b, `,"u":`...), s.User)
+		b = strconv.AppendInt(append(b, `,"v":`...), s.Version, 10)
+		if s.Seq != 0 {
+			b = strconv.AppendInt(append(b, `,"q":`...), s.Seq, 10)
+		}
+		b = append(b, `,"of":`...)
+		for j, name := range s.Of {
+			b = op.AppendText(append(b, "[,"[min(j, 1)]), name)
+		}
+		b = append(b, "]}"...)
+	}
+	return append(b, ']')
+}
+
 // parentOf is the task that a record hangs on; "" for tasks and sites.
 func parentOf(rec *op.Record) string {
 	if field := op.ParentField(rec.Kind); field != "" {
@@ -130,6 +150,6 @@ func Count(t *op.Tally, r Row) error {
 		return err
 	}
 	leaf := op.LeafOf(r.ID)
-	t[leaf] = t[leaf].With(op.SumOf(rec.Kind, rec.State()))
+	t[leaf] = t[leaf].With(rec.Sum())
 	return nil
 }

@@ -29,7 +29,7 @@ func (d *decision) one(in *incoming) wire.Result {
 	case why != nil:
 		return d.refused(o, why)
 	}
-	return d.merge(o, rec)
+	return d.merge(in, rec)
 }
 
 func refusal(code op.Code, field, format string, args ...any) *op.Refusal {
@@ -130,7 +130,8 @@ func (d *decision) checkUpdate(o *op.Op, rec *op.Record) *op.Refusal {
 }
 
 // merge applies an op to its record by the merge rule and keeps what follows.
-func (d *decision) merge(o *op.Op, rec *op.Record) wire.Result {
+func (d *decision) merge(in *incoming, rec *op.Record) wire.Result {
+	o := &in.Op
 	crews := []string{rec.Crew}
 	if to := o.Fields.Text(op.CrewField); rec.Exists() && o.Action == op.Update && to != "" && to != rec.Crew {
 		crews = append(crews, to)
@@ -144,7 +145,7 @@ func (d *decision) merge(o *op.Op, rec *op.Record) wire.Result {
 		}
 		after = v.Record
 	}
-	d.event = event{o, v.Outcome, v.Stamp}
+	d.event = event{in, v.Outcome, v.Stamp}
 	if v.Record != nil || len(v.Conflicts) > 0 {
 		d.take(rec.Crew, version)
 	}
@@ -218,6 +219,9 @@ func (d *decision) number(crew string) string {
 
 // told keeps conflicts for both sides to hear of at their next pull.
 func (d *decision) told(crew string, version int64, conflicts []op.Conflict) {
+	if len(conflicts) == 0 {
+		return
+	}
 	n := len(d.rows)
 	d.undoings = append(d.undoings, func() { d.rows = d.rows[:n] })
 	for _, c := range conflicts {

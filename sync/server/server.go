@@ -248,10 +248,17 @@ func (s *Server) ApplyAll(ctx context.Context, by Author, ops iter.Seq[op.Op]) e
 	})
 }
 
-// receive checks an op by itself. What is wrong with it is kept beside it: it
-// becomes a result, never an error. Its values are copied first, because they
-// are brought to their normal form.
+// receive checks an op by itself, and hashes what it writes: both need nothing
+// that is stored, so that no transaction waits for them. What is wrong with an op
+// is kept beside it: it becomes a result, never an error.
 func receive(o op.Op) incoming {
+	in := sound(o)
+	in.content = contentOf(in.Fields)
+	return in
+}
+
+// sound copies an op's values first, because they are brought to their normal form.
+func sound(o op.Op) incoming {
 	o.Fields = o.Fields.Clone()
 	in := incoming{Op: o, raw: o.ID}
 	id, err := uuid.Parse(o.ID)

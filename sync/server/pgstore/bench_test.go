@@ -90,8 +90,7 @@ func measure(b *testing.B, devices, batch int, do way) float64 {
 
 func crewName(device, crews int) string { return fmt.Sprint("crew", device%crews) }
 
-// applyWay is the server's own. Ten ops are a visit: a task, four checklist
-// steps and their answers, and a note.
+// applyWay is the server's own.
 func applyWay(b *testing.B, crews int) way {
 	s, err := pgstore.Open(b.Context(), benchAddress(b))
 	if err != nil {
@@ -108,20 +107,16 @@ func applyWay(b *testing.B, crews int) way {
 		}
 	}
 	queues := make([]struct {
-		ops []op.Op
-		seq int64
-		id  string
+		visits storetest.Visits
+		id     string
 	}, 64)
 	for i := range queues {
 		queues[i].id = storetest.NewID()
 	}
 	return func(ctx context.Context, device, _, size int) error {
 		q := &queues[device]
-		for len(q.ops) < size {
-			q.ops = append(q.ops, benchVisit(&q.seq)...)
-		}
 		by := server.Author{Device: q.id, User: fmt.Sprint("user", device%crews), Role: op.Technician, Crews: []string{crewName(device, crews)}}
-		results, err := srv.Apply(ctx, by, q.ops[:size])
+		results, err := srv.Apply(ctx, by, q.visits.Take(size, time.Now()))
 		if err != nil {
 			return err
 		}
@@ -130,26 +125,8 @@ func applyWay(b *testing.B, crews int) way {
 				return fmt.Errorf("%+v", r)
 			}
 		}
-		q.ops = q.ops[size:]
 		return nil
 	}
-}
-
-func benchVisit(seq *int64) (out []op.Op) {
-	task, now := storetest.NewID(), time.Now().UnixMilli()
-	add := func(action op.Action, kind op.Kind, id string, fields op.Fields) {
-		*seq++
-		fields[op.UpdatedAt] = now
-		out = append(out, op.Op{ID: storetest.NewID(), Seq: *seq, Kind: kind, Entity: id, Action: action, Fields: fields, Base: 1 << 40, CreatedAt: now, Schema: op.Schema})
-	}
-	add(op.Insert, op.Task, task, op.Fields{"title": "Inspect 812 Broadview Ave", "status": "PENDING", "type": "inspection", "priority": "high", "contact_name": "Reception", "due_at": now})
-	for i := range 4 {
-		item := storetest.NewID()
-		add(op.Insert, op.Item, item, op.Fields{"task_id": task, "label": "Common areas, lighting", "position": int64(i), "kind": "pass_fail", "required": true})
-		add(op.Update, op.Item, item, op.Fields{"outcome": "pass", "value": nil, "done_by": "ann", "done_at": now})
-	}
-	add(op.Insert, op.Note, storetest.NewID(), op.Fields{"task_id": task, "body": "Elevator 2 was out of order; the superintendent has the key.", "author": "ann", "at": now, "kind": "note"})
-	return out
 }
 
 // tables opens a schema of its own with the server's tables.

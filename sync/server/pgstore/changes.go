@@ -14,16 +14,15 @@ import (
 // whole page, so that all of them are one round trip; what is over is cut off.
 func (s *Store) Changes(ctx context.Context, q server.ChangesQuery) (server.Feed, error) {
 	feed := server.Feed{Crews: map[string]server.Crew{}}
-	r, seen := newReads(), newView()
-	marks := union([]server.Needs{{Marks: q.Marks}})
-	marks.queue(r.Queue, seen.loader())
+	r, seen := newReads(), server.NewView()
+	queueReads(r.Queue, server.Ask(server.Needs{Marks: q.Marks}), seen)
 	for _, span := range q.Spans {
 		queueSpan(r, q, span, &feed)
 	}
 	if err := s.read(ctx, r); err != nil {
 		return server.Feed{}, err
 	}
-	feed.Fingerprints = seen.prints
+	feed.Fingerprints = seen.Fingerprints()
 	feed.Rows = feed.Rows[:min(len(feed.Rows), max(q.Rows, 0))]
 	feed.Conflicts = feed.Conflicts[:min(len(feed.Conflicts), max(q.Conflicts, 0))]
 	return feed, nil

@@ -1,13 +1,9 @@
 package pgstore
 
 import (
-	"maps"
-	"slices"
-
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"example.com/punchlist/sync/op"
 	"example.com/punchlist/sync/server"
 )
 
@@ -30,83 +26,69 @@ func scanRow(rows pgx.Rows) (r server.Row, err error) {
 	return r, err
 }
 
-// queryFor are the needs of several steps, as lists that the database takes whole.
-// Each query names its table's key with all that is constant in it and one list:
-// such a query finds its rows by the key however little is known of the table,
-// where a join would be planned as if a new table were empty for ever.
-type queryFor struct {
-	crews       []string
-	records     map[op.Kind][]string
-	tasks, refs []string
-	ops         map[string][][]byte // by user
-	seqs        map[placeOwner][]int64
-	marks       map[string][]int64 // by crew
-}
-
-type placeOwner struct{ user, device string }
-
-func union(asks []server.Needs) *queryFor {
-	q := &queryFor{records: map[op.Kind][]string{}, ops: map[string][][]byte{}, seqs: map[placeOwner][]int64{}, marks: map[string][]int64{}}
-	crews, records, tasks, refs, marks := map[string]bool{}, map[server.Ref]bool{}, map[string]bool{}, map[string]bool{}, map[server.Mark]bool{}
-	for _, n := range asks {
-		add(crews, n.Crews)
-		add(records, n.Records)
-		add(tasks, n.Children)
-		add(refs, n.Refs)
-		add(marks, n.Marks)
-		for _, id := range n.OpIDs {
-			q.ops[n.User] = append(q.ops[n.User], packID(id))
-		}
-		if owner := (placeOwner{n.User, n.Device}); len(n.Seqs) > 0 {
-			q.seqs[owner] = append(q.seqs[owner], n.Seqs...)
-		}
-	}
-	q.crews, q.tasks, q.refs = slices.Sorted(maps.Keys(crews)), slices.Sorted(maps.Keys(tasks)), slices.Sorted(maps.Keys(refs))
-	for ref := range records {
-		q.records[ref.Kind] = append(q.records[ref.Kind], ref.ID)
-	}
-	for m := range marks {
-		crew := plainText(m.Crew)
-		q.marks[crew] = append(q.marks[crew], m.Version)
-	}
-	return q
-}
-
-func add[T comparable](set map[T]bool, list []T) {
-	for _, v := range list {
-		set[v] = true
-	}
-}
-
-// loader takes what the queries find.
-type loader struct{ row, outcome, seq, mark, forgotten func(pgx.Rows) error }
-
 // homeOf is the home of the user that a query's first parameter names.
 const homeOf = `coalesce((SELECT u.home FROM users AS u WHERE u.name = $1), '')`
 
-// queue queues the queries for all that is needed.
-func (q *queryFor) queue(queue queuer, to loader) {
-	for crew, versions := range q.marks {
-		queue(`SELECT crew, version, fingerprint FROM chain WHERE crew = $1 AND version = ANY($2::bigint[])`, crew, versions).Query(each(to.mark))
+// queueReads queues the queries for what is asked, but for the crews themselves. Each names
+// its table's key with all that is constant in it and one list: where a join would
+// be planned as if a new table were empty for ever.
+func queueReads(queue queuer, asked *server.Asked, seen *server.View) {
+	for crew, versions := range asked.Marks {
+		queue(`SELECT crew, version, fingerprint FROM chain WHERE crew = $1 AND version = ANY($2::bigint[])`, plainText(crew), versions).Query(each(func(rows pgx.Rows) error {
+			var m server.Mark
+			var print []byte
+			err := rows.Scan(&m.Crew, &m.Version, &print)
+			seen.FoundPrint(m, unpackPrint(print))
+			return err
+		}))
 	}
-	for user, ids := range q.ops {
-		queue(`SELECT `+outcomeColumns+` FROM outcomes AS o WHERE o.home = `+homeOf+` AND o.author = $1 AND o.op_id = ANY($2::bytea[])`, user, ids).Query(each(to.outcome))
+	queueOutcomes(queue, asked, seen)
+	row := each(func(rows pgx.Rows) error {
+		r, err := scanRow(rows)
+		seen.FoundRow(r)
+		return err
+	})
+	for _, c := range asked.Crews {
+		for kind, ids := range c.Records {
+			queue(`SELECT `+columns+` FROM records AS r WHERE r.crew = $1 AND r.kind = $2 AND r.id = ANY($3::text[]) AND NOT r.gone`, c.Name, string(kind), ids).Query(row)
+			queue(`SELECT crew, kind, id FROM forgotten WHERE crew = $1 AND kind = $2 AND id = ANY($3::text[])`, c.Name, string(kind), ids).Query(each(func(rows pgx.Rows) error {
+				var crew string
+				var ref server.Ref
+				err := rows.Scan(&crew, &ref.Kind, &ref.ID)
+				seen.FoundForgotten(crew, ref)
+				return err
+			}))
+		}
+		if len(c.Children) > 0 {
+			queue(`SELECT `+columns+` FROM records AS r WHERE r.crew = $1 AND r.task_id = ANY($2::text[]) AND r.task_id <> '' AND NOT r.gone`, c.Name, c.Children).Query(row)
+		}
+		if len(c.Refs) > 0 {
+			queue(`SELECT `+columns+` FROM records AS r WHERE r.crew = $1 AND r.ref = ANY($2::text[]) AND r.ref <> '' AND NOT r.gone`, c.Name, c.Refs).Query(row)
+		}
 	}
-	for owner, seqs := range q.seqs {
-		queue(`SELECT o.device, o.seq, o.op_id FROM outcomes AS o WHERE o.home = `+homeOf+` AND o.device = $2 AND o.seq = ANY($3::bigint[]) AND o.seq > 0`,
-			owner.user, packID(owner.device), seqs).Query(each(to.seq))
+}
+
+func queueOutcomes(queue queuer, asked *server.Asked, seen *server.View) {
+	for user, ids := range asked.Outcomes {
+		packed := make([][]byte, len(ids))
+		for i, id := range ids {
+			packed[i] = packID(id)
+		}
+		queue(`SELECT `+outcomeColumns+` FROM outcomes AS o WHERE o.home = `+homeOf+` AND o.author = $1 AND o.op_id = ANY($2::bytea[])`, user, packed).Query(each(func(rows pgx.Rows) error {
+			o, err := scanOutcome(rows)
+			seen.FoundOutcome(o)
+			return err
+		}))
 	}
-	for _, crew := range q.crews {
-		for kind, ids := range q.records {
-			queue(`SELECT `+columns+` FROM records AS r WHERE r.crew = $1 AND r.kind = $2 AND r.id = ANY($3::text[]) AND NOT r.gone`, crew, string(kind), ids).Query(each(to.row))
-			queue(`SELECT crew, kind, id FROM forgotten WHERE crew = $1 AND kind = $2 AND id = ANY($3::text[])`, crew, string(kind), ids).Query(each(to.forgotten))
-		}
-		if len(q.tasks) > 0 {
-			queue(`SELECT `+columns+` FROM records AS r WHERE r.crew = $1 AND r.task_id = ANY($2::text[]) AND r.task_id <> '' AND NOT r.gone`, crew, q.tasks).Query(each(to.row))
-		}
-		if len(q.refs) > 0 {
-			queue(`SELECT `+columns+` FROM records AS r WHERE r.crew = $1 AND r.ref = ANY($2::text[]) AND r.ref <> '' AND NOT r.gone`, crew, q.refs).Query(each(to.row))
-		}
+	for of, seqs := range asked.Seqs {
+		queue(`SELECT o.seq, o.op_id FROM outcomes AS o WHERE o.home = `+homeOf+` AND o.device = $2 AND o.seq = ANY($3::bigint[]) AND o.seq > 0`,
+			of.User, packID(of.Device), seqs).Query(each(func(rows pgx.Rows) error {
+			var id []byte
+			var seq int64
+			err := rows.Scan(&seq, &id)
+			seen.FoundSeq(of.Device, seq, unpackID(id))
+			return err
+		}))
 	}
 }
 
@@ -121,7 +103,7 @@ func scanOutcome(rows pgx.Rows) (o server.Outcome, err error) {
 	if result != nil {
 		o.Result = *result
 	} else {
-		o.Result = plainResult(o.Version, stamp)
+		o.Result = server.PlainResult(o.Version, stamp)
 	}
 	return o, err
 }

@@ -3,13 +3,12 @@ package pgstore
 import (
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/json"
+	"strconv"
 	"strings"
 
 	"github.com/google/uuid"
 
-	"example.com/punchlist/sync/op"
-	"example.com/punchlist/sync/wire"
+	"example.com/punchlist/sync/server"
 )
 
 // packID makes an id small: a UUID in its usual form is its 16 bytes. Anything
@@ -70,24 +69,17 @@ func plainText(s string) string { return strings.ReplaceAll(s, "\x00", "\uFFFD")
 
 // packResult leaves an answer away that says no more than where and when: most do.
 func packResult(result string, version, stamp int64) *string {
-	if result == plainResult(version, stamp) {
+	if result == server.PlainResult(version, stamp) {
 		return nil
 	}
 	return &result
 }
 
+// stampOf is the stamp of a result; of one that is more than plain and has none
+// it may be anything, because such a one is kept as it is.
 func stampOf(result string) int64 {
-	var r struct {
-		Stamp int64 `json:"stamp"`
-	}
-	_ = json.Unmarshal([]byte(result), &r) // without one it is kept as it is
-	return r.Stamp
-}
-
-func plainResult(version, stamp int64) string {
-	b, err := json.Marshal(wire.Result{Outcome: op.Applied, Version: version, Stamp: stamp})
-	if err != nil {
-		return "" // cannot be
-	}
-	return string(b)
+	_, text, _ := strings.Cut(result, `"stamp":`)
+	end := strings.IndexFunc(text, func(r rune) bool { return r != '-' && (r < '0' || r > '9') })
+	stamp, _ := strconv.ParseInt(text[:max(end, 0)], 10, 64)
+	return stamp
 }

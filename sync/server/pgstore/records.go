@@ -13,12 +13,6 @@ import (
 	"example.com/punchlist/sync/server"
 )
 
-// Steps of a write are decided together, so many that their rows fit in memory.
-const (
-	maxSteps = 256
-	maxOps   = 4000
-)
-
 // Write does the steps in one transaction, so many of them at a time that each
 // portion is one look and one change of the database:
 //
@@ -48,7 +42,7 @@ func (s *Store) transact(ctx context.Context, steps iter.Seq[server.Step]) error
 	t := &transaction{conn: conn.Conn(), locked: map[string]bool{}}
 	t.queue(`BEGIN`)
 	for {
-		list := portion(next)
+		list := server.Portion(next)
 		if len(list) == 0 {
 			break
 		}
@@ -72,19 +66,6 @@ func (s *Store) acquire(ctx context.Context) (*pgxpool.Conn, error) {
 	}
 	c, err := s.pool.Acquire(ctx)
 	return c, fold(err)
-}
-
-// portion takes the next steps that are decided together.
-func portion(next func() (server.Step, bool)) (list []server.Step) {
-	for ops := 0; len(list) < maxSteps && ops < maxOps; {
-		step, ok := next()
-		if !ok {
-			break
-		}
-		list = append(list, step)
-		ops += len(step.Needs.OpIDs) + len(step.Needs.Records)
-	}
-	return list
 }
 
 // transaction is a write under way. Statements are queued and go out together
@@ -148,68 +129,60 @@ func (t *transaction) rollback(ctx context.Context) {
 
 // do decides a portion of steps and queues what they write.
 func (t *transaction) do(ctx context.Context, list []server.Step) error {
-	seen := newView()
-	asks := make([]server.Needs, len(list))
-	for i, step := range list {
-		asks[i] = step.Needs
-	}
-	if err := t.load(ctx, seen, asks...); err != nil {
+	seen := server.NewView()
+	var all server.Effects
+	err := seen.Decide(list, func(asked *server.Asked) error { return t.load(ctx, seen, asked) }, func(e server.Effects) error {
+		all.Outcomes, all.Conflicts = append(all.Outcomes, e.Outcomes...), append(all.Conflicts, e.Conflicts...)
+		all.Links, all.Entries = append(all.Links, e.Links...), append(all.Entries, e.Entries...)
+		return nil
+	})
+	if err != nil {
 		return err
 	}
-	for _, step := range list {
-		needs := step.Needs
-		for {
-			effects, more, err := step.Decide(needs, seen.of(needs))
-			if err != nil {
-				return err
-			}
-			if more.Empty() {
-				seen.apply(effects)
-				break
-			}
-			needs = needs.Add(more)
-			if err := t.load(ctx, seen, needs); err != nil {
-				return err
-			}
-		}
-	}
-	t.store(seen)
+	heads := seen.Heads()
+	all.Crews, all.Leaves, all.Rows = heads.Crews, heads.Leaves, seen.Rows()
+	t.store(all, seen.Freed(all.Rows))
 	return nil
 }
 
 // load locks what is not locked yet, and reads what the steps need into the view.
-func (t *transaction) load(ctx context.Context, seen *view, asks ...server.Needs) error {
-	q := union(asks)
-	for _, crew := range q.crews {
+func (t *transaction) load(ctx context.Context, seen *server.View, asked *server.Asked) error {
+	for _, crew := range asked.Crews {
 		// One row a statement, in the order of names: the one thing that writers
 		// wait for, and no order in which two could wait for each other.
 		lock := ` FOR UPDATE`
-		if t.locked[crew] {
+		if t.locked[crew.Name] {
 			lock = ``
 		}
-		t.queue(`SELECT `+crewColumns+` FROM crews WHERE name = $1`+lock, crew).Query(each(seen.addCrew))
+		t.queue(`SELECT `+crewColumns+` FROM crews WHERE name = $1`+lock, crew.Name).Query(each(crewInto(seen)))
 	}
-	q.queue(t.queue, seen.loader())
-	seen.asked(q)
+	queueReads(t.queue, asked, seen)
 	if err := t.send(ctx); err != nil {
 		return err
 	}
-	for _, crew := range q.crews {
-		t.locked[crew] = true
+	for _, crew := range asked.Crews {
+		t.locked[crew.Name] = true
 	}
 	return nil
 }
 
+func crewInto(seen *server.View) func(pgx.Rows) error {
+	return func(rows pgx.Rows) error {
+		c, err := scanCrew(rows)
+		seen.FoundCrew(c)
+		return err
+	}
+}
+
 // Load reads what is needed from one snapshot.
 func (s *Store) Load(ctx context.Context, needs server.Needs) (server.Loaded, error) {
-	r, seen := newReads(), newView()
-	q := union([]server.Needs{needs})
-	for _, crew := range q.crews {
-		r.Queue(`SELECT `+crewColumns+` FROM crews WHERE name = $1`, crew).Query(each(seen.addCrew))
+	r, seen, asked := newReads(), server.NewView(), server.Ask(needs)
+	for _, crew := range asked.Crews {
+		r.Queue(`SELECT `+crewColumns+` FROM crews WHERE name = $1`, crew.Name).Query(each(crewInto(seen)))
 	}
-	q.queue(r.Queue, seen.loader())
+	queueReads(r.Queue, asked, seen)
 	if err := s.read(ctx, r); err != nil {
 		return server.Loaded{}, err
 	}
-	return seen.of(needs), nil
+	return seen.Loaded(needs), nil
 }

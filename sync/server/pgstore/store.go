@@ -1,31 +1,22 @@
 package pgstore
 
 import (
-	"cmp"
-	"maps"
-	"slices"
-
-	"example.com/punchlist/sync/op"
 	"example.com/punchlist/sync/server"
 )
 
 // store queues all that a portion changed, a statement a table.
-func (t *transaction) store(v *view) {
-	t.storeCrews(v)
-	t.storeLinks(v.changed.links)
-	t.storeLeaves(v.changed.leaves)
-	t.storeRows(v)
-	t.storeOutcomes(v.changed.outcomes)
-	t.storeConflicts(v.changed.conflicts)
-	t.storeEntries(v.changed.entries)
-}
-
-func (t *transaction) storeCrews(v *view) {
-	for _, name := range slices.Sorted(maps.Keys(v.changed.crews)) {
-		c := v.crews[name]
+func (t *transaction) store(e server.Effects, freed []server.Row) {
+	for _, c := range e.Crews {
 		t.queue(`UPDATE crews SET version = $2, number = $3, fingerprint = $4, entries = $5, seal = $6, count = $7, sum = $8 WHERE name = $1`,
 			c.Name, c.Version, c.Number, packPrint(c.Fingerprint), c.Entries, c.Seal, c.Digest.Count, c.Digest.Sum[:])
 	}
+	t.storeLinks(e.Links)
+	t.storeLeaves(e.Leaves)
+	t.letGo(freed)
+	t.storeRows(e.Rows)
+	t.storeOutcomes(e.Outcomes)
+	t.storeConflicts(e.Conflicts)
+	t.storeEntries(e.Entries)
 }
 
 func (t *transaction) storeLinks(links []server.Link) {
@@ -42,20 +33,10 @@ func (t *transaction) storeLinks(links []server.Link) {
 		FROM unnest($1::text[], $2::bigint[], $3::bytea[]) AS w (crew, version, fingerprint)`, crews, versions, prints)
 }
 
-// storeRows first lets go of what is unique and changes hands: a ref may pass
-// from one task to another in the same write.
-func (t *transaction) storeRows(v *view) {
-	if len(v.changed.rows) == 0 {
+func (t *transaction) storeRows(list []server.Row) {
+	if len(list) == 0 {
 		return
 	}
-	list := make([]server.Row, 0, len(v.changed.rows))
-	for k := range v.changed.rows {
-		list = append(list, v.rows[k])
-	}
-	slices.SortFunc(list, func(a, b server.Row) int {
-		return cmp.Or(cmp.Compare(a.Crew, b.Crew), cmp.Compare(a.Version, b.Version))
-	})
-	t.letGo(list, v.refs)
 	n := len(list)
 	crews, kinds, ids, versions := make([]string, n), make([]string, n), make([]string, n), make([]int64, n)
 	deleted, gone := make([]bool, n), make([]bool, n)
@@ -73,15 +54,12 @@ func (t *transaction) storeRows(v *view) {
 		crews, kinds, ids, versions, deleted, gone, tasks, refs, numbers, fields, registers, ats)
 }
 
-// letGo frees the refs that tasks give up, before others take them. Which ones
-// hold another ref is known where they were read; the others are freed unseen,
-// and take theirs again.
-func (t *transaction) letGo(list []server.Row, held map[rowKey]string) {
+// letGo frees the refs that tasks give up, before others take them: a ref may
+// pass from one task to another in the same write.
+func (t *transaction) letGo(freed []server.Row) {
 	ids := map[string][]string{} // by crew
-	for _, r := range list {
-		if ref, known := held[keyOf(r)]; r.Kind == op.Task && (!known || ref != "" && ref != r.Ref) {
-			ids[r.Crew] = append(ids[r.Crew], r.ID)
-		}
+	for _, r := range freed {
+		ids[r.Crew] = append(ids[r.Crew], r.ID)
 	}
 	for crew, list := range ids {
 		t.queue(`UPDATE records SET ref = '' WHERE crew = $1 AND kind = 'task' AND id = ANY($2::text[]) AND ref <> ''`, crew, list)

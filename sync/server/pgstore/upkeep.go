@@ -27,33 +27,24 @@ func sumOf(w [4]int64) (s op.Sum) {
 
 // storeLeaves lays changes over the leaves: the database adds and lays over by
 // itself, so that nothing has to be read before.
-func (t *transaction) storeLeaves(changes map[leafKey]op.Digest) {
+func (t *transaction) storeLeaves(changes []server.Leaf) {
 	if len(changes) == 0 {
 		return
 	}
-	var l leafColumns
-	for k, d := range changes {
-		l.add(k, d)
+	var crews []string
+	var nos, counts []int64
+	var sums [4][]int64
+	for _, l := range changes {
+		crews, nos, counts = append(crews, l.Crew), append(nos, int64(l.No)), append(counts, l.Count)
+		for i, w := range words(l.Sum) {
+			sums[i] = append(sums[i], w)
+		}
 	}
 	t.queue(`INSERT INTO leaves (crew, leaf, count, sum0, sum1, sum2, sum3) SELECT crew, leaf, count, sum0, sum1, sum2, sum3
 		FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[]) AS w (crew, leaf, count, sum0, sum1, sum2, sum3)
 		ON CONFLICT (crew, leaf) DO UPDATE SET count = leaves.count + excluded.count, sum0 = leaves.sum0 # excluded.sum0,
 		sum1 = leaves.sum1 # excluded.sum1, sum2 = leaves.sum2 # excluded.sum2, sum3 = leaves.sum3 # excluded.sum3`,
-		l.crews, l.nos, l.counts, l.sums[0], l.sums[1], l.sums[2], l.sums[3])
-}
-
-// leafColumns are leaves as lists that the database takes whole.
-type leafColumns struct {
-	crews       []string
-	nos, counts []int64
-	sums        [4][]int64
-}
-
-func (l *leafColumns) add(k leafKey, d op.Digest) {
-	l.crews, l.nos, l.counts = append(l.crews, k.crew), append(l.nos, int64(k.no)), append(l.counts, d.Count)
-	for i, w := range words(d.Sum) {
-		l.sums[i] = append(l.sums[i], w)
-	}
+		crews, nos, counts, sums[0], sums[1], sums[2], sums[3])
 }
 
 // Leaves reads how a crew stands, and its leaves as they are kept.

@@ -12,9 +12,11 @@ import (
 func (s *Store) Changes(ctx context.Context, q server.ChangesQuery) (server.Feed, error) {
 	feed := server.Feed{Crews: map[string]server.Crew{}}
 	err := s.read(ctx, func(t *sqlite.Tx) (err error) {
-		if feed.Fingerprints, err = fingerprints(t, q.Marks); err != nil {
+		seen := server.NewView()
+		if err := load(t, server.Ask(server.Needs{Marks: q.Marks}), seen); err != nil {
 			return err
 		}
+		feed.Fingerprints = seen.Fingerprints()
 		for _, span := range q.Spans {
 			if err := readSpan(t, q, span, &feed); err != nil {
 				return err
