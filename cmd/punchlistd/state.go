@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -12,6 +14,7 @@ import (
 // stateJSON is the server as state --json prints it.
 type stateJSON struct {
 	ServerID string     `json:"server_id"`
+	DiskFull bool       `json:"disk_full"` // nothing can be written
 	Crews    []crewJSON `json:"crews"`
 }
 
@@ -30,7 +33,7 @@ func (a *app) stateCmd() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				out := stateJSON{srv.ID(), make([]crewJSON, 0, len(crews))}
+				out := stateJSON{srv.ID(), diskFull(ctx, srv), make([]crewJSON, 0, len(crews))}
 				for _, c := range crews {
 					out.Crews = append(out.Crews, crewJSON{c.Name, c.Version, c.Records, c.Tasks})
 				}
@@ -38,6 +41,9 @@ func (a *app) stateCmd() *cobra.Command {
 					return a.PrintJSON(out)
 				}
 				a.Printf("server %s\n", out.ServerID)
+				if out.DiskFull {
+					a.Printf("The database's disk is full: laptops are told to wait, nothing of theirs is lost. Free some space; it goes on by itself.\n")
+				}
 				for _, c := range out.Crews {
 					a.Printf("%s: %d tasks, %d records, version %d\n", c.Name, c.Tasks, c.Records, c.Version)
 				}
@@ -47,4 +53,11 @@ func (a *app) stateCmd() *cobra.Command {
 				return nil
 			})
 		}})
+}
+
+// diskFull tries to write, but does not wait long for whoever writes now.
+func diskFull(ctx context.Context, srv *server.Server) bool {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	return errors.Is(srv.Space(ctx), server.ErrFull)
 }

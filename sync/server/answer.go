@@ -61,12 +61,27 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		s.problem(w, &wire.Problem{Status: http.StatusServiceUnavailable, Code: wire.CodeBusy, Message: "the request was ended"})
 		return
 	}
+	if errors.Is(err, ErrFull) {
+		s.full.Store(true)
+		s.log.Error("the database's disk is full: nothing is taken until there is space; free some, or give it more", keyMethod, r.Method, keyPath, r.URL.Path, keyError, err)
+		s.problem(w, s.noSpace(w))
+		return
+	}
 	s.log.Error("request", keyMethod, r.Method, keyPath, r.URL.Path, keyError, err)
 	if errors.Is(err, ErrBusy) {
 		s.problem(w, &wire.Problem{Status: http.StatusServiceUnavailable, Code: wire.CodeBusy, Message: "the server is busy", Hint: "try again in a moment"})
 		return
 	}
 	s.problem(w, &wire.Problem{Status: http.StatusInternalServerError, Code: wire.CodeInternal, Message: "internal error", Hint: "the server's log says more"})
+}
+
+// retryFull is how many seconds a device waits for space: a person has to make it.
+const retryFull = "30"
+
+// noSpace is the answer while there is none.
+func (s *Server) noSpace(w http.ResponseWriter) *wire.Problem {
+	w.Header().Set("Retry-After", retryFull)
+	return &wire.Problem{Status: http.StatusServiceUnavailable, Code: wire.CodeBusy, Message: "the server's disk is full", Hint: "nothing is lost: what was not taken stays on the laptop; tell the office"}
 }
 
 // identified puts the protocol's headers on an answer, whatever it will be.

@@ -70,6 +70,7 @@ type Server struct {
 	meter     Meter
 	tokens    TokenRules
 	since     atomic.Int64 // ms: since when the server is there
+	full      atomic.Bool  // a write found the database's disk full, and none went through since
 
 	reading chan struct{} // holds a token while nobody reads a crew's records through
 
@@ -98,7 +99,8 @@ func New(ctx context.Context, store Store, o Options) (*Server, error) {
 		return nil, fmt.Errorf("server identity: %w", err)
 	}
 	if s.tokens.Unused > 0 {
-		if err := s.awake(ctx); err != nil {
+		err := s.awake(ctx)
+		if s.full.Store(errors.Is(err, ErrFull)); err != nil && !s.full.Load() { // with a full disk there still is all to be read
 			return nil, err
 		}
 	}
@@ -185,6 +187,9 @@ func (s *Server) apply(ctx context.Context, by Author, seen wire.Seen, ops []inc
 	})
 	if err := s.lanes.write(ctx, step, len(ops)); err != nil {
 		return wire.Results{}, fmt.Errorf("apply %d changes: %w", len(ops), err)
+	}
+	if s.full.CompareAndSwap(true, false) {
+		s.log.Info("the database's disk has space again")
 	}
 	s.decided(ops, out.Results)
 	for i := range out.Results {

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 
 	"example.com/punchlist/sync/op"
@@ -141,6 +142,8 @@ var (
 	// ErrBusy says that the transaction could not be made now (a lock, a
 	// serialization failure); the same call may succeed later.
 	ErrBusy = errors.New("the database is busy")
+	// ErrFull is an [ErrBusy] that a person has to end.
+	ErrFull = fmt.Errorf("%w: its disk is full", ErrBusy)
 )
 
 // Needs names what a decision has to see. Records are looked for in Crews only.

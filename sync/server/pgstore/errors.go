@@ -32,6 +32,7 @@ const (
 	codeWrongPassword = "28P01"
 	codeReadOnly      = "25006" // a standby, or one that was one until just now
 	codeLockTime      = "55P03"
+	codeDiskFull      = "53100"
 	codeCanceled      = "57014" // statement_timeout among others
 )
 
@@ -54,6 +55,9 @@ func fold(err error) error {
 	}
 	if errors.Is(err, pgx.ErrNoRows) {
 		return server.ErrUnknown
+	}
+	if codeOf(err) == codeDiskFull {
+		return fmt.Errorf("%w: %w", server.ErrFull, err)
 	}
 	if transient(err) {
 		return fmt.Errorf("%w: %w", server.ErrBusy, err)

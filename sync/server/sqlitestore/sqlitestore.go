@@ -71,6 +71,8 @@ func (s *Store) read(ctx context.Context, fn func(*sqlite.Tx) error) error {
 
 func fold(err error) error {
 	switch {
+	case errors.Is(err, sqlite.ErrFull):
+		return fmt.Errorf("%w: %w", server.ErrFull, err)
 	case errors.Is(err, sqlite.ErrLocked):
 		return fmt.Errorf("%w: %w", server.ErrBusy, err)
 	case errors.Is(err, sql.ErrNoRows):
