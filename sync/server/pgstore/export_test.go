@@ -7,3 +7,6 @@ func RecountPages(rows int) (back func()) {
 	recountPage = rows
 	return func() { recountPage = before }
 }
+
+// Fold is [fold].
+var Fold = fold

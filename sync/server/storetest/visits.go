@@ -12,8 +12,8 @@ import (
 // task, four steps of a checklist, their answers, and a note. Their ids are of
 // the kind that devices make, in the order of time.
 type Visits struct {
-	seq int64
-	ops []op.Op
+	First int64 // the place in its queue behind which they begin
+	ops   []op.Op
 }
 
 // Take takes the next ops.
@@ -28,9 +28,9 @@ func (v *Visits) Take(n int, now time.Time) []op.Op {
 
 func (v *Visits) visit(now int64) {
 	add := func(action op.Action, kind op.Kind, id string, fields op.Fields) {
-		v.seq++
+		v.First++
 		fields[op.UpdatedAt] = now
-		v.ops = append(v.ops, op.Op{ID: newV7(), Seq: v.seq, Kind: kind, Entity: id, Action: action, Fields: fields, CreatedAt: now, Schema: op.Schema})
+		v.ops = append(v.ops, op.Op{ID: newV7(), Seq: v.First, Kind: kind, Entity: id, Action: action, Fields: fields, CreatedAt: now, Schema: op.Schema})
 	}
 	task := newV7()
 	add(op.Insert, op.Task, task, op.Fields{"title": "Inspect 812 Broadview Ave", "status": "PENDING", "type": "inspection", "priority": "high", "contact_name": "Reception", "due_at": now})
