@@ -12,15 +12,19 @@ import (
 
 const (
 	maxOps = wire.MaxOps
-	// maxBytes is of JSON, which packs to a sixth: with its answer a batch comes to
-	// some 64 KiB on the line, so that little is sent twice when that is cut.
-	maxBytes = 256 << 10
-	minBytes = 4 << 10
-	cutBytes = 16 << 10 // where the line is cut again and again
+	// Sizes are of JSON; on the line a batch and its answer come to a fifth. The first
+	// ones are small: a line that is cut every 200 KB, under one program after the
+	// other, makes each of those send one batch again.
+	firstBytes = 64 << 10
+	maxBytes   = 256 << 10 // once so much went through that the line is none of those
+	minBytes   = 4 << 10
+	cutBytes   = 16 << 10 // where the line is cut again and again
 	// calmWins is how many batches go through before they get larger again after a
 	// cut: a line that is cut every 200 KB is else found out anew each time, and
 	// much is sent twice.
 	calmWins = 32
+	// firstWins is how many of the first size are enough for that: 240 KB on the line.
+	firstWins = 20
 	// maxLook bounds how far behind held ops is looked for one that may go. A
 	// server that puts off more than that is ill as a whole.
 	maxLook = 20_000
@@ -52,7 +56,7 @@ type held struct {
 }
 
 func newOutbox() outbox {
-	return outbox{ops: maxOps, bytes: maxBytes, held: map[string]held{}}
+	return outbox{ops: maxOps, bytes: firstBytes, calm: calmWins - firstWins, held: map[string]held{}}
 }
 
 // next reads the batch to send now; none when all that may be sent is sent.
@@ -158,7 +162,7 @@ func (b *outbox) sent(ops []op.Op, results []wire.Result, now int64) {
 	if !b.narrow {
 		b.ops = min(b.ops*2, maxOps)
 		if b.calm++; b.calm >= calmWins {
-			b.calm, b.bytes = 0, min(b.bytes*2, maxBytes)
+			b.calm, b.bytes = 0, min(b.bytes*4, maxBytes)
 		}
 	}
 	for i, o := range ops {
