@@ -101,9 +101,10 @@ func candidates(tx *sqlite.Tx, f Filter) (list string, narrowed bool, err error)
 	if err != nil || !indexed {
 		return "", false, err
 	}
-	ids, err := collectAll(tx, `SELECT d.id FROM task_search s CROSS JOIN search_docs d ON d.doc = s.rowid WHERE task_search MATCH ?1
+	// Each part has its own limit: a UNION gathers all of them before it gives one.
+	ids, err := collectAll(tx, `SELECT * FROM (SELECT d.id FROM task_search s CROSS JOIN search_docs d ON d.doc = s.rowid WHERE task_search MATCH ?1 LIMIT ?3)
 		UNION SELECT id FROM search_docs INDEXED BY search_docs_stale WHERE stale = 1
-		UNION SELECT t.id FROM sites s CROSS JOIN tasks t ON t.site_id = s.id WHERE instr(s.search, ?2) > 0 LIMIT ?3`, grams, word, maxCandidates+1)
+		UNION SELECT * FROM (SELECT t.id FROM sites s CROSS JOIN tasks t ON t.site_id = s.id WHERE instr(s.search, ?2) > 0 LIMIT ?3) LIMIT ?3`, grams, word, maxCandidates+1)
 	if err != nil || len(ids) > maxCandidates {
 		return "", false, err
 	}
