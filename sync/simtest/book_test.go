@@ -49,7 +49,9 @@ type fact struct {
 	dropped         bool  // the person took it back, or sent it anew under another id
 	squashed        bool  // left out: a later op of the same person says all that it said
 	uncertain, lies bool
-	unmet           bool // made before its boot's clock was held against the server's
+	boot            string // of its laptop
+	met             int64  // when that boot's clock was last held against the server's, before; 0: never
+	anchored        bool   // and it was after, too
 	deeds           []*deed
 	touches         map[string]bool   // registers, watched or not, that no later op of the same laptop touched
 	saw             map[string]string // a deletion's author's view: register → token
@@ -373,13 +375,30 @@ func fieldsOf(text string) op.Fields {
 	return f
 }
 
-// drift is how far, ms, an op's time may be off because nothing was known of its
-// boot's clock until it was sent: 200 ppm.
+// drift is how far, ms, an op's time may be off, at 200 ppm: since its boot's clock
+// was last held against the server's, where that never was again; or until it
+// first was.
 func (f *fact) drift(now int64) int64 {
-	if !f.unmet {
+	switch {
+	case f.lap < 0:
+		return 0
+	case f.met == 0:
+		return (now - f.at) / 5000
+	case f.anchored:
 		return 0
 	}
-	return (now - f.at) / 5000
+	return (f.at - f.met) / 5000
+}
+
+// anchored notes that a boot's clock was held against the server's, now.
+func (b *book) anchored(lap int, boot string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, f := range b.order {
+		if f.lap == lap && f.boot == boot {
+			f.anchored = true
+		}
+	}
 }
 
 // conflict judges one conflict: was it one, and did the right side win?
@@ -412,7 +431,7 @@ func (b *book) conflict(row server.ConflictRow, now int64, fail failing) {
 	if w.op.lies || l.op.lies || w.op.uncertain || l.op.uncertain {
 		return
 	}
-	if c.Why == op.WhyFuture {
+	if c.Why == op.WhyFuture && l.op.drift(now) < 8*second {
 		fail("I24", "%s was called an edit from the future", b.tell(l.op))
 	}
 	if l.op.at > w.op.at+10*second+l.op.drift(now)+w.op.drift(now) {

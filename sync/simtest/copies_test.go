@@ -16,7 +16,7 @@ type copied struct {
 	era      int
 	heard    int64
 	heardEra int
-	met      map[string]bool
+	met      map[string]int64
 	waits    map[string]bool // op ids in the queue
 	backAt   int64           // ms of the storm: when it is put back; 0: done, or never
 	takenAt  int64

@@ -33,17 +33,16 @@
 //
 // Held in a milder form than one might wish: an edit that brings a record back whose
 // own deletion was not sent yet may be told as a conflict with what its author saw,
-// for one base speaks for all of it; order (I14) is that of a record, for
-// of a task and what hangs on it one may overtake the other where the server fails
-// on the other; a clock of 200 ppm is given what it drifts until an edit is sent,
-// beside the ten seconds, where its boot had not met the server when the edit was
-// made; a laptop that was revoked and enrolled
-// again is a stranger to its former self, as the server sees it too; and whose
-// value an author had seen in what a restored server lost nobody can tell any
+// for one base speaks for all of it; order (I14) is that of a record, for of a task
+// and what hangs on it one may overtake the other where the server fails on the other;
+// a clock of 200 ppm is given what it drifts, beside the ten seconds, where its boot
+// did not meet the server both before and after an edit; a laptop that was revoked and
+// enrolled again is a stranger to its former self, as the server sees it too; and
+// whose value an author had seen in what a restored server lost nobody can tell any
 // more, so there a conflict may be told that is none; and there an edit may lose to
 // its own laptop's older deletion without a word, where what had brought the record
-// back comes later. Between waking and being
-// told of it (I26) lie up to two seconds, which package reach has tests for.
+// back comes later. Between waking and being told of it (I26) lie up to two seconds,
+// which package reach has tests for.
 //
 // Not here: a laptop's data at work on two machines at once (F79), half a year's
 // absence, power cuts (a crash keeps every byte that was written), real sockets, and

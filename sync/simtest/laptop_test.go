@@ -48,7 +48,7 @@ type laptop struct {
 	life     int   // how many times its data was put back
 	serial   int
 	versions map[rowKey]int64 // newest version on the screen of each record
-	met      map[string]bool  // boots whose clock its data can hold against the server's
+	met      map[string]int64 // boots whose clock was held against the server's, and when last, true time
 }
 
 // run is the program while it runs once.
@@ -73,7 +73,7 @@ type run struct {
 
 func newLaptop(w *world, n int, name string, crews []string) (*laptop, error) {
 	l := &laptop{w: w, n: n, name: name, crews: crews, dice: w.chance("person " + name), ids: w.chance("ids " + name), once: w.chance("nonces " + name),
-		path: filepath.Join(w.dir, name+"-0.db"), versions: map[rowKey]int64{}, met: map[string]bool{}}
+		path: filepath.Join(w.dir, name+"-0.db"), versions: map[rowKey]int64{}, met: map[string]int64{}}
 	l.clock = &machine{w: w, since: w.now()}
 	l.clock.step(pick(l.dice, []int64{0, 0, 90 * second, -7 * minute, 3 * year, -9 * year, 10 * year}))
 	l.clock.start(l.dice, l.dice.one(5))
@@ -132,9 +132,11 @@ func (l *laptop) program() (*run, error) {
 func (r *run) learn(ctx context.Context, serverTime int64, before, after op.Reading) error {
 	err := r.db.LearnOffset(ctx, serverTime, before, after)
 	if err == nil && after.Boot-before.Boot <= 2*second {
+		now := r.lap.w.now()
 		r.lap.mu.Lock()
-		r.lap.met[after.BootID] = true
+		r.lap.met[after.BootID] = now
 		r.lap.mu.Unlock()
+		r.lap.w.book.anchored(r.lap.n, after.BootID)
 	}
 	return err
 }
@@ -451,10 +453,11 @@ func (l *laptop) enter(row localdb.QueueRow, acked, again bool) {
 		return
 	}
 	l.mu.Lock()
-	life, unmet := l.life, !l.met[l.clock.look().BootID]
+	boot := l.clock.look().BootID
+	life, met := l.life, l.met[boot]
 	l.mu.Unlock()
 	f := &fact{id: o.ID, group: o.Group, task: row.TaskID, lap: l.n, life: life, seq: o.Seq, ref: server.Ref{Kind: o.Kind, ID: o.Entity}, action: o.Action,
-		at: l.w.now(), acked: acked, lies: l.liar, unmet: unmet, restores: o.Fields[op.Deleted] == false}
+		at: l.w.now(), acked: acked, lies: l.liar, boot: boot, met: met, restores: o.Fields[op.Deleted] == false}
 	if again {
 		for register := range tokens[o.Kind] {
 			c := class{o.Entity, register, tokenOf(o.Kind, register, o.Fields)}
