@@ -23,7 +23,7 @@ func TestSyncBesideAnotherSender(t *testing.T) {
 		w.decode(w.laptop("a", "sync", "--json"), &s)
 		return s.Reach, s.Detail
 	}
-	w.until(5*time.Second, "the watch becomes the sender", func() bool {
+	w.until(time.Minute, "the watch becomes the sender", func() bool {
 		_, detail := look()
 		return strings.Contains(detail, "another punchlist")
 	})
