@@ -60,8 +60,8 @@ func loadOffsets(tx *sqlite.Tx) (op.Offsets, error) {
 
 // LearnOffset takes the server's time out of a completed exchange, with the
 // clocks before the request and after the answer. Of the recent exchanges the
-// shortest counts; one that proves the known offset wrong counts whatever came
-// before it. Long ones teach nothing else: clocks drift apart by seconds while a
+// shortest counts; a longer one moves the known offset as far as it proves that
+// wrong. Long ones teach nothing else: clocks drift apart by seconds while a
 // machine sleeps for days, and then the first exchange may be a slow one. The
 // first short one in a boot puts right what waiting changes of this boot wrote by
 // the wall clock.
@@ -106,6 +106,9 @@ func (e exchange) keep(tx *sqlite.Tx) error {
 	old := e.Boot-last.Boot > keepExchange
 	disproved := known && max(last.Offset-e.Offset, e.Offset-last.Offset) > (e.rtt+1)/2 // the server read its clock in between
 	better := e.rtt <= maxExchange && (!known || old || e.rtt <= last.rtt)
+	if disproved && !better { // no further than it proves: one way may have taken all the time
+		e.Offset = min(max(last.Offset, e.Offset-(e.rtt+1)/2), e.Offset+(e.rtt+1)/2)
+	}
 	switch {
 	case !disproved && !better:
 		return nil

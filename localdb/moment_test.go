@@ -263,6 +263,26 @@ func TestAWeekOfDriftMovesNoEdit(t *testing.T) {
 	}
 }
 
+// All the time of a long exchange may have gone by on one way. It proves a good
+// offset wrong by next to nothing, and moves it by no more.
+func TestALongExchangeOnOneWaySpoilsNoOffset(t *testing.T) {
+	const drift = 72 * time.Millisecond // an hour at 20 ppm
+	for name, at := range map[string]time.Duration{"the answer": 0, "the request": 14 * time.Second} {
+		for _, fast := range []time.Duration{drift, -drift} {
+			f := newFixture(t)
+			f.meet(start)
+			f.pass(time.Hour + fast)
+			before := f.read
+			f.pass(14 * time.Second)
+			f.must(f.LearnOffset(f.ctx, start.Add(time.Hour+at).UnixMilli(), before, f.read))
+			f.add("Check the pump")
+			if off := time.UnixMilli(f.batch()[0].Time()).Sub(start.Add(time.Hour + 14*time.Second)); off.Abs() > drift+20*time.Millisecond {
+				t.Errorf("%s took 14 s, the clock is %v fast: an edit is %v off", name, fast, off)
+			}
+		}
+	}
+}
+
 // However long a queue waits while the server can be reached, what is kept of the
 // clocks stays small; and once the queue went out, nothing of it is.
 func TestFewAnchorsAreKept(t *testing.T) {

@@ -287,10 +287,10 @@ func (db *DB) requeue(ctx context.Context, where string, args ...any) (n int, er
 // record may look different then: its changes are laid on it in another order.
 func moveToEnd(tx *sqlite.Tx, id string) error {
 	var state string
-	var tried, exported int
+	var tried, exported, uncertain int
 	var kind op.Kind
 	var entity, payload string
-	found, err := scanRow(tx, []any{&state, &tried, &exported, &kind, &entity, &payload}, "SELECT state, tried, exported, entity_type, entity_id, payload FROM sync_queue WHERE op_id = ?", id)
+	found, err := scanRow(tx, []any{&state, &tried, &exported, &uncertain, &kind, &entity, &payload}, "SELECT state, tried, exported, uncertain, entity_type, entity_id, payload FROM sync_queue WHERE op_id = ?", id)
 	if err != nil || !found {
 		return err
 	}
@@ -303,7 +303,7 @@ func moveToEnd(tx *sqlite.Tx, id string) error {
 		return err
 	}
 	if state != "parked" {
-		if _, err := tx.Exec("UPDATE sync_queue SET op_id = ?, tried = ?, exported = ? WHERE op_id = ?", id, tried, exported, fresh); err != nil {
+		if _, err := tx.Exec("UPDATE sync_queue SET op_id = ?, tried = ?, exported = ?, uncertain = ? WHERE op_id = ?", id, tried, exported, uncertain, fresh); err != nil {
 			return err
 		}
 	}

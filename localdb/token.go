@@ -82,9 +82,11 @@ func readTokenFile(path string) ([]string, error) {
 // writeTokens keeps the newest token, and first those before it: killed in
 // between, the newest one is missing and nothing else.
 func (db *DB) writeTokens(newest string, older []string) error {
-	err := os.Remove(db.olderFile())
+	var err error
 	if len(older) > 0 {
-		err = keepFile(db.olderFile(), strings.Join(older, "\n")+"\n")
+		err = keepFile(db.olderFile(), strings.Join(older, "\n")+"\n") // in one step: these may be all that a restored server knows
+	} else {
+		err = os.Remove(db.olderFile())
 	}
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("keep the older tokens: %w", err)
