@@ -6,7 +6,9 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"example.com/punchlist/sync/op"
 )
@@ -27,9 +29,10 @@ type Trust struct {
 	Fingerprint string
 	// Roots are the authorities to trust in place of the system's; nil: those.
 	Roots *x509.CertPool
-	// Pins are asked for in each handshake, so that a change counts at once: of the
-	// keys in the server's chain one must be among them. The server's own key always
-	// is. nil, or no pins: any key that the authorities vouch for.
+	// Pins are asked for in each handshake, so that a change counts from the next
+	// connection on: of the keys in the server's chain one must be among them. The
+	// server's own key always is. nil, or no pins: any key that the authorities
+	// vouch for.
 	Pins func() ([]Pin, error)
 	// Time is the moment for which a certificate must be valid; nil: now by the
 	// wall clock. A laptop whose clock lost its battery gives a better one.
@@ -71,7 +74,7 @@ func (t Trust) verify(cs tls.ConnectionState) error {
 		o.Intermediates.AddCert(c)
 	}
 	root := t.own(cs.PeerCertificates[1:])
-	if root != nil && name == t.Host {
+	if root != nil && t.speaksOf(name) {
 		o.Roots, o.DNSName = x509.NewCertPool(), ""
 		o.Roots.AddCert(root)
 	}
@@ -79,10 +82,22 @@ func (t Trust) verify(cs tls.ConnectionState) error {
 		return &badCertificate{kind: wrongName, cert: leaf, err: errors.New("nobody said whose certificate it should be")}
 	}
 	chains, err := leaf.Verify(o)
-	if err == nil && root == nil && name == t.Host { // another name is a proxy's
+	if err == nil && root == nil && t.speaksOf(name) { // another name is a proxy's
 		err = t.pinned(chains)
 	}
 	return certificateFault(err, leaf, o.CurrentTime)
+}
+
+// speaksOf tells whether a name of a handshake is the server's. It comes without a
+// final dot, and one outside ASCII comes in another form: then every name is taken
+// for the server's, so that none gets round the pins.
+func (t Trust) speaksOf(name string) bool {
+	for _, c := range t.Host {
+		if c >= utf8.RuneSelf {
+			return true
+		}
+	}
+	return strings.EqualFold(strings.TrimSuffix(name, "."), strings.TrimSuffix(t.Host, "."))
 }
 
 func (t Trust) now() time.Time {

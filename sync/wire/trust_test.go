@@ -109,7 +109,7 @@ func at(y int, m time.Month, d int) func() time.Time {
 
 func TestI33CertificatesNameWhatIsWrong(t *testing.T) {
 	office, stranger := newAuthority(t), newAuthority(t)
-	good := office.serve("sync.example", "10.1.2.3")
+	good := office.serve("sync.example", "xn--bcher-kva.example", "10.1.2.3")
 	now := at(2026, 6, 1)
 	pinned := func(a *authority, when func() time.Time) wire.Trust {
 		return wire.Trust{Host: "sync.example", Fingerprint: a.fingerprint(), Roots: x509.NewCertPool(), Time: when}
@@ -139,6 +139,10 @@ func TestI33CertificatesNameWhatIsWrong(t *testing.T) {
 		"the server's own key":             {"https://sync.example", pinned(office, now), ""},
 		"own key, reached by another way":  {"https://10.9.9.9", wire.Trust{Host: "10.9.9.9", Fingerprint: office.fingerprint(), Time: now}, ""},
 		"F31 another key than the pinned":  {"https://sync.example", held("sync.example", wire.PinOf(stranger.cert)), "a key that is not pinned"},
+		"F31 a name with a final dot":      {"https://sync.example.", held("sync.example.", wire.PinOf(stranger.cert)), "a key that is not pinned"},
+		"F31 a name outside ASCII":         {"https://bücher.example", held("bücher.example", wire.PinOf(stranger.cert)), "a key that is not pinned"},
+		"one of two pins, final dot":       {"https://sync.example.", held("sync.example.", wire.PinOf(stranger.cert), wire.PinOf(good.Certificate())), ""},
+		"own key, a name outside ASCII":    {"https://bücher.example", wire.Trust{Host: "bücher.example", Fingerprint: office.fingerprint(), Time: now}, ""},
 		"one of two pins":                  {"https://sync.example", held("sync.example", wire.PinOf(stranger.cert), wire.PinOf(good.Certificate())), ""},
 		"the authority's pin":              {"https://sync.example", held("sync.example", wire.PinOf(office.cert)), ""},
 		"no pins":                          {"https://sync.example", held("sync.example"), ""},
