@@ -421,3 +421,23 @@ func sendsWithoutPage(t *testing.T, rounds int, fault error) {
 		}
 	})
 }
+
+// The page before a long queue is one: nothing is asked for that the push would
+// have to wait for.
+func TestOnePageIsHeardBeforeALongQueue(t *testing.T) {
+	inBench(t, func(b *bench) {
+		b.l.add(1700)
+		var asked []string
+		b.s.page = func(cursor string, _ int) wire.Changes {
+			asked = append(asked, cursor)
+			return wire.Changes{Cursor: map[string]string{"": "c1", "c1": "c2", "c2": "c2"}[cursor], More: cursor == ""}
+		}
+		b.make()
+		if _, err := b.e.Round(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+		if !slices.Equal(asked, []string{"", "c1"}) {
+			b.Errorf("asked behind %q", asked)
+		}
+	})
+}

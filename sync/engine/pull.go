@@ -26,7 +26,7 @@ func (p *pager) min() bool { return p.limit == minPage }
 // next one is fetched. Changes made here meanwhile are sent between two pages.
 func (r *round) pull(ctx context.Context) *fault {
 	for ahead := (*ahead)(nil); ; {
-		page, next, f := r.next(ctx, ahead)
+		page, next, f := r.next(ctx, ahead, true)
 		if f != nil {
 			return f
 		}
@@ -45,9 +45,9 @@ func (r *round) pull(ctx context.Context) *fault {
 	}
 }
 
-// hear hears one page.
+// hear hears one page, and asks for no other.
 func (r *round) hear(ctx context.Context) *fault {
-	_, _, f := r.next(ctx, nil)
+	_, _, f := r.next(ctx, nil, false)
 	return f
 }
 
@@ -59,8 +59,8 @@ type ahead struct {
 }
 
 // next hears and keeps the next page: the one that was fetched ahead, if it is the
-// next one still. It returns what was fetched ahead meanwhile.
-func (r *round) next(ctx context.Context, got *ahead) (wire.Changes, *ahead, *fault) {
+// next one still. With onward it returns what was fetched ahead meanwhile.
+func (r *round) next(ctx context.Context, got *ahead, onward bool) (wire.Changes, *ahead, *fault) {
 	cursor, err := r.o.Local.Cursor(ctx)
 	if err != nil {
 		return wire.Changes{}, nil, diagnose(err)
@@ -77,7 +77,7 @@ func (r *round) next(ctx context.Context, got *ahead) (wire.Changes, *ahead, *fa
 	fetching, leave := context.WithCancel(ctx)
 	defer leave()
 	fetched := make(chan *ahead, 1)
-	if page.More {
+	if page.More && onward {
 		go func() { fetched <- r.fetch(fetching, page.Cursor) }()
 	} else {
 		fetched <- nil

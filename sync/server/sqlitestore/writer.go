@@ -1,6 +1,9 @@
 package sqlitestore
 
 import (
+	"fmt"
+	"runtime/debug"
+
 	"example.com/punchlist/localdb/sqlite"
 	"example.com/punchlist/sync/server"
 )
@@ -41,10 +44,21 @@ func (w *writer) start() {
 			case j.reply != nil:
 				j.reply <- w.err
 			case w.err == nil: // else the transaction is lost
-				w.err = store(w.t, j.effects, j.freed)
+				w.err = survive(func() error { return store(w.t, j.effects, j.freed) })
 			}
 		}
 	}()
+}
+
+// survive makes a panic an error: it must not end the server, as it would not in
+// the goroutine of a request.
+func survive(f func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("write what was decided: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return f()
 }
 
 // put writes a job now or soon; an error may be an earlier one's, or be told by
