@@ -51,6 +51,12 @@ var morePlants = []plant{
 		}
 	})},
 	{name: "a new identity is not told", remote: selves(func(_ *run, self wire.Self, _ bool) wire.Self { self.Queues = nil; return self })},
+	{name: "an answer steps over others' work", remote: pushes(func(r *run, out wire.Results, err error, _ []op.Op) (wire.Results, error) {
+		if out.Cursor != nil {
+			out.Cursor.From, _ = r.db.Cursor(context.Background()) // wherever it stands; a dead one goes nowhere
+		}
+		return out, err
+	})},
 	{name: "no causal max", remote: remote(func(_ *run, m *badRemote) { m.push = withoutBase })},
 	{name: "delete wins silently", store: writes(func(s *badStep) {
 		s.change = func(e *server.Effects) {
