@@ -229,10 +229,11 @@ func dueTerm(whole, value string, now time.Time) (string, []any, error) {
 			break
 		}
 	}
-	day, ok := dayOf(value, now)
+	day, ok := parseDay(strings.ToLower(value), now)
 	if !ok {
-		return "", nil, badTerm(whole, fmt.Sprintf("%q is no day", value), "use today, tomorrow, yesterday, overdue, none or a day like 2026-12-01, with < <= > >= before it if you like")
+		return "", nil, badTerm(whole, fmt.Sprintf("%q is no day", value), "use today, tomorrow, yesterday, fri, overdue, none or a day like 2026-12-01, with < <= > >= before it if you like")
 	}
+	day = onDay(day, 0, firstMinute)
 	from, to := day.UnixMilli(), day.AddDate(0, 0, 1).UnixMilli()
 	switch cmp {
 	case "<":
@@ -245,19 +246,4 @@ func dueTerm(whole, value string, now time.Time) (string, []any, error) {
 		return "t.due_key >= ? AND t.due_key <> ?", []any{from, int64(noDue)}, nil
 	}
 	return "t.due_key >= ? AND t.due_key < ?", []any{from, to}, nil
-}
-
-func dayOf(s string, now time.Time) (time.Time, bool) {
-	y, m, d := now.Date()
-	today := time.Date(y, m, d, 0, 0, 0, 0, now.Location())
-	switch strings.ToLower(s) {
-	case "today":
-		return today, true
-	case "tomorrow":
-		return today.AddDate(0, 0, 1), true
-	case "yesterday":
-		return today.AddDate(0, 0, -1), true
-	}
-	t, err := time.ParseInLocation("2006-01-02", s, now.Location())
-	return t, err == nil
 }

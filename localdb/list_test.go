@@ -108,6 +108,8 @@ func TestFilters(t *testing.T) {
 		"assignee:none":             "Boiler, Größe messen, Lift",
 		"due:today":                 "Pump check",
 		"due:tomorrow":              "Boiler",
+		"due:tue":                   "Boiler",
+		"due:<TUE":                  "Pump check",
 		"due:<2026-11-24":           "Pump check",
 		"due:>=2026-11-24":          "Boiler",
 		"due:none":                  "Größe messen, Lift",

@@ -317,9 +317,10 @@ An item that asks for a number, a text or a choice takes it with --value.`,
 	return cmd
 }
 
+// itemValue is an answer's value; a number may have a decimal comma, as on the screen.
 func itemValue(item op.Fields, text string) any {
 	if item.Text("kind") == "number" {
-		if x, err := strconv.ParseFloat(text, 64); err == nil {
+		if x, err := strconv.ParseFloat(strings.Replace(text, ",", ".", 1), 64); err == nil {
 			return x
 		}
 	}
