@@ -231,7 +231,7 @@ func dueTerm(whole, value string, now time.Time) (string, []any, error) {
 	}
 	day, ok := parseDay(strings.ToLower(value), now)
 	if !ok {
-		return "", nil, badTerm(whole, fmt.Sprintf("%q is no day", value), "use today, tomorrow, yesterday, fri, overdue, none or a day like 2026-12-01, with < <= > >= before it if you like")
+		return "", nil, badTerm(whole, fmt.Sprintf("%q is no day", value), "use today, tomorrow, yesterday, overdue, none or a day like 2026-12-01, with < <= > >= before it if you like")
 	}
 	day = onDay(day, 0, firstMinute)
 	from, to := day.UnixMilli(), day.AddDate(0, 0, 1).UnixMilli()
