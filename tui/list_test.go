@@ -257,3 +257,27 @@ func TestAConflictWithinAMinute(t *testing.T) {
 		s.open(80, 24).online().keys("X").sees(want)
 	}
 }
+
+// TestTheWindowIsFilled: where the terminal grows, or the list gets shorter, no
+// line stays empty below while there are rows above.
+func TestTheWindowIsFilled(t *testing.T) {
+	s := newStory(t)
+	order := s.many(13)
+	s.open(80, 24).keys("G")
+	whole := s.frame()
+	for _, h := range []int{12, 24} {
+		s.send(tea.WindowSizeMsg{Width: 80, Height: h})
+	}
+	if got := s.frame(); got != whole {
+		t.Errorf("after 80x12 and back:\n%s\nwant\n%s", got, whole)
+	}
+	s.send(tea.WindowSizeMsg{Width: 80, Height: 12})
+	s.seesNot(order[0])
+	for _, number := range order[4:] {
+		id, err := s.db.FindTask(s.ctx(), number)
+		s.must(err)
+		s.must(s.db.DeleteTask(s.ctx(), id))
+	}
+	s.changed()
+	s.sees(order[:4]...)
+}

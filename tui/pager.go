@@ -203,19 +203,24 @@ func (p *pager) opens(i, top int) bool {
 }
 
 // firstRow is the row to draw from so that the selected one is in sight in h
-// lines, headings included. It moves no further than it must.
+// lines, headings included. It moves no further than it must, and leaves no line
+// empty below the list's last row while there are rows above.
 func (p *pager) firstRow(h int) int {
 	top := min(p.top, p.cur)
-	for top < p.cur && p.linesTo(top) > h {
+	for top < p.cur && p.lines(top, p.cur) > h {
 		top++
+	}
+	last := len(p.rows) - 1
+	for p.tail && top > 0 && last-top < h && p.lines(top-1, last) <= h {
+		top--
 	}
 	return top
 }
 
-// linesTo counts the lines from row top to the selected one.
-func (p *pager) linesTo(top int) int {
+// lines counts the lines from row top to row last.
+func (p *pager) lines(top, last int) int {
 	n := 0
-	for i := top; i <= p.cur; i++ {
+	for i := top; i <= last; i++ {
 		n++
 		if p.opens(i, top) {
 			n++
