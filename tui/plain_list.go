@@ -200,7 +200,7 @@ func (p *Plain) several(args string) ([]localdb.TaskRow, string, bool) {
 		return []localdb.TaskRow{*open}, args, true
 	case numbers.MatchString(word):
 		rows, ok := p.list.numbered(p.a, word)
-		return rows, rest, ok
+		return rows, rest, ok && p.anew(rows)
 	}
 	p.a.say(`Say which task: its number in the list, or T-10423.`)
 	return nil, "", false
@@ -220,6 +220,28 @@ func (l *plainList) numbered(a *App, word string) ([]localdb.TaskRow, bool) {
 		}
 	}
 	return rows, true
+}
+
+// anew reads tasks again: what was read out is as old as that, and a question
+// that goes by it offers what is refused then. false: one is gone, and it was said.
+func (p *Plain) anew(rows []localdb.TaskRow) bool {
+	var err error
+	at := ""
+	p.do(p.a.run(func(ctx context.Context) tea.Msg {
+		for i := range rows {
+			var view localdb.TaskView
+			at = rows[i].Number
+			if view, err = p.a.o.DB.Task(ctx, rows[i].ID); err != nil {
+				return nil
+			}
+			rows[i] = view.TaskRow
+		}
+		return nil
+	}))
+	if err != nil {
+		p.a.say(p.a.text(at) + ": " + explain(err))
+	}
+	return err == nil
 }
 
 // numbersOf are the numbers that a word like 1,4-6 names, in its order.

@@ -340,3 +340,19 @@ func TestPlainSpeaksOfTheFirstTasks(t *testing.T) {
 		t.Error(out.String())
 	}
 }
+
+// TestPlainAsksOfTheTaskAsItIs, not as it was when the list was read out.
+func TestPlainAsksOfTheTaskAsItIs(t *testing.T) {
+	s := newStory(t)
+	monday(s)
+	out := s.plain("list", "status 5", "3", "status 5", "back", "status 4,5", "back", "delete 5", "y", "status 5", "quit")
+	_, again, _ := strings.Cut(out, "T-10426 is in progress. Saved")
+	for _, want := range []string{"東棟 is in progress.", "4 on hold", "T-10426: It is not here any more"} {
+		if !strings.Contains(again, want) {
+			t.Errorf("%q was not said:\n%s", want, out)
+		}
+	}
+	if strings.Contains(again, "is pending") || strings.Contains(again, "en route") {
+		t.Error(out)
+	}
+}
