@@ -471,6 +471,6 @@ func (a *App) dead(k tea.KeyMsg) tea.Cmd {
 		a.say("Pasted text goes into a note (n), a search (/) or a form (a, e).")
 		return nil
 	}
-	a.say(a.cut(a.text(k.String()), 12) + " does nothing here; ? shows the keys.")
+	a.say(a.cut(a.text(keyName(k.String())), 12) + " does nothing here; ? shows the keys.")
 	return nil
 }

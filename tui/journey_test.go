@@ -297,7 +297,7 @@ func TestBackAndQuit(t *testing.T) {
 	if s.quit {
 		t.Fatal("esc quit")
 	}
-	s.keys("z").sees("z does nothing here")
+	s.keys("z").sees("z does nothing here").keys("?", " ").sees("space does nothing here").keys("esc")
 	if s.keys("q"); !s.quit {
 		t.Error("q did not quit")
 	}
