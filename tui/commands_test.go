@@ -79,7 +79,11 @@ func TestReadyLooksAtEverything(t *testing.T) {
 	_, err := s.db.AddNote(s.ctx(), ids["T-10423"], "late", "")
 	s.must(err)
 	s.changed()
-	s.sees("1 thing needs attention", "1 change waits on this laptop; the office does not know of")
+	s.sees("1 thing needs attention", "1 change waits here; the office does not know of it.", "It goes out with the next connection; O shows it")
+	_, err = s.db.AddNote(s.ctx(), ids["T-10423"], "later", "")
+	s.must(err)
+	s.changed()
+	s.sees("2 changes wait here; the office does not know of them.", "They go out with the next connection; O shows them")
 	s.free = 10 << 20
 	s.now = s.now.Add(13 * time.Hour)
 	s.changed()

@@ -22,7 +22,7 @@ type check struct {
 	name string
 	ok   bool
 	says string
-	next string // what to do about it; "" when it is well
+	next string // what to do about it, a sentence of its own; "" when it is well
 }
 
 // From when on something is worth a word before leaving.
@@ -116,7 +116,7 @@ func (s *readyScreen) age(a *App) check {
 	if r := a.reachNow(); r == reach.Paused {
 		next = named(a.keys.Offline) + " goes online again"
 	} else if r != reach.Online {
-		next = "it is fetched by itself as soon as there is a connection; wait for ONLINE below"
+		next = "It is fetched by itself as soon as there is a connection; wait for ONLINE below"
 	}
 	last := a.lastSync()
 	if last == 0 {
@@ -135,13 +135,17 @@ func (s *readyScreen) age(a *App) check {
 // unsent tells whether the office has all that was done here.
 func (a *App) unsent() check {
 	n, refused := a.sum.Pending, a.sum.Parked
+	them, goOut := "them", "They go out"
+	if n == 1 {
+		them, goOut = "it", "It goes out"
+	}
 	switch {
 	case refused > 0:
 		return check{"sent", false, plural(refused, "change was", "changes were") + " refused by the server", named(a.keys.Queue) + " says why, and what to do"}
 	case n > 0 && a.sum.Device.ID == "":
 		return check{"sent", true, plural(n, "change", "changes") + " saved on this laptop; no server joined yet", ""}
 	case n > 0:
-		return check{"sent", false, plural(n, "change waits", "changes wait") + " on this laptop; the office does not know of them", "they go out by themselves with the next connection; " + named(a.keys.Queue) + " shows them"}
+		return check{"sent", false, plural(n, "change waits", "changes wait") + " here; the office does not know of " + them, goOut + " with the next connection; " + named(a.keys.Queue) + " shows " + them}
 	}
 	return check{"sent", true, "nothing waits to be sent", ""}
 }
@@ -153,20 +157,20 @@ func (a *App) clockCheck() check {
 	case a.sum.Device.ID == "":
 		return check{"clock", true, "it is " + a.now().Format("15:04, Monday 2 January 2006"), ""}
 	case !a.sum.Device.OffsetKnown:
-		return check{"clock", false, "not compared with the server's yet", "happens by itself with the next connection"}
+		return check{"clock", false, "not compared with the server's yet", "That happens by itself with the next connection"}
 	case max(off, -off) > wrongClock:
 		word := "slow"
 		if off < 0 {
 			word = "fast"
 		}
-		return check{"clock", false, ago(0, max(off, -off)) + " " + word + "; changes are dated right all the same", "set this laptop's clock, for what is due when"}
+		return check{"clock", false, ago(0, max(off, -off)) + " " + word + "; changes are dated right all the same", "Set this laptop's clock, for what is due when"}
 	}
 	return check{"clock", true, "right, by the server's", ""}
 }
 
 func (s *readyScreen) disk() check {
 	if s.data.free < lowSpace {
-		return check{"disk", false, "only " + bytesWords(s.data.free) + " free", "delete what is not needed: a full disk can save no more work"}
+		return check{"disk", false, "only " + bytesWords(s.data.free) + " free", "Delete what is not needed: a full disk can save no more work"}
 	}
 	return check{"disk", true, bytesWords(s.data.free) + " free", ""}
 }
@@ -180,11 +184,11 @@ func (a *App) signIn() check {
 	}
 	switch a.reachNow() {
 	case reach.NotEnrolled:
-		return check{"sign-in", false, "this laptop has joined no server", "get an invite from the office, then: punchlist enroll"}
+		return check{"sign-in", false, "this laptop has joined no server", "Get an invite from the office, then: punchlist enroll"}
 	case reach.Unauthorised:
-		return check{"sign-in", false, "the server does not accept this laptop any more; all work is safe here", "get a new invite from the office, then: punchlist enroll"}
+		return check{"sign-in", false, "the server does not accept this laptop any more; all work is safe here", "Get a new invite from the office, then: punchlist enroll"}
 	case reach.Outdated:
-		return check{"sign-in", false, "this punchlist is too old for the server", "install the newest; all work is safe here"}
+		return check{"sign-in", false, "this punchlist is too old for the server", "Install the newest; all work is safe here"}
 	}
 	return check{"sign-in", true, who, ""}
 }
@@ -223,7 +227,11 @@ func (s *readyScreen) lines(a *App, w int) []string {
 		if !c.ok {
 			mark = a.st.bad.Render("LOOK")
 		}
-		for i, l := range wrap(a.text(c.says), max(10, w-19)) {
+		says := a.text(c.says)
+		if c.next != "" { // read aloud and wrapped, the two must not run into one
+			says = sentenceEnd(says)
+		}
+		for i, l := range wrap(says, max(10, w-19)) {
 			lead := strings.Repeat(" ", 18)
 			if i == 0 {
 				lead = "  " + mark + "  " + a.cell(c.name, 10)
