@@ -94,6 +94,7 @@ type App struct {
 
 	said   string // about the last key; until the next one
 	undone bool   // the summary that comes next follows an undo
+	final  bool   // what was done last cannot be undone, and nobody was told yet
 	undos  int    // how many are under way: others may tell of what they open before they end
 	notice string // somebody must see this: until a key is pressed where nothing is typed
 	unread bool   // it is one that the database keeps until it was read
@@ -236,6 +237,9 @@ func (a *App) written(msg writtenMsg) tea.Cmd {
 	}
 	if msg.err != nil {
 		a.say(explain(msg.err))
+	}
+	if msg.err == nil {
+		a.final = msg.final
 	}
 	if a.undone = msg.undid; msg.undid {
 		a.undos--

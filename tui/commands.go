@@ -87,6 +87,7 @@ type writing struct {
 	said  string
 	quiet bool
 	plain bool     // said is all there is to say
+	final bool     // it cannot be undone
 	on    []string // tasks whose marks have done their service then
 	work  func(context.Context, *localdb.DB) (id string, err error)
 }
@@ -121,7 +122,7 @@ func (a *App) write(w writing) tea.Cmd {
 	db, summary := a.o.DB, a.summary()
 	return a.awaited(a.run(func(ctx context.Context) tea.Msg {
 		id, err := w.work(a.jobs.lasting, db)
-		return writtenMsg{from: w.from, said: w.said, quiet: w.quiet, plain: w.plain, on: w.on, id: id, err: err, sum: summary(ctx)}
+		return writtenMsg{from: w.from, said: w.said, quiet: w.quiet, plain: w.plain, final: w.final, on: w.on, id: id, err: err, sum: summary(ctx)}
 	}))
 }
 
@@ -242,6 +243,24 @@ func (a *App) loadQueue(after int64, limit int) tea.Cmd {
 	return a.run(func(ctx context.Context) tea.Msg {
 		rows, err := db.Queue(ctx, after, limit)
 		return queueMsg{after: after, rows: rows, more: len(rows) == limit, err: err}
+	})
+}
+
+// loadDoomed reads the queue to its end, to tell what hangs on a change.
+func (a *App) loadDoomed(row localdb.QueueRow) tea.Cmd {
+	db := a.o.DB
+	return a.run(func(ctx context.Context) tea.Msg {
+		if row.Op.Group == "" && !opens(row.Op) {
+			return doomedMsg{of: doomed{row: row}}
+		}
+		var all []localdb.QueueRow
+		for after := int64(0); ; after = all[len(all)-1].Op.Seq {
+			page, err := db.Queue(ctx, after, queuePage)
+			all = append(all, page...)
+			if err != nil || len(page) < queuePage {
+				return doomedMsg{of: doomedBy(row, all), err: err}
+			}
+		}
 	})
 }
 

@@ -24,7 +24,7 @@ func (a *App) globalKey(k tea.KeyMsg) (tea.Cmd, bool) {
 	case key.Matches(k, keys.Conflicts):
 		return a.pushOnce(&conflictsScreen{}), true
 	case key.Matches(k, keys.Undo):
-		return a.undo((*localdb.DB).Undo, "Undone"), true
+		return a.undoLast(), true
 	case key.Matches(k, keys.Redo):
 		return a.undo((*localdb.DB).Redo, "Done again"), true
 	case key.Matches(k, keys.Sync):

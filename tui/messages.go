@@ -66,6 +66,11 @@ type (
 		more  bool
 		err   error
 	}
+	// doomedMsg is what goes with a change that is to be discarded.
+	doomedMsg struct {
+		of  doomed
+		err error
+	}
 	// readyMsg is what a technician wants to know before leaving.
 	readyMsg struct {
 		days    []int // open tasks of today and the days after it
@@ -83,6 +88,7 @@ type (
 		said  string   // what was done, in words
 		quiet bool     // nothing needs to be said
 		plain bool     // said is all there is to say
+		final bool     // it cannot be undone
 		undid bool     // it took something back, or did it again
 		on    []string // the tasks that it was done to: their marks go
 		id    string   // the record that was made, if one was

@@ -49,7 +49,7 @@ func plainCommands() []plainCommand {
 		{[]string{"queue", "O"}, "", "what waits to be sent, and what the server refused", nil, func(p *Plain, _ string) { p.queue() }},
 		{[]string{"ready", "R"}, "", "is all here, and all sent? before you leave", nil, func(p *Plain, _ string) { p.ready() }},
 		{[]string{"conflicts", "X"}, "", "what two people changed without knowing of each other", nil, func(p *Plain, _ string) { p.conflicts() }},
-		{[]string{"undo", "u"}, "", "take the last action back", nil, func(p *Plain, _ string) { p.do(p.a.undo((*localdb.DB).Undo, "Undone")) }},
+		{[]string{"undo", "u"}, "", "take the last action back", nil, func(p *Plain, _ string) { p.do(p.a.undoLast()) }},
 		{[]string{"redo", "ctrl+r"}, "", "do it again", nil, func(p *Plain, _ string) { p.do(p.a.undo((*localdb.DB).Redo, "Done again")) }},
 		{[]string{"sync", "S"}, "", "ask the server now, and wait for its answer", nil, func(p *Plain, _ string) { p.sync() }},
 		{[]string{"offline", "online", "ctrl+n"}, "", "work offline, or online again", nil, func(p *Plain, _ string) { p.do(p.a.toggleOffline()) }},

@@ -48,6 +48,8 @@ func (s *queueScreen) update(a *App, msg tea.Msg) tea.Cmd {
 		return a.maybeGated(msg.gate, a.loadQueue(0, max(queuePage, len(s.rows))))
 	case queueMsg:
 		s.take(a, msg)
+	case doomedMsg:
+		return s.doom(a, msg)
 	case tea.KeyMsg:
 		return s.key(a, msg)
 	}
@@ -170,23 +172,6 @@ func (s *queueScreen) mend(a *App, row localdb.QueueRow) tea.Cmd {
 	}
 	a.say("Nothing in this change is typed: " + named(a.keys.Open) + " opens the task, " + named(a.keys.Retry) + " tries again, " + named(a.keys.Discard) + " discards it.")
 	return nil
-}
-
-func (s *queueScreen) askDiscard(a *App, row localdb.QueueRow) tea.Cmd {
-	q := &askScreen{yes: "discard it", lines: []string{
-		"Discard this change to " + a.text(row.TaskNumber) + " " + a.cut(a.text(row.TaskTitle), 40) + "?",
-		a.text(row.Sentence) + ", " + a.clock(row.Op.CreatedAt) + ". It was never sent and will be gone.",
-	}}
-	what := a.text(row.TaskNumber)
-	if what == "" { // a site's
-		what = "it"
-	}
-	q.then = func() tea.Cmd {
-		return a.write(writing{from: s, said: "Discarded: " + what + " is as it was before.", plain: true, work: func(ctx context.Context, db *localdb.DB) (string, error) {
-			return "", db.DiscardOp(ctx, row.Op.ID)
-		}})
-	}
-	return a.push(q)
 }
 
 func (s *queueScreen) view(a *App, w, h int) []string {

@@ -7,6 +7,18 @@ import (
 	tea "github.com/charmbracelet/bubbletea"
 )
 
+// undoLast takes the last action back. After a discard the first u only says that
+// it does not: who presses it wants the discarded change again, and would lose the
+// step before it instead.
+func (a *App) undoLast() tea.Cmd {
+	if a.final {
+		a.final = false
+		a.say("A discard cannot be undone; " + named(a.keys.Undo) + " again undoes what was done before it.")
+		return nil
+	}
+	return a.undo((*localdb.DB).Undo, "Undone")
+}
+
 // undo takes the last action back, or does it again, and says which one it was:
 // it may have been made in another session, or days ago.
 func (a *App) undo(turn func(*localdb.DB, context.Context) (localdb.Undone, error), word string) tea.Cmd {
