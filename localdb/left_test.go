@@ -230,3 +230,20 @@ func TestARetryKeepsWhatWaitsWhole(t *testing.T) {
 		t.Errorf("afterwards the screen shows %v", got)
 	}
 }
+
+// What is said to go with a discarded change is what goes.
+func TestDependentsAreWhatADiscardDrops(t *testing.T) {
+	f := newFixture(t)
+	f.add("Stays")
+	id := f.add("Goes")
+	_, err := f.AddNote(f.ctx, id, "hangs on it", "")
+	f.must(err)
+	f.step(id, localdb.Step{To: op.InProgress})
+	all := f.queue()
+	goes, err := f.Dependents(f.ctx, all[1].Op.ID)
+	f.must(err)
+	f.must(f.DiscardOp(f.ctx, all[1].Op.ID))
+	if left := f.queue(); len(goes) != 4 || len(left) != len(all)-len(goes) || goes[0].TaskNumber == "" || goes[0].Op.ID != all[1].Op.ID {
+		t.Errorf("of %d changes %d were to go, and %d are left", len(all), len(goes), len(left))
+	}
+}

@@ -161,12 +161,24 @@ func (db *DB) Queue(ctx context.Context, after int64, limit int) ([]QueueRow, er
 	if limit <= 0 {
 		limit = 100
 	}
+	return db.queued(ctx, "q.id > ? ORDER BY q.id LIMIT ?", after, limit)
+}
+
+// Dependents is a waiting change with all that DiscardOp drops with it, in order;
+// empty when there is no such change.
+func (db *DB) Dependents(ctx context.Context, opID string) ([]QueueRow, error) {
+	return db.queued(ctx, "q.op_id IN ("+withDependents("q.op_id = ?")+") ORDER BY q.id", opID)
+}
+
+// queued lists some of what waits.
+func (db *DB) queued(ctx context.Context, where string, args ...any) ([]QueueRow, error) {
 	var out []QueueRow
 	err := db.sql.Read(ctx, func(tx *sqlite.Tx) error {
+		out = nil
 		rows, err := tx.Query("SELECT "+queueColumns+`, q.state, q.retry_count, coalesce(q.last_error, ''), coalesce(q.code, ''), coalesce(q.field, ''), coalesce(q.task_id, ''),
 			coalesce(t.number, ''), coalesce(t.title, ''), coalesce(`+behind+`, ''), coalesce(i.label, s.code, '')
 			FROM sync_queue q LEFT JOIN tasks t ON t.id = q.task_id LEFT JOIN checklist_items i ON i.id = q.entity_id LEFT JOIN sites s ON s.id = q.entity_id
-			WHERE q.id > ? ORDER BY q.id LIMIT ?`, after, limit)
+			WHERE `+where, args...)
 		if err != nil {
 			return err
 		}

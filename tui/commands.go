@@ -246,21 +246,12 @@ func (a *App) loadQueue(after int64, limit int) tea.Cmd {
 	})
 }
 
-// loadDoomed reads the queue to its end, to tell what hangs on a change.
+// loadDoomed looks what hangs on a change.
 func (a *App) loadDoomed(row localdb.QueueRow) tea.Cmd {
 	db := a.o.DB
 	return a.run(func(ctx context.Context) tea.Msg {
-		if row.Op.Group == "" && !opens(row.Op) {
-			return doomedMsg{of: doomed{row: row}}
-		}
-		var all []localdb.QueueRow
-		for after := int64(0); ; after = all[len(all)-1].Op.Seq {
-			page, err := db.Queue(ctx, after, queuePage)
-			all = append(all, page...)
-			if err != nil || len(page) < queuePage {
-				return doomedMsg{of: doomedBy(row, all), err: err}
-			}
-		}
+		all, err := db.Dependents(ctx, row.Op.ID)
+		return doomedMsg{of: doomedBy(row, all), err: err}
 	})
 }
 

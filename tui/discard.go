@@ -17,43 +17,16 @@ type doomed struct {
 	tasks []string // the numbers of the tasks that are made by one of them, and go
 }
 
-// doomedBy finds what [localdb.DB.DiscardOp] drops with a change: the others of
-// its action, what comes behind it on a record that it makes or brings back, and
-// in turn what hangs on those. all is the whole queue, in order.
+// doomedBy counts what goes with a change.
 func doomedBy(row localdb.QueueRow, all []localdb.QueueRow) doomed {
-	goes := map[string]bool{row.Op.ID: true}
-	groups, opened := map[string]bool{}, map[string]int64{} // by record: from which place on
-	take := func(o op.Op) {
-		goes[o.ID] = true
-		groups[o.Group] = o.Group != ""
-		if from, known := opened[o.Entity]; opens(o) && (!known || o.Seq < from) {
-			opened[o.Entity] = o.Seq
-		}
-	}
-	take(row.Op)
-	behind := func(record string, seq int64) bool {
-		from, is := opened[record]
-		return is && seq > from
-	}
-	for before := 0; before < len(goes); {
-		before = len(goes)
-		for _, r := range all {
-			if o := r.Op; !goes[o.ID] && (groups[o.Group] || behind(o.Entity, o.Seq) || behind(r.TaskID, o.Seq)) {
-				take(o)
-			}
-		}
-	}
-	d := doomed{row: row, more: len(goes) - 1}
+	d := doomed{row: row, more: max(0, len(all)-1)}
 	for _, r := range all {
-		if goes[r.Op.ID] && r.Op.Kind == op.Task && r.Op.Action == op.Insert {
+		if r.Op.Kind == op.Task && r.Op.Action == op.Insert {
 			d.tasks = append(d.tasks, r.TaskNumber)
 		}
 	}
 	return d
 }
-
-// opens tells whether an op makes its record, or brings it back.
-func opens(o op.Op) bool { return o.Action == op.Insert || o.Fields[op.Deleted] == false }
 
 // askDiscard asks once it is known what else goes.
 func (s *queueScreen) askDiscard(a *App, row localdb.QueueRow) tea.Cmd {

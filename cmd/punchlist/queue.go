@@ -137,17 +137,17 @@ func (a *app) editOp(ctx context.Context, db *localdb.DB, id string, pairs, drop
 }
 
 func (a *app) discard(ctx context.Context, db *localdb.DB, id string, yes bool) error {
-	what := ""
-	if err := eachQueued(ctx, db, func(r localdb.QueueRow) error {
-		if r.Op.ID == id {
-			what = r.Sentence
-		}
-		return nil
-	}); err != nil {
+	goes, err := db.Dependents(ctx, id)
+	if err != nil {
 		return err
 	}
-	if what != "" && !yes {
-		fmt.Fprintf(a.Err, "Drop the unsent change %q for good? [y/N] ", cli.Plain(what))
+	if len(goes) > 0 && !yes {
+		what := goes[slices.IndexFunc(goes, func(r localdb.QueueRow) bool { return r.Op.ID == id })].Sentence
+		more := ""
+		if len(goes) > 1 {
+			more = fmt.Sprintf(", and %d more with it,", len(goes)-1)
+		}
+		fmt.Fprintf(a.Err, "Drop the unsent change %q%s for good? [y/N] ", cli.Plain(what), more)
 		answer, _ := bufio.NewReader(a.In).ReadString('\n')
 		if s := strings.ToLower(strings.TrimSpace(answer)); s != "y" && s != "yes" {
 			return cli.Exit{Code: 3, Err: &localdb.Error{Message: "nothing was dropped", Hint: "punchlist queue discard " + id + " --yes"}}
@@ -156,7 +156,7 @@ func (a *app) discard(ctx context.Context, db *localdb.DB, id string, yes bool) 
 	if err := db.DiscardOp(ctx, id); err != nil {
 		return err
 	}
-	a.Note("Dropped.")
+	a.Note("Dropped: %d of what waited.", max(1, len(goes)))
 	return nil
 }
 
