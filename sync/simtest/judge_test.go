@@ -272,8 +272,8 @@ func (w *world) replacedKnowingly(d *deed) bool {
 		if (e.op.squashed || e.op.outcome != "" && e.op.outcome != op.Rejected) && e.token != d.token {
 			return true
 		}
-		// Of a lost history, with nobody left to tell it again: who replaced that had seen both.
-		if gone := e.op.void || e.op.dropped && e.op.former != ""; gone && w.replacedKnowingly(e) {
+		// Refused, or of a lost history with nobody left to tell it again: who replaced that had seen both.
+		if gone := e.op.void || e.op.dropped && e.op.former != "" || e.op.outcome == op.Rejected; gone && w.replacedKnowingly(e) {
 			return true
 		}
 	}
