@@ -165,7 +165,7 @@ func TestReadyToLeaveAndBackAgain(t *testing.T) {
 	term.keys("1")
 	term.sees("on hold", "waiting")
 	term.keys("R")
-	term.sees("wait on this laptop; the office does not know of", "LOOK")
+	term.sees("wait here; the office does not know of", "LOOK")
 	term.keys("O")
 	term.sees("Set T-10001 to on hold")
 	term.keys("w")
