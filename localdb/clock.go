@@ -10,8 +10,8 @@ import (
 	"example.com/punchlist/sync/op"
 )
 
-// maxExchange is the longest exchange, ms, that may teach the clock offset: half
-// of it is the error that it can bring.
+// maxExchange is the longest exchange, ms, whose middle is taken for the moment of
+// the server's word: half of it is the error that it can bring.
 const maxExchange = 2000
 
 // keepExchange is how long, ms of boot clock, a short exchange is preferred to

@@ -91,6 +91,7 @@ func yieldTo(tx *sqlite.Tx, parked op.Op, later []op.Op) error {
 	if err != nil {
 		return err
 	}
+	// Parked also where it only waited: so it is given a new id when it is moved.
 	_, err = tx.Exec("UPDATE sync_queue SET payload = ?, prev = ?, state = 'parked' WHERE op_id = ?", string(payload), string(prev), parked.ID)
 	return err
 }
