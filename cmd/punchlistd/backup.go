@@ -39,6 +39,9 @@ func postgresCopies(d database, what, command string) error {
 
 func (a *app) backup(ctx context.Context, to string) error {
 	from := string(a.database())
+	if err := a.database().check(); err != nil {
+		return err
+	}
 	if _, err := os.Stat(from); err != nil {
 		return &server.Fault{Message: "there is no database at " + from, Cure: "name it with --db"}
 	}
@@ -90,6 +93,9 @@ A PostgreSQL database is put back with PostgreSQL's own pg_restore; this prints 
 			d := a.database()
 			if d.postgres() {
 				return postgresCopies(d, "put back", "stop every punchlistd, then pg_restore --clean --if-exists --single-transaction --dbname="+word(d.String())+" "+word(args[0]))
+			}
+			if err := d.check(); err != nil {
+				return err
 			}
 			release, err := d.lockServing()
 			if err != nil {

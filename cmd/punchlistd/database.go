@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 
+	"example.com/punchlist/cmd/cli"
 	"example.com/punchlist/localdb/sqlite"
 	"example.com/punchlist/sync/server"
 	"example.com/punchlist/sync/server/pgstore"
@@ -32,6 +33,19 @@ func (a *app) database() database {
 // postgres tells an address from a file's path.
 func (d database) postgres() bool {
 	return strings.HasPrefix(string(d), "postgres://") || strings.HasPrefix(string(d), "postgresql://")
+}
+
+// meant finds what somebody meant as an address, though it is none that is known:
+// taken for a file's path it would be made, and shown, with the password in it.
+var meant = regexp.MustCompile(`://|(^|\s)(host|hostaddr|dbname|service|password)\s*=`)
+
+// check refuses what is neither an address of PostgreSQL nor a file's path. It
+// shows nothing of it.
+func (d database) check() error {
+	if d.postgres() || !meant.MatchString(string(d)) {
+		return nil
+	}
+	return cli.Usage("write it like postgres://USER@HOST:5432/DATABASE, or name a file", "what --db (or $PUNCHLISTD_DB) names is neither a file nor an address that punchlistd knows")
 }
 
 // password is where one stands in what cannot be read as an address.
@@ -65,6 +79,9 @@ type store interface {
 
 // open opens the database and brings it to the newest schema.
 func (d database) open(ctx context.Context) (store, error) {
+	if err := d.check(); err != nil {
+		return nil, err
+	}
 	if d.postgres() {
 		s, err := pgstore.Open(ctx, string(d))
 		if err != nil {

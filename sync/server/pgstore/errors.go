@@ -2,6 +2,7 @@ package pgstore
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -59,10 +60,19 @@ func fold(err error) error {
 	if codeOf(err) == codeDiskFull {
 		return fmt.Errorf("%w: %w", server.ErrFull, err)
 	}
-	if transient(err) {
+	if transient(err) || unusable(err) {
 		return fmt.Errorf("%w: %w", server.ErrBusy, err)
 	}
 	return err
+}
+
+// unusable tells of a database that a person has to open again to a server that
+// runs: no connection is made any more (another password, no right to log in,
+// another name), or a right was taken. What a laptop asks is not at fault, and is
+// served afterwards without a restart.
+func unusable(err error) bool {
+	var connect *pgconn.ConnectError
+	return errors.As(err, &connect) || codeOf(err) == codeNoRight
 }
 
 // transient tells whether the same may succeed later.
@@ -139,7 +149,11 @@ func openError(config *pgxpool.Config, err error) error {
 		return &OpenError{fmt.Sprintf("there is no database %s at %s", c.Database, at), "make it: createdb " + c.Database}
 	case code == codeNoRight:
 		return &OpenError{fmt.Sprintf("%s may not do what is needed in the database %s: %s", c.User, c.Database, serverText(err)),
-			"as its owner: GRANT CREATE, USAGE ON SCHEMA public TO " + c.User + "; tables that another role made must be its own"}
+			"as its owner: GRANT CREATE, USAGE ON SCHEMA public TO " + c.User + "; where the tables are there already: " + grant("public", c.User)}
+	case code == codeReadOnly:
+		return readOnlyError(c)
+	case strings.HasPrefix(code, "57P"):
+		return &OpenError{fmt.Sprintf("the database at %s does not answer now: %s", at, serverText(err)), "try again in a moment; see PostgreSQL's log where that does not end"}
 	case code == codeNoSchema:
 		return &OpenError{fmt.Sprintf("the database %s has no schema in which %s may make tables", c.Database, c.User),
 			"as its owner: GRANT CREATE, USAGE ON SCHEMA public TO " + c.User + "; or name another schema with search_path"}
@@ -147,6 +161,8 @@ func openError(config *pgxpool.Config, err error) error {
 		return &OpenError{fmt.Sprintf("the database at %s is full: %s", at, serverText(err)), "raise max_connections or lower pool_max_conns in the address; or free disk space"}
 	case code != "":
 		return fmt.Errorf("open the database %s at %s: %s (SQLSTATE %s)", c.Database, at, serverText(err), code)
+	case refusesTLS(err):
+		return &OpenError{fmt.Sprintf("the database at %s does not answer%s", at, reason(err)), "add sslmode=disable to the address where nobody else is on the way, or switch ssl on in postgresql.conf; sslrootcert=FILE names whose certificates are good"}
 	case transient(err):
 		return &OpenError{fmt.Sprintf("the database at %s does not answer%s", at, reason(err)), "see whether PostgreSQL runs and listens there: pg_isready -h " + c.Host + " -p " + fmt.Sprint(c.Port)}
 	}
@@ -162,6 +178,31 @@ func serverText(err error) string {
 	return ""
 }
 
+// refusesTLS tells of a machine that answers, and with which no TLS is agreed on.
+// The driver has no value for a server that speaks none.
+func refusesTLS(err error) bool {
+	var cert *tls.CertificateVerificationError
+	return errors.As(err, &cert) || cause(err).Error() == "server refused TLS connection"
+}
+
+// cause is the innermost error, of several the first one's: what wraps it names
+// the address.
+func cause(err error) error {
+	for {
+		var next error
+		switch e := err.(type) {
+		case interface{ Unwrap() error }:
+			next = e.Unwrap()
+		case interface{ Unwrap() []error }:
+			next = e.Unwrap()[0]
+		}
+		if next == nil {
+			return err
+		}
+		err = next
+	}
+}
+
 // reason is the system's word on a connection that was not made.
 func reason(err error) string {
 	var dns *net.DNSError
@@ -173,6 +214,8 @@ func reason(err error) string {
 		return ": " + call.Err.Error()
 	case errors.Is(err, context.DeadlineExceeded):
 		return " in time"
+	case refusesTLS(err):
+		return ": " + cause(err).Error()
 	}
 	return ""
 }

@@ -33,7 +33,12 @@ func (s *Store) migrate(ctx context.Context) error {
 		return err
 	}
 	for n := 1; ; n++ {
-		err := s.pool.AcquireFunc(ctx, func(c *pgxpool.Conn) error { return migrateOn(ctx, c.Conn(), list) })
+		err := s.pool.AcquireFunc(ctx, func(c *pgxpool.Conn) error {
+			if err := migrateOn(ctx, c.Conn(), list); err != nil {
+				return err
+			}
+			return mayWork(ctx, c.Conn(), list)
+		})
 		switch code := codeOf(err); {
 		case code != codeUnique && code != codeTableExists && code != codeTypeExists && code != codeSerialization && code != codeDeadlock || n == tries:
 			return err

@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"example.com/punchlist/sync/op"
 	"example.com/punchlist/sync/server"
 	"example.com/punchlist/sync/server/pgstore"
 	"example.com/punchlist/sync/server/storetest"
@@ -53,6 +54,11 @@ func TestOpenRefused(t *testing.T) {
 	exec(t, foreign, `CREATE TABLE invoices (id bigint)`)
 	openAt(t, newer)
 	exec(t, newer, `UPDATE punchlist_schema SET version = 99`)
+	reader, standby, made := database(t), database(t), database(t)
+	openAt(t, reader)
+	openAt(t, made)
+	exec(t, reader, `GRANT USAGE ON SCHEMA `+schemaOf(t, reader)+` TO guest; GRANT SELECT ON ALL TABLES IN SCHEMA `+schemaOf(t, reader)+` TO guest; GRANT INSERT, UPDATE ON settings TO guest`)
+	const readOnly = "&default_transaction_read_only=on"
 	half := database(t)
 	exec(t, half, `CREATE TABLE punchlist_schema (name text)`)
 	for name, c := range map[string]struct{ address, says, cure string }{
@@ -65,6 +71,10 @@ func TestOpenRefused(t *testing.T) {
 		"may not look":        {as(t, address, "guest", secret, ""), "no schema in which guest may make tables", "GRANT CREATE, USAGE"},
 		"may not make tables": {as(t, usable, "guest", secret, ""), "guest may not do what is needed", "GRANT CREATE"},
 		"no schema":           {strings.Replace(address, "search_path=", "search_path=no", 1), "no schema in which", "search_path"},
+		"may only read":       {as(t, reader, "guest", secret, ""), "guest may not do all that is needed in the database postgres: no INSERT into audit, chain, conflicts, 10 more; UPDATE ", "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA " + schemaOf(t, reader) + " TO guest"},
+		"takes no tables":     {standby + readOnly, "takes no writes", "the primary"},
+		"takes no writes":     {made + readOnly, "takes no writes", "the primary"},
+		"speaks no TLS":       {strings.Replace(address, "sslmode=disable", "sslmode=require", 1), "does not answer: server refused TLS connection", "sslmode"},
 		"another program's":   {foreign, "belongs to another program", ""},
 		"not our mark":        {half, "belongs to another program", ""},
 		"newer":               {newer, "newer version", ""},
@@ -96,6 +106,23 @@ func TestOpenRefused(t *testing.T) {
 		t.Errorf("a newer database: %v", err)
 	}
 	exec(t, foreign, `DO $$ BEGIN ASSERT (SELECT count(*) FROM information_schema.tables WHERE table_schema = current_schema()) = 1; END $$`)
+}
+
+// TestRightsThatDo: a role that may do to the tables what the hint says, and no
+// more, serves; so does one that may only add to what is only ever added to.
+func TestRightsThatDo(t *testing.T) {
+	address := database(t)
+	owner := storetest.NewRig(t, openAt(t, address))
+	owner.User("ann", op.Technician, "north")
+	schema := schemaOf(t, address)
+	exec(t, address, `CREATE ROLE worker LOGIN PASSWORD 'x'; GRANT USAGE ON SCHEMA `+schema+` TO worker; GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA `+schema+` TO worker;
+		REVOKE UPDATE, DELETE ON audit, chain, conflicts, outcomes, forgotten FROM worker`)
+	r := storetest.NewRig(t, openAt(t, as(t, address, "worker", "x", "")))
+	ann := r.Enrol("ann")
+	ann.Must(ann.NewTask(storetest.NewID(), "Boiler"))
+	if got := ann.Pull(); len(got.Changes) != 1 {
+		t.Errorf("%+v", got)
+	}
 }
 
 // TestOpenTooMany: more servers than the database takes connections is said so.
