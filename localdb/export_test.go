@@ -1,4 +1,5 @@
 package localdb
 
 // Behind is the look for the refused change that a queued one waits for.
-var Behind = behind
+// NextOps reads what is to go out next.
+var NextOps = nextOps

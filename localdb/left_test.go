@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"testing"
+	"time"
 
 	"example.com/punchlist/localdb"
 	"example.com/punchlist/sync/op"
@@ -56,6 +57,143 @@ func TestAnActionIsNotTornApartByARefusal(t *testing.T) {
 	}
 	if n, _ := f.PendingOps(f.ctx); n != 0 {
 		t.Errorf("%d ops count as waiting to be sent", n)
+	}
+}
+
+// What comes behind the half of an action that waits is another person's wish of
+// another day: it goes out, and the half that waits no longer says anything that it
+// says anew, on the screen or when it is sent at last.
+func TestAWaitingEditNeverCoversANewerOne(t *testing.T) {
+	f := newFixture(t)
+	refused := f.add("Refused")
+	f.settle(reject(op.CodeDuplicateRef))
+	f.hear("1", change(state(remote, 5)))
+	_, err := f.Do(f.ctx, localdb.Change{Kind: op.Task, ID: refused, Action: op.Update, Fields: op.Fields{"asset": "A"}},
+		localdb.Change{Kind: op.Task, ID: remote, Action: op.Update, Fields: op.Fields{"asset": "A", "priority": "high"}})
+	f.must(err)
+	f.pass(time.Minute)
+	f.must(f.EditTask(f.ctx, remote, op.Fields{"asset": "B"}))
+	f.settle(f.applied(5))
+	f.mustShow(remote, op.Fields{"asset": "B", "priority": "high"})
+	f.must(f.EditTask(f.ctx, refused, op.Fields{"external_ref": "free"}))
+	if _, err := f.RetryAll(f.ctx); err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range f.batch() {
+		if o.Entity == remote && (o.Fields["asset"] != nil || o.Fields["priority"] != "high") {
+			t.Errorf("goes out: %v", o.Fields)
+		}
+	}
+	f.settle(f.applied(9))
+	f.mustShow(remote, op.Fields{"asset": "B", "priority": "high"})
+	if q := f.queue(); len(q) != 0 {
+		t.Errorf("left: %+v", q)
+	}
+}
+
+// An older change that the server could not look at, while it took a newer one of
+// the same record, may have been heard: what is left of it goes out as a new op.
+func TestAnEditThatWasOvertakenIsSentAnew(t *testing.T) {
+	f := newFixture(t)
+	f.hear("1", change(state(remote, 5)))
+	f.must(f.EditTask(f.ctx, remote, op.Fields{"asset": "A", "priority": "high"}))
+	first := f.freeze()[0].ID
+	f.must(f.EditTask(f.ctx, remote, op.Fields{"asset": "B"}))
+	applied := f.applied(5)
+	f.settle(func(o op.Op) wire.Result {
+		if o.ID == first {
+			return wire.Result{Outcome: op.Retry, Message: "later"}
+		}
+		return applied(o)
+	})
+	f.mustShow(remote, op.Fields{"asset": "B", "priority": "high"})
+	b := f.batch()
+	if len(b) != 1 || b[0].ID == first || b[0].Fields["asset"] != nil || b[0].Fields["priority"] != "high" {
+		t.Fatalf("goes out: %+v", b)
+	}
+	f.settle(f.applied(9))
+	f.mustShow(remote, op.Fields{"asset": "B", "priority": "high"})
+}
+
+// A deletion that waits does not delete again what was brought back since.
+func TestAWaitingDeletionNeverCoversAReturn(t *testing.T) {
+	f := newFixture(t)
+	refused := f.add("Refused")
+	f.settle(reject(op.CodeDuplicateRef))
+	f.hear("1", change(state(remote, 5)))
+	_, err := f.Do(f.ctx, localdb.Change{Kind: op.Task, ID: refused, Action: op.Delete},
+		localdb.Change{Kind: op.Task, ID: remote, Action: op.Delete})
+	f.must(err)
+	f.pass(time.Minute)
+	_, err = f.Do(f.ctx, localdb.Change{Kind: op.Task, ID: remote, Action: op.Update, Fields: op.Fields{op.Deleted: false}})
+	f.must(err)
+	if b := f.batch(); len(b) != 1 || b[0].Fields[op.Deleted] != false {
+		t.Fatalf("goes out: %+v", b)
+	}
+	f.settle(f.applied(5))
+	if !f.has(remote) {
+		t.Error("what was brought back is gone")
+	}
+	if _, err := f.RetryAll(f.ctx); err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range f.batch() {
+		if o.Entity == remote {
+			t.Errorf("goes out: %+v", o)
+		}
+	}
+}
+
+// A deletion that is sent again does not go behind the return that came after it.
+func TestARetriedDeletionNeverCoversAReturn(t *testing.T) {
+	f := newFixture(t)
+	f.hear("1", change(state(remote, 5)))
+	f.must(f.DeleteTask(f.ctx, remote))
+	f.settle(reject(op.CodeForbidden))
+	f.pass(time.Minute)
+	_, err := f.Do(f.ctx, localdb.Change{Kind: op.Task, ID: remote, Action: op.Update, Fields: op.Fields{op.Deleted: false}})
+	f.must(err)
+	if _, err := f.RetryAll(f.ctx); err != nil {
+		t.Fatal(err)
+	}
+	if !f.has(remote) {
+		t.Error("what was brought back is gone")
+	}
+	for _, o := range f.batch() {
+		if o.Action == op.Delete {
+			t.Errorf("goes out: %+v", o)
+		}
+	}
+}
+
+// What hangs on a record that an action makes waits as long as the action does,
+// and what hangs on that in turn.
+func TestWhatHangsOnAWaitingActionWaits(t *testing.T) {
+	f := newFixture(t)
+	refused := f.add("Refused")
+	f.settle(reject(op.CodeDuplicateRef))
+	f.hear("1", change(state(remote, 5)))
+	follow, step := f.id(), f.id()
+	_, err := f.Do(f.ctx, localdb.Change{Kind: op.Task, ID: refused, Action: op.Update, Fields: op.Fields{"asset": "A"}},
+		localdb.Change{Kind: op.Task, ID: follow, Action: op.Insert, Fields: op.Fields{"title": "Follow up", "crew": "north", "status": "PENDING"}})
+	f.must(err)
+	f.must(f.EditTask(f.ctx, follow, op.Fields{"asset": "B"}))
+	_, err = f.Do(f.ctx, localdb.Change{Kind: op.Task, ID: remote, Action: op.Update, Fields: op.Fields{"asset": "C"}},
+		localdb.Change{Kind: op.Item, ID: step, Action: op.Insert, Fields: op.Fields{"task_id": follow, "label": "Look", "kind": "check", "position": int64(1)}})
+	f.must(err)
+	f.must(f.EditTask(f.ctx, remote, op.Fields{"priority": "high"}))
+	b := f.batch()
+	if len(b) != 1 || b[0].Fields["priority"] != "high" {
+		t.Errorf("goes out: %+v", b)
+	}
+	if n, _ := f.PendingOps(f.ctx); n != 1 {
+		t.Errorf("%d ops count as waiting to be sent, want 1", n)
+	}
+	root := f.queue()[0].Op.ID
+	for _, row := range f.queue()[1:] {
+		if want := row.Op.Fields["priority"] == nil; want != (row.Behind == root) {
+			t.Errorf("%s: behind %q", row.Sentence, row.Behind)
+		}
 	}
 }
 
@@ -245,5 +383,14 @@ func TestDependentsAreWhatADiscardDrops(t *testing.T) {
 	f.must(f.DiscardOp(f.ctx, all[1].Op.ID))
 	if left := f.queue(); len(goes) != 4 || len(left) != len(all)-len(goes) || goes[0].TaskNumber == "" || goes[0].Op.ID != all[1].Op.ID {
 		t.Errorf("of %d changes %d were to go, and %d are left", len(all), len(goes), len(left))
+	}
+}
+
+func (f *fixture) mustShow(id string, want op.Fields) {
+	f.t.Helper()
+	for name, v := range want {
+		if got := f.field(id, name); got != v {
+			f.t.Errorf("the screen shows %s %v, want %v", name, got, v)
+		}
 	}
 }

@@ -2,98 +2,121 @@ package localdb
 
 import (
 	"encoding/json"
+	"slices"
 
 	"example.com/punchlist/localdb/sqlite"
 	"example.com/punchlist/sync/op"
 )
 
-// What a person writes after an edit was refused counts: a parked edit gives up
-// each register that a later change of the person's own touches. It must not
-// cover the newer value on the screen, nor win over it when it is sent again.
+// What a person writes last counts: a change that was refused, or that later ones
+// went past because it waits for a refused one or the server could not look at it,
+// gives up each register that a later change of the person's own touches. It must
+// not cover the newer value on the screen, nor win over it when it is sent at last.
 
-// giveWay takes the registers that a settled op touched out of the older parked
-// edits of the same record.
+// giveWay takes the registers that a settled op touched out of all older changes of
+// the same record that are still here. It stands where those stood, so what it
+// leaves of one that may have been heard is a new op: the server remembers its
+// answer to the old one.
 func giveWay(tx *sqlite.Tx, o op.Op) error {
-	parked, err := loadOps(tx, "q.entity_id = ? AND q.state = 'parked' AND q.action = 'UPDATE' AND q.id < ?", o.Entity, o.Seq)
+	older, err := loadOps(tx, "q.entity_id = ? AND q.action <> 'INSERT' AND q.id < ?", o.Entity, o.Seq)
 	if err != nil {
 		return err
 	}
-	for _, p := range parked {
-		if err := yieldTo(tx, p, []op.Op{o}); err != nil {
+	for _, p := range older {
+		if _, err := yieldTo(tx, p, []op.Op{o}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// giveWayBehind does the same for edits that are to go to the end of the queue,
-// behind later changes that wait there. Of what only waited, one that gives way
-// says something else than the server may have heard: like a refused one it is to
-// go out as a new op.
-func giveWayBehind(tx *sqlite.Tx, moved []string) error {
+// giveWayBehind does the same for changes that are to go to the end of the queue,
+// behind later ones that wait there, and returns the ids of those that are left.
+func giveWayBehind(tx *sqlite.Tx, moved []string) (left []string, err error) {
 	list, err := json.Marshal(moved)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, id := range moved {
-		edits, err := loadOps(tx, "q.op_id = ? AND q.action = 'UPDATE'", id)
+		ops, err := loadOps(tx, "q.op_id = ?", id)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		if len(edits) == 0 {
-			continue
-		}
-		later, err := loadOps(tx, "q.entity_id = ?1 AND q.id > ?2 AND q.state = 'pending' AND "+
-			"((SELECT state FROM sync_queue WHERE op_id = ?3) = 'parked' OR q.op_id NOT IN (SELECT value FROM json_each(?4)))", edits[0].Entity, edits[0].Seq, id, string(list))
-		if err != nil {
-			return err
-		}
-		if err := yieldTo(tx, edits[0], later); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func yieldTo(tx *sqlite.Tx, parked op.Op, later []op.Op) error {
-	touched := map[string]bool{}
-	for _, o := range later {
-		for name := range o.Fields {
-			if name != op.UpdatedAt {
-				touched[op.RegisterOf(o.Kind, name)] = true
+		if len(ops) == 1 && ops[0].Action != op.Insert {
+			later, err := loadOps(tx, "q.entity_id = ?1 AND q.id > ?2 AND q.state = 'pending' AND "+
+				"((SELECT state FROM sync_queue WHERE op_id = ?3) = 'parked' OR q.op_id NOT IN (SELECT value FROM json_each(?4)))", ops[0].Entity, ops[0].Seq, id, string(list))
+			if err != nil {
+				return nil, err
+			}
+			if id, err = yieldTo(tx, ops[0], later); err != nil {
+				return nil, err
 			}
 		}
-	}
-	left, gave := 0, false
-	for name := range parked.Fields {
-		switch {
-		case name == op.UpdatedAt:
-		case touched[op.RegisterOf(parked.Kind, name)]:
-			delete(parked.Fields, name)
-			delete(parked.Prev, name)
-			gave = true
-		default:
-			left++
+		if id != "" {
+			left = append(left, id)
 		}
 	}
-	if !gave {
-		return nil
+	return left, nil
+}
+
+// yieldTo takes the registers that later changes touch out of one that waits or was
+// refused, and returns the id of what is left, or "". One that may have been heard
+// as it was gets a new id; a refused one gets it when it is sent again.
+func yieldTo(tx *sqlite.Tx, older op.Op, later []op.Op) (id string, err error) {
+	touched := map[string]bool{}
+	for _, o := range later {
+		for _, register := range registers(o) {
+			touched[register] = true
+		}
 	}
-	if left == 0 {
-		_, err := tx.Exec("DELETE FROM sync_queue WHERE op_id = ?", parked.ID)
-		return err
+	own := registers(older)
+	left := slices.DeleteFunc(slices.Clone(own), func(register string) bool { return touched[register] })
+	switch {
+	case len(left) == len(own):
+		return older.ID, nil
+	case len(left) == 0:
+		_, err := tx.Exec("DELETE FROM sync_queue WHERE op_id = ?", older.ID)
+		return "", err
 	}
-	payload, err := json.Marshal(parked.Fields)
+	for name := range older.Fields {
+		if name != op.UpdatedAt && touched[op.RegisterOf(older.Kind, name)] {
+			delete(older.Fields, name)
+			delete(older.Prev, name)
+		}
+	}
+	payload, err := json.Marshal(older.Fields)
 	if err != nil {
-		return err
+		return "", err
 	}
-	prev, err := json.Marshal(parked.Prev)
+	prev, err := json.Marshal(older.Prev)
 	if err != nil {
-		return err
+		return "", err
 	}
-	// Parked also where it only waited: so it is given a new id when it is moved.
-	_, err = tx.Exec("UPDATE sync_queue SET payload = ?, prev = ?, state = 'parked' WHERE op_id = ?", string(payload), string(prev), parked.ID)
-	return err
+	var heard bool
+	if err := tx.Scan([]any{&heard}, "SELECT state = 'pending' AND (tried OR exported) FROM sync_queue WHERE op_id = ?", older.ID); err != nil {
+		return "", err
+	}
+	if id = older.ID; heard {
+		id = retryID(older.ID, string(payload))
+	}
+	if _, err := tx.Exec("UPDATE sync_queue SET payload = ?, prev = ?, op_id = ? WHERE op_id = ?", string(payload), string(prev), id, older.ID); err != nil || !heard {
+		return id, err
+	}
+	_, err = tx.Exec("UPDATE sync_queue SET tried = 0, exported = 0, uncertain = 0 WHERE op_id = ?", id)
+	return id, err
+}
+
+// registers are those that an op touches.
+func registers(o op.Op) (names []string) {
+	if o.Action == op.Delete {
+		return []string{op.Deleted}
+	}
+	for name := range o.Fields {
+		if register := op.RegisterOf(o.Kind, name); name != op.UpdatedAt && !slices.Contains(names, register) {
+			names = append(names, register)
+		}
+	}
+	return names
 }
 
 func loadOps(tx *sqlite.Tx, where string, args ...any) ([]op.Op, error) {

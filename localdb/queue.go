@@ -13,17 +13,34 @@ import (
 	"example.com/punchlist/sync/op"
 )
 
-// behind finds the parked op that a queued one waits for: the INSERT of its own
-// record or of its task, or what would have brought one of them back, which the
-// server refused, so that it cannot know what the op speaks of. What waits for
-// one op of an action waits for all of it.
+// held is the beginning of a query: what is held up by some ops of the queue, each
+// in q, that are not to go or to stay. Those are all later changes of a record that
+// one of them makes or brings back, of what hangs on it, and their whole actions
+// (either half of which may make another record, and so on): the server cannot know
+// what they speak of. A record is held from behind a place on; by is the op that it
+// began with.
 //
-// The two ways to it are looked up one by one, each by an index over what is
-// parked; and + keeps SQLite from walking through all that stands before the op
-// instead, which takes hours where a hundred thousand wait.
-var behind = `(SELECT p.op_id FROM sync_queue p WHERE p.state = 'parked' AND ` + opens("p") + ` AND +p.id < q.id AND p.entity_id IN (q.entity_id, q.task_id)
-	UNION ALL SELECT p.op_id FROM sync_queue g CROSS JOIN sync_queue p ON p.entity_id IN (g.entity_id, g.task_id)
-		WHERE g.group_id = q.group_id AND p.state = 'parked' AND ` + opens("p") + ` AND +p.id < q.id LIMIT 1)`
+// held lists records and actions, not ops, so that an action is gone through once,
+// not once for each of its ops; what they come to is [heldOps]. Each + keeps SQLite
+// from walking through all actions of a long queue.
+func held(where string) string {
+	return `WITH RECURSIVE held(record, place, action, by) AS (
+			SELECT entity_id, id, NULL, op_id FROM sync_queue q WHERE (` + where + `) AND ` + opens("q") + `
+			UNION ALL SELECT NULL, 0, group_id, min(op_id) FROM sync_queue q WHERE (` + where + `) AND +group_id IS NOT NULL GROUP BY +group_id
+			UNION SELECT n.entity_id, n.id, NULL, h.by FROM held h JOIN sync_queue n ON ` + isHeld + ` WHERE ` + opens("n") + `
+			UNION SELECT NULL, 0, n.group_id, h.by FROM held h JOIN sync_queue n ON ` + isHeld + ` WHERE n.group_id IS NOT NULL)
+		`
+}
+
+// isHeld tells whether the op n is held up by h.
+const isHeld = "(n.group_id = h.action OR n.id > h.place AND (n.entity_id = h.record OR n.task_id = h.record))"
+
+// heldOps are the ids of all that is held up.
+const heldOps = "SELECT n.op_id FROM held h JOIN sync_queue n ON " + isHeld
+
+// refused are the ops that others wait for: what makes a record or brings it back
+// and was refused.
+var refused = "q.state = 'parked' AND " + opens("q")
 
 // opens tells whether a queued op makes its record, or brings it back: what
 // comes behind it on that record means nothing without it.
@@ -31,11 +48,14 @@ func opens(alias string) string {
 	return "(" + alias + ".action = 'INSERT' OR " + alias + ".payload ->> '$.deleted' = 0)"
 }
 
+// nextOps reads what is to go out next.
+var nextOps = held(refused) + "SELECT " + queueColumns + ", q.tried, q.uncertain FROM sync_queue q WHERE q.state = 'pending' AND q.op_id NOT IN (" + heldOps + ") ORDER BY q.id LIMIT ?"
+
 const queueColumns = `q.id, q.op_id, coalesce(q.group_id, ''), q.entity_type, q.entity_id, q.action, q.payload, coalesce(q.prev, ''), q.base, q.created_at, q.boot_id, q.boot_ms`
 
 // NextBatch reads the next ops to send, in order: at most maxOps of them and
 // about maxBytes of payload, but always at least one, and groups whole. Ops that
-// wait behind a parked one are left out. updated_at of what was never sent is
+// are held up by a parked one are left out. updated_at of what was never sent is
 // corrected at this moment, with all that is known of the server's clock by now;
 // [DB.Freeze] makes it final.
 func (db *DB) NextBatch(ctx context.Context, maxOps, maxBytes int) ([]op.Op, error) {
@@ -49,7 +69,7 @@ func (db *DB) NextBatch(ctx context.Context, maxOps, maxBytes int) ([]op.Op, err
 		if err != nil {
 			return err
 		}
-		rows, err := tx.Query("SELECT "+queueColumns+", q.tried, q.uncertain FROM sync_queue q WHERE q.state = 'pending' AND "+behind+" IS NULL ORDER BY q.id LIMIT ?", max(maxOps, maxGroup)+1)
+		rows, err := tx.Query(nextOps, max(maxOps, maxGroup)+1)
 		if err != nil {
 			return err
 		}
@@ -167,7 +187,7 @@ func (db *DB) Queue(ctx context.Context, after int64, limit int) ([]QueueRow, er
 // Dependents is a waiting change with all that DiscardOp drops with it, in order;
 // empty when there is no such change.
 func (db *DB) Dependents(ctx context.Context, opID string) ([]QueueRow, error) {
-	return db.queued(ctx, "q.op_id IN ("+withDependents("q.op_id = ?")+") ORDER BY q.id", opID)
+	return db.queued(ctx, "q.op_id IN ("+withDependents("q.op_id = ?1")+") ORDER BY q.id", opID)
 }
 
 // queued lists some of what waits.
@@ -175,9 +195,9 @@ func (db *DB) queued(ctx context.Context, where string, args ...any) ([]QueueRow
 	var out []QueueRow
 	err := db.sql.Read(ctx, func(tx *sqlite.Tx) error {
 		out = nil
-		rows, err := tx.Query("SELECT "+queueColumns+`, q.state, q.retry_count, coalesce(q.last_error, ''), coalesce(q.code, ''), coalesce(q.field, ''), coalesce(q.task_id, ''),
-			coalesce(t.number, ''), coalesce(t.title, ''), coalesce(`+behind+`, ''), coalesce(i.label, s.code, '')
-			FROM sync_queue q LEFT JOIN tasks t ON t.id = q.task_id LEFT JOIN checklist_items i ON i.id = q.entity_id LEFT JOIN sites s ON s.id = q.entity_id
+		rows, err := tx.Query(held(refused)+", heads(op_id, by) AS (SELECT n.op_id, min(h.by) FROM held h JOIN sync_queue n ON "+isHeld+" WHERE n.op_id <> h.by GROUP BY n.op_id)\n\t\tSELECT "+queueColumns+`, q.state, q.retry_count, coalesce(q.last_error, ''), coalesce(q.code, ''), coalesce(q.field, ''), coalesce(q.task_id, ''),
+			coalesce(t.number, ''), coalesce(t.title, ''), coalesce(w.by, ''), coalesce(i.label, s.code, '')
+			FROM sync_queue q LEFT JOIN heads w ON w.op_id = q.op_id LEFT JOIN tasks t ON t.id = q.task_id LEFT JOIN checklist_items i ON i.id = q.entity_id LEFT JOIN sites s ON s.id = q.entity_id
 			WHERE `+where, args...)
 		if err != nil {
 			return err
@@ -277,19 +297,20 @@ func (db *DB) RetryAll(ctx context.Context) (int, error) { return db.requeue(ctx
 // only waited keeps its id.
 func (db *DB) requeue(ctx context.Context, where string, args ...any) (n int, err error) {
 	err = db.sql.Write(ctx, func(tx *sqlite.Tx) error {
-		ids, err := collectAll(tx, withDependents("q.state = 'parked' AND "+where)+" ORDER BY id", args...)
+		ids, err := collectAll(tx, "SELECT op_id FROM sync_queue WHERE op_id IN ("+withDependents("q.state = 'parked' AND "+where)+") ORDER BY id", args...)
 		if err != nil {
 			return err
 		}
-		if err := giveWayBehind(tx, ids); err != nil {
+		n = len(ids)
+		left, err := giveWayBehind(tx, ids)
+		if err != nil {
 			return err
 		}
-		for _, id := range ids {
+		for _, id := range left {
 			if err := moveToEnd(tx, id); err != nil {
 				return err
 			}
 		}
-		n = len(ids)
 		return lookForLost(tx)
 	})
 	return n, err
@@ -362,20 +383,13 @@ func (db *DB) DiscardOp(ctx context.Context, opID string) error {
 
 // dependents is an op with all that cannot stand without it.
 func dependents(tx *sqlite.Tx, opID string) ([]op.Op, error) {
-	return loadOps(tx, "q.op_id IN ("+withDependents("q.op_id = ?")+")", opID)
+	return loadOps(tx, "q.op_id IN ("+withDependents("q.op_id = ?1")+")", opID)
 }
 
 // withDependents is the query for some ops' ids with those of all that cannot
-// stand without them: the others of their actions, every later change to a record
-// that one of them makes or brings back and to what hangs on it, and in turn the
-// actions that those belong to.
+// stand without them. where, which names its values by number, speaks of q.
 func withDependents(where string) string {
-	return `WITH RECURSIVE theirs(op_id, id, entity_id, opens, group_id) AS (
-			SELECT op_id, id, entity_id, ` + opens("q") + `, group_id FROM sync_queue q WHERE ` + where + `
-			UNION
-			SELECT n.op_id, n.id, n.entity_id, ` + opens("n") + `, n.group_id FROM theirs d JOIN sync_queue n
-				ON n.group_id = d.group_id OR d.opens AND n.id > d.id AND (n.entity_id = d.entity_id OR n.task_id = d.entity_id))
-		SELECT op_id FROM theirs`
+	return held(where) + "SELECT op_id FROM sync_queue q WHERE " + where + " UNION " + heldOps
 }
 
 func noSuchOp(id string) error {
@@ -410,12 +424,12 @@ func (db *DB) Advance(ctx context.Context, from, to string) error {
 // behind them do not.
 func (db *DB) PendingOps(ctx context.Context) (n int, err error) {
 	err = db.sql.Read(ctx, func(tx *sqlite.Tx) error {
-		var held bool // something waits, perhaps; to look at each op costs much
-		err := tx.Scan([]any{&n, &held}, "SELECT pending, EXISTS (SELECT 1 FROM sync_queue p WHERE p.state = 'parked' AND "+opens("p")+") FROM counters")
-		if err != nil || !held {
+		var some bool // something waits, perhaps; to look at each op costs much
+		err := tx.Scan([]any{&n, &some}, "SELECT pending, EXISTS (SELECT 1 FROM sync_queue q WHERE "+refused+") FROM counters")
+		if err != nil || !some {
 			return err
 		}
-		return tx.Scan([]any{&n}, "SELECT count(*) FROM sync_queue q WHERE q.state = 'pending' AND "+behind+" IS NULL")
+		return tx.Scan([]any{&n}, held(refused)+"SELECT count(*) FROM sync_queue q WHERE q.state = 'pending' AND q.op_id NOT IN ("+heldOps+")")
 	})
 	return n, err
 }

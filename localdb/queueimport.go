@@ -312,16 +312,17 @@ func (q *queueTaker) known(o queuedOp) (bool, error) {
 	return false, nil
 }
 
-// yield: a refused edit does not cover what the person wrote after it.
+// yield: a refused change does not cover what the person wrote after it.
 func (q *queueTaker) yield(o queuedOp) error {
-	if o.State != BadgeParked || o.Action != op.Update {
+	if o.State != BadgeParked || o.Action == op.Insert {
 		return nil
 	}
 	later, err := loadOps(q.tx, "q.entity_id = ? AND q.state = 'pending' AND q.created_at > ? AND q.op_id <> ?", o.Entity, o.CreatedAt, o.ID)
 	if err != nil || len(later) == 0 {
 		return err
 	}
-	return yieldTo(q.tx, o.Op, later)
+	_, err = yieldTo(q.tx, o.Op, later)
+	return err
 }
 
 func (q *queueTaker) finish() error {

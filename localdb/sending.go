@@ -3,6 +3,7 @@ package localdb
 import (
 	"context"
 	"encoding/json"
+	"maps"
 
 	"example.com/punchlist/localdb/sqlite"
 	"example.com/punchlist/sync/op"
@@ -118,7 +119,8 @@ func scanRow(tx *sqlite.Tx, dest []any, query string, args ...any) (found bool, 
 
 // squash marks each edit that the next one of the same record says again. It
 // must touch no register that the later one leaves alone: that one would else be
-// given a time at which nobody touched it, and win where it should lose.
+// given a time at which nobody touched it, and win where it should lose. What it
+// emptied of a register, and the later one leaves as it is, the later one says too.
 func squash(batch []*sending) {
 	last := map[string]*sending{}
 	for _, s := range batch {
@@ -127,11 +129,10 @@ func squash(batch []*sending) {
 		if old == nil || !old.loose() || !s.loose() || !covers(s.Kind, s.Fields, old.Fields) {
 			continue
 		}
-		prev := s.Prev.Clone()
-		for name, v := range old.Prev {
-			prev[name] = v
-		}
-		s.Prev, s.Base = prev, min(s.Base, old.Base)
+		fields, prev := old.Fields.Clone(), s.Prev.Clone()
+		maps.Copy(fields, s.Fields)
+		maps.Copy(prev, old.Prev)
+		s.Fields, s.Prev, s.Base = fields, prev, min(s.Base, old.Base)
 		s.changed, old.replaced = true, true
 	}
 }

@@ -50,6 +50,28 @@ func TestEditsThatALaterOneReplacesAreNotSent(t *testing.T) {
 	}
 }
 
+// What the left out edit emptied stays empty, whatever goes out before.
+func TestASquashKeepsWhatWasEmptied(t *testing.T) {
+	f := newFixture(t)
+	f.hear("c1", change(state(remote, 5, "status", "PENDING")))
+	f.step(remote, localdb.Step{To: op.InProgress}) // and a time entry begins
+	f.step(remote, localdb.Step{To: op.Completed})  // and it ends: that is one action
+	f.change(remote, op.Fields{"status": "IN_PROGRESS", "completed_at": nil, "completed_by": nil})
+	f.change(remote, op.Fields{"status": "CANCELLED", "reason": "not_needed"})
+	ops := f.freeze()
+	if len(ops) != 5 {
+		t.Fatalf("%d ops go out, want 5: %+v", len(ops), ops)
+	}
+	last := ops[4]
+	if v, said := last.Fields["completed_at"]; !said || v != nil || last.Fields["status"] != "CANCELLED" {
+		t.Errorf("the last one says %v", last.Fields)
+	}
+	f.settle(f.applied(5))
+	if got := f.field(remote, "completed_at"); got != nil {
+		t.Errorf("completed at %v, as the screen shows it", got)
+	}
+}
+
 func TestWhatMustNotBeSquashed(t *testing.T) {
 	other := op.Fields{"asset": "P-7"}
 	for name, edits := range map[string]func(f *fixture){

@@ -128,12 +128,7 @@ func (b *book) made(f *fact, fields, prev op.Fields) {
 	defer b.mu.Unlock()
 	b.ops[f.id] = f
 	b.order = append(b.order, f)
-	f.touches = map[string]bool{}
-	for name := range fields {
-		if name != op.UpdatedAt {
-			f.touches[op.RegisterOf(f.ref.Kind, name)] = true
-		}
-	}
+	f.touches = touchedBy(f.ref.Kind, f.action, fields)
 	if f.action == op.Delete {
 		return
 	}
@@ -153,6 +148,20 @@ func (b *book) made(f *fact, fields, prev op.Fields) {
 		}
 	}
 	slices.SortFunc(f.deeds, func(x, y *deed) int { return slices.Compare([]string{x.register}, []string{y.register}) })
+}
+
+// touchedBy are the registers that an op speaks of.
+func touchedBy(kind op.Kind, action op.Action, fields op.Fields) map[string]bool {
+	touched := map[string]bool{}
+	if action == op.Delete {
+		touched[op.Deleted] = true
+	}
+	for name := range fields {
+		if name != op.UpdatedAt {
+			touched[op.RegisterOf(kind, name)] = true
+		}
+	}
+	return touched
 }
 
 // madeAnew: an edit of a record whose making was refused makes it anew, edited,

@@ -110,39 +110,55 @@ func (g *guard) Settle(ctx context.Context, ops []op.Op, results []wire.Result, 
 	return s, err
 }
 
-// gaveWay marks edits that left the queue, where they were parked, because the
-// same person changed all that they touched again: what was written last counts.
+// gaveWay marks changes that left the queue, where they were refused or waited for
+// others, because the same person changed all that they touched again: what was
+// written last counts. What is left of one that may have been heard is a new op.
 func (l *laptop) gaveWay(r *run, ops []op.Op, results []wire.Result) {
-	here := map[string]bool{}
+	here, at := map[string]bool{}, map[int64]localdb.QueueRow{}
 	for _, row := range l.waiting(r) {
-		here[row.Op.ID] = true
+		here[row.Op.ID], at[row.Op.Seq] = true, row
 	}
+	var anew []localdb.QueueRow
 	l.w.book.with(func() {
 		for _, f := range l.w.book.order {
 			open := f.outcome == "" || f.outcome == op.Rejected
-			if f.lap != l.n || f.action != op.Update || !open {
+			if f.lap != l.n || f.action == op.Insert || !open {
 				continue
 			}
+			gave := false
 			for i, o := range ops {
 				if results[i].Outcome != op.Retry && results[i].Outcome != op.Rejected {
-					f.yieldTo(o)
+					gave = f.yieldTo(o) || gave
 				}
 			}
-			if !here[f.id] && len(f.touches) == 0 {
+			row, same := at[f.seq]
+			switch {
+			case here[f.id] || f.dropped || f.squashed:
+			case len(f.touches) == 0:
 				f.dropped = true
+			case gave && same && row.Op.Entity == f.ref.ID && row.Op.Action == f.action:
+				f.dropped = true
+				anew = append(anew, row)
 			}
 		}
 	})
+	for _, row := range anew {
+		l.w.count("left of what was overtaken")
+		l.enter(row, true, true)
+	}
 }
 
-// yieldTo takes away what a later op of the same laptop says instead.
-func (f *fact) yieldTo(o op.Op) {
+// yieldTo takes away what a later op of the same laptop says instead, and tells
+// whether that was anything.
+func (f *fact) yieldTo(o op.Op) bool {
 	if o.Entity != f.ref.ID || o.Seq <= f.seq {
-		return
+		return false
 	}
-	for name := range o.Fields {
-		delete(f.touches, op.RegisterOf(o.Kind, name))
+	before := len(f.touches)
+	for register := range touchedBy(o.Kind, o.Action, o.Fields) {
+		delete(f.touches, register)
 	}
+	return len(f.touches) < before
 }
 
 // ApplyChanges: a page tells versions in their order, from behind the cursor on.
