@@ -30,9 +30,14 @@ import (
 // commit is all that an action waits for, and the kernel writes them within half a
 // minute. A power cut or a kill between the write and the commit can so leave the
 // log ahead or behind by little; each process compares the mark when it first
-// writes, and writes the log anew from the database where they differ. What only
+// writes, and writes the log anew from the database where they differ: the number
+// in it counts transactions, so that no two states look alike. What only
 // the log then knows is kept in a file beside it. Where the log cannot be written
 // (a full disk) the action goes on, and the log catches up with the next one.
+//
+// The limit: where a power cut takes the log's end and the same database is
+// damaged before a program wrote to it again, a repair brings the queue of up to
+// half a minute before the cut, whole transactions of it and never a part of one.
 
 // logCompact is the size from which on a log is written anew once most of it is
 // about rows that are gone.
@@ -68,10 +73,11 @@ type logMark struct {
 	Seq     int64 `json:"seq"` // the highest ever given
 	Pending int64 `json:"pending"`
 	Parked  int64 `json:"parked"`
+	N       int64 `json:"n,omitempty"` // of the transaction; 0: an earlier program wrote it
 }
 
 func readMark(tx *sqlite.Tx) (m logMark, err error) {
-	err = tx.Scan([]any{&m.Seq, &m.Pending, &m.Parked}, "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'sync_queue'), 0), pending, parked FROM counters")
+	err = tx.Scan([]any{&m.Seq, &m.Pending, &m.Parked, &m.N}, "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'sync_queue'), 0), pending, parked, logged FROM counters")
 	return m, err
 }
 
@@ -117,6 +123,10 @@ func (l *queueLog) lastMark() (*logMark, int64) {
 		return nil, 0
 	}
 	defer f.Close()
+	return markAtEnd(f)
+}
+
+func markAtEnd(f *os.File) (*logMark, int64) {
 	size, err := f.Seek(0, io.SeekEnd)
 	if err != nil {
 		return nil, 0
@@ -141,6 +151,9 @@ func openLog(path string, flags int) (*os.File, error) {
 func (l *queueLog) before(tx *sqlite.Tx) error {
 	var touched, whole int
 	if err := tx.Scan([]any{&touched, &whole}, "SELECT count(*), coalesce(sum(name = ''), 0) FROM touched"); err != nil || touched == 0 {
+		return err
+	}
+	if _, err := tx.Exec("UPDATE counters SET logged = logged + 1"); err != nil {
 		return err
 	}
 	mark, err := readMark(tx)
@@ -199,9 +212,14 @@ func (l *queueLog) append(tx *sqlite.Tx, mark logMark) error {
 		return err
 	}
 	writeLine(&b, logLine{Mark: &mark})
-	f, err := openLog(l.path, os.O_WRONLY|os.O_APPEND|os.O_CREATE)
+	f, err := openLog(l.path, os.O_RDWR|os.O_APPEND|os.O_CREATE)
 	if err != nil {
 		return err
+	}
+	// Behind lines of which the database does not know, those of another process that
+	// was killed before its commit, these would vouch for them.
+	if last, _ := markAtEnd(f); last == nil || last.N != mark.N-1 {
+		return errors.Join(f.Close(), l.rewrite(tx, mark, true))
 	}
 	if _, err := f.Write(b.Bytes()); err != nil {
 		return errors.Join(errLog, err, f.Close())
@@ -214,7 +232,7 @@ func (l *queueLog) append(tx *sqlite.Tx, mark logMark) error {
 // kept aside when the two should have been in step.
 func (l *queueLog) rewrite(tx *sqlite.Tx, mark logMark, differs bool) error {
 	if differs {
-		if err := l.keepUnknown(tx); err != nil {
+		if err := l.keepUnknown(tx, mark); err != nil {
 			return err
 		}
 	}
@@ -237,10 +255,13 @@ func (l *queueLog) rewrite(tx *sqlite.Tx, mark logMark, differs bool) error {
 // keepUnknown renames a log with changes that the database never heard of: the
 // database is an older copy, or lost its -wal. The last transaction of the log is
 // no such sign; a kill may have come before its commit.
-func (l *queueLog) keepUnknown(tx *sqlite.Tx) error {
+func (l *queueLog) keepUnknown(tx *sqlite.Tx, now logMark) error {
 	old, err := readLog(l.path)
 	if err != nil || len(old.queue) == 0 {
 		return nil // none, or unreadable: nothing to keep
+	}
+	if old.n != 0 && old.n < now.N {
+		return nil // the database knew all of it, and what became of it
 	}
 	for n, row := range old.queue {
 		if old.last[n] {
@@ -362,14 +383,16 @@ type logState struct {
 	device json.RawMessage // nil: it does not say
 	boots  map[string]json.RawMessage
 	seq    int64
-	bad    int // lines that are damaged
+	n      int64          // the number of the last transaction; 0: it does not say
+	bad    int            // lines that are damaged, or whose transaction is not whole
+	last   map[int64]bool // the rows of the last transaction
 
-	last, batch map[int64]bool // the rows of the last transaction, and of the one being read
+	batch []logLine // the transaction being read
 }
 
 // readLog reads a whole log. A damaged line spoils no other.
 func readLog(path string) (logState, error) {
-	s := logState{queue: map[int64]json.RawMessage{}, boots: map[string]json.RawMessage{}, batch: map[int64]bool{}}
+	s := logState{queue: map[int64]json.RawMessage{}, boots: map[string]json.RawMessage{}, last: map[int64]bool{}}
 	f, err := openLog(path, os.O_RDONLY)
 	if err != nil {
 		return s, err
@@ -386,6 +409,7 @@ func readLog(path string) (logState, error) {
 			}
 		}
 		if errors.Is(err, io.EOF) {
+			s.bad += len(s.batch) // no mark: half of an action would be worse than none
 			return s, nil
 		}
 		if err != nil {
@@ -394,24 +418,41 @@ func readLog(path string) (logState, error) {
 	}
 }
 
+// take reads one line. The lines of a transaction count together, once the mark
+// behind them is there.
 func (s *logState) take(line logLine) {
+	if line.Mark == nil {
+		s.batch = append(s.batch, line)
+		return
+	}
+	s.seq, s.n = max(s.seq, line.Mark.Seq), line.Mark.N
+	clear(s.last)
+	for _, said := range s.batch {
+		if id := s.put(said); id != 0 {
+			s.last[id] = true
+		}
+	}
+	s.batch = nil
+}
+
+// put takes one line for true. It returns the row of the queue that it is of.
+func (s *logState) put(line logLine) int64 {
 	var key struct {
 		ID   int64  `json:"id"`
 		Boot string `json:"boot_id"`
 	}
 	_ = json.Unmarshal(line.Row, &key) // a row of another form has no key
 	switch {
-	case line.Mark != nil:
-		s.seq = max(s.seq, line.Mark.Seq)
-		s.last, s.batch = s.batch, map[int64]bool{}
 	case line.Gone != 0:
 		delete(s.queue, line.Gone)
 	case line.Table == "sync_queue" && key.ID != 0:
-		s.queue[key.ID], s.batch[key.ID] = line.Row, true
+		s.queue[key.ID] = line.Row
 		s.seq = max(s.seq, key.ID)
+		return key.ID
 	case line.Table == "device":
 		s.device = line.Row
 	case line.Table == "boots":
 		s.boots[key.Boot] = line.Row
 	}
+	return 0
 }
