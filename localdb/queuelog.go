@@ -387,7 +387,8 @@ type logState struct {
 	bad    int            // lines that are damaged, or whose transaction is not whole
 	last   map[int64]bool // the rows of the last transaction
 
-	batch []logLine // the transaction being read
+	batch  []logLine // the transaction being read
+	behind bool      // what it came to is older than the database beside it
 }
 
 // readLog reads a whole log. A damaged line spoils no other.

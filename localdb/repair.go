@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -18,60 +19,89 @@ import (
 // Repaired is what [Repair] did.
 type Repaired struct {
 	Changes  int      // unsent changes that are in the new database, refused ones too
+	Tasks    int      // tasks that could be read still; the server tells all of them anew
 	BadLines int      // damaged lines of the second copy; what they said is lost unless a later one says it again
 	Aside    []string // where the old files are now
 	Enrolled bool     // whether the new database knows whose it is, or has to be enrolled
 }
 
 // Repair makes a new database in the place of a damaged one: all unsent work out
-// of the second copy beside it, under its old ids; the records come with the next
-// pull. No file is deleted: the old database, its -wal and -shm and the log stand
+// of the second copy beside it, under its old ids, and of the old file what can be
+// read of the records and of that which is nowhere else (salvage.go); the server
+// tells the records anew with the next pull. No file is deleted: the old database, its -wal and -shm and the log stand
 // beside it under one name afterwards. It refuses while another program has the
 // database open, and an interrupted one is begun again by calling it again.
 //
-//	link the old files aside ─► make a new file under another name ─► remove -wal,
+//	make a new file under another name ─► link the old files aside ─► remove -wal,
 //	-shm ─► rename the new file over the old ─► and its log over the old log
-func Repair(ctx context.Context, path string, o Options) (Repaired, error) {
-	var out Repaired
-	device := salvageDevice(ctx, path) // before the lock: a file that is closed gives up all locks of its program
+func Repair(ctx context.Context, path string, o Options) (out Repaired, err error) {
 	held, err := holdAlone(path)
 	if err != nil {
 		return out, err
 	}
-	defer held.Close()
+	held.Close()
+	defer func() { held.Close() }()
+	withLog := func(fresh, path string) error {
+		if err := os.Rename(fresh, path); err != nil {
+			return err
+		}
+		// The old log has a second name by now, under which nothing is to be added to it.
+		if err := os.Rename(logFile(fresh), logFile(path)); !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		return nil
+	}
+	err = InPlace(path, withLog, func(fresh string) error {
+		o.ReadOnly = false
+		db, err := Open(ctx, fresh, o)
+		if err != nil {
+			return fmt.Errorf("make a new database: %w", err)
+		}
+		// Before the lock: a file that is closed gives up all locks of its program.
+		got, err := db.salvage(ctx, path)
+		if err == nil {
+			held, err = holdAlone(path)
+		}
+		if err == nil {
+			err = db.refill(ctx, path, got, &out)
+		}
+		// Closed, all of it is in the one file.
+		if err = errors.Join(err, db.Close()); err != nil {
+			return err
+		}
+		// A -wal of the old file must never meet the new one.
+		return removeAll([]string{path + "-wal", path + "-shm", path + "-journal"})
+	})
+	return out, err
+}
+
+// refill puts into a new database what the second copy of unsent work says, and
+// sets the old files aside.
+func (db *DB) refill(ctx context.Context, path string, got salvaged, out *Repaired) error {
 	state, err := readLog(logFile(path))
 	if errors.Is(err, fs.ErrNotExist) {
-		return out, &Error{Message: "there is no second copy of unsent work beside " + path, Hint: "keep the file and ask for help; nothing was changed", Cause: err}
+		return &Error{Message: "there is no second copy of unsent work beside " + path, Hint: "keep the file and ask for help; nothing was changed", Cause: err}
 	}
 	if err != nil {
-		return out, err
+		return err
 	}
-	out.BadLines = state.bad
-	if state.device == nil {
-		state.device = device
-	}
+	out.BadLines, out.Tasks = state.bad, got.tasks
+	state.with(got)
 	if out.Aside, err = linkAside(path, ".damaged-"); err != nil {
-		return out, fmt.Errorf("keep the old files: %w", err)
+		return fmt.Errorf("keep the old files: %w", err)
 	}
-	fresh := path + ".new"
-	if err := removeAll(withLogs(fresh)); err != nil {
-		return out, err
+	err = db.sql.Write(ctx, func(tx *sqlite.Tx) error {
+		if out.Changes, err = state.restore(tx); err != nil {
+			return err
+		}
+		dev, err := loadDevice(tx)
+		out.Enrolled = dev.ID != ""
+		return errors.Join(err, putNotice(tx, NoticeRepaired, db.clock().Wall))
+	})
+	if err != nil {
+		return fmt.Errorf("make a new database: %w", err)
 	}
-	if out.Changes, out.Enrolled, err = build(ctx, fresh, o, state); err != nil {
-		return out, fmt.Errorf("make a new database: %w", err)
-	}
-	// A -wal of the old file must never meet the new one.
-	if err := errors.Join(removeAll([]string{path + "-wal", path + "-shm"}), syncFolder(path)); err != nil {
-		return out, err
-	}
-	if err := os.Rename(fresh, path); err != nil {
-		return out, err
-	}
-	// The old log has a second name by now, under which nothing is to be added to it.
-	if err := os.Rename(logFile(fresh), logFile(path)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return out, err
-	}
-	return out, syncFolder(path)
+	return nil
 }
 
 func withLogs(path string) []string {
@@ -122,21 +152,6 @@ func Remove(path string) error {
 	return os.Remove(path)
 }
 
-// salvageDevice reads who this laptop is from the damaged file; nil when it cannot
-// be told. A log always says so, unless it is damaged as well.
-func salvageDevice(ctx context.Context, path string) (row json.RawMessage) {
-	db, err := Open(ctx, path, Options{ReadOnly: true})
-	if err != nil {
-		return nil
-	}
-	defer db.Close()
-	_ = db.sql.Read(ctx, func(tx *sqlite.Tx) error {
-		return tx.Scan([]any{(*[]byte)(&row)}, "SELECT json_object('device_id', device_id, 'user', user, 'name', name, 'role', role, 'crews', crews, 'server_url', server_url, "+
-			"'server_id', server_id, 'server_key', server_key, 'enrolled_at', enrolled_at, 'queues', queues) FROM device")
-	})
-	return row
-}
-
 // linkAside gives the old files second names, all under one that is new, so that
 // SQLite finds them together there.
 func linkAside(path, ending string) (made []string, err error) {
@@ -154,26 +169,28 @@ func linkAside(path, ending string) (made []string, err error) {
 	return made, syncFolder(path)
 }
 
-// build makes the new database under another name and closes it, so that all of
-// it is in the one file.
-func build(ctx context.Context, path string, o Options, state logState) (n int, enrolled bool, err error) {
-	o.ReadOnly = false
-	db, err := Open(ctx, path, o)
-	if err != nil {
-		return 0, false, err
+// with adds what the damaged file said itself. Where it knew of more transactions
+// than the log, a power cut took the log's end, or the disk was full: what the file
+// says of the queue is newer then.
+func (s *logState) with(got salvaged) {
+	if s.device == nil {
+		s.device = got.device
 	}
-	err = db.sql.Write(ctx, func(tx *sqlite.Tx) error {
-		if n, err = state.restore(tx); err != nil {
-			return err
-		}
-		dev, err := loadDevice(tx)
-		enrolled = dev.ID != ""
-		return errors.Join(err, putNotice(tx, NoticeRepaired, db.clock().Wall))
-	})
-	return n, enrolled, errors.Join(err, db.Close())
+	if s.behind = s.n < got.logged; s.behind {
+		maps.Copy(s.queue, got.queue)
+	}
 }
 
-// restore writes what the log knows into an empty database.
+// settled tells, where the log is behind, whether a change was sent or undone after
+// all, by what could be read.
+func (s logState) settled(tx *sqlite.Tx, opID string) (gone bool, err error) {
+	if s.behind {
+		err = tx.Scan([]any{&gone}, "SELECT EXISTS (SELECT 1 FROM sync_sent WHERE op_id = ?1) OR EXISTS (SELECT 1 FROM taken_back WHERE op_id = ?1)", opID)
+	}
+	return gone, err
+}
+
+// restore writes what the log knows into a database without a queue.
 func (s logState) restore(tx *sqlite.Tx) (n int, err error) {
 	if s.device != nil {
 		set := make([]string, 0, 10)
@@ -185,28 +202,52 @@ func (s logState) restore(tx *sqlite.Tx) (n int, err error) {
 		}
 	}
 	for _, row := range s.boots {
-		if err := insertRow(tx, "boots", row); err != nil {
+		if err := insertRow(tx, "INSERT OR REPLACE", "boots", row); err != nil {
 			return 0, err
 		}
 	}
 	records := map[recordRef]bool{}
 	for _, id := range sortedKeys(s.queue) {
-		if err := insertRow(tx, "sync_queue", s.queue[id]); err != nil {
+		var row struct {
+			OpID   string  `json:"op_id"`
+			Kind   op.Kind `json:"entity_type"`
+			Entity string  `json:"entity_id"`
+		}
+		_ = json.Unmarshal(s.queue[id], &row) // of another form: the table refuses it
+		if gone, err := s.settled(tx, row.OpID); err != nil || gone {
+			if err != nil {
+				return n, err
+			}
+			continue
+		}
+		ref := recordRef{row.Kind, row.Entity}
+		if !records[ref] && tables[ref.kind] != nil {
+			records[ref] = true
+			cur, err := loadRecord(tx, ref.kind, ref.id)
+			if err == nil {
+				err = keepServerState(tx, cur) // with the unsent changes in it already where no more could be read
+			}
+			if err != nil && !errors.Is(err, ErrNotFound) {
+				return n, err
+			}
+		}
+		if err := insertRow(tx, "INSERT OR REPLACE", "sync_queue", s.queue[id]); err != nil {
 			return n, err
 		}
 		n++
-		var ref recordRef
-		if err := tx.Scan([]any{&ref.kind, &ref.id}, "SELECT entity_type, entity_id FROM sync_queue WHERE id = ?", id); err != nil {
-			return n, err
-		}
-		if records[ref] || tables[ref.kind] == nil {
-			continue
-		}
-		records[ref] = true
 	}
 	for ref := range records {
 		if err := rebuild(tx, ref.kind, ref.id); err != nil {
 			return n, fmt.Errorf("lay unsent changes on %s %s: %w", op.Word(ref.kind), ref.id, err)
+		}
+	}
+	for _, statement := range []string{
+		"DELETE FROM sync_sent WHERE op_id IN (SELECT op_id FROM sync_queue)",
+		"DELETE FROM taken_back WHERE op_id IN (SELECT op_id FROM sync_queue)",
+		"DELETE FROM server_records WHERE entity_id NOT IN (SELECT entity_id FROM sync_queue)",
+	} {
+		if _, err := tx.Exec(statement); err != nil {
+			return n, err
 		}
 	}
 	// A place in the queue is never given twice.
@@ -219,7 +260,7 @@ func (s logState) restore(tx *sqlite.Tx) (n int, err error) {
 
 // insertRow writes a row as it was logged. A column that the table does not have
 // any more is left out, one that it has got since takes its default.
-func insertRow(tx *sqlite.Tx, table string, row json.RawMessage) error {
+func insertRow(tx *sqlite.Tx, insert, table string, row json.RawMessage) error {
 	columns, err := collectAll(tx, "SELECT name FROM pragma_table_info(?1) WHERE name IN (SELECT key FROM json_each(?2))", table, string(row))
 	if err != nil {
 		return err
@@ -228,7 +269,7 @@ func insertRow(tx *sqlite.Tx, table string, row json.RawMessage) error {
 	for i, c := range columns {
 		values[i] = "?1 ->> '$." + c + "'"
 	}
-	_, err = tx.Exec("INSERT OR REPLACE INTO "+table+" ("+strings.Join(columns, ", ")+") SELECT "+strings.Join(values, ", "), string(row))
+	_, err = tx.Exec(insert+" INTO "+table+" ("+strings.Join(columns, ", ")+") SELECT "+strings.Join(values, ", "), string(row))
 	return err
 }
 

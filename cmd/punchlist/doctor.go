@@ -46,8 +46,9 @@ func (a *app) doctorCmd() *cobra.Command {
 		Long: `Look for everything that can be wrong on this laptop and on its way to the server,
 and say what to do. Exit code 1 when something needs a person.
 
-With --repair it makes a new database in the place of a damaged one, with all
-unsent work out of the second copy beside it. No file is deleted.`,
+With --repair it makes a new database in the place of a damaged one: all unsent
+work out of the second copy beside it, and of the damaged file what can still be
+read. The next sync fetches all tasks anew. No file is deleted.`,
 		Example: "  punchlist doctor\n  punchlist doctor --json\n  punchlist doctor --repair", Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if repair {
@@ -254,9 +255,12 @@ func (a *app) repair(ctx context.Context) error {
 		return err
 	}
 	if a.JSON {
-		return a.PrintJSON(map[string]any{"changes": got.Changes, "bad_lines": got.BadLines, "aside": got.Aside, "enrolled": got.Enrolled})
+		return a.PrintJSON(map[string]any{"changes": got.Changes, "tasks": got.Tasks, "bad_lines": got.BadLines, "aside": got.Aside, "enrolled": got.Enrolled})
 	}
 	a.Note("A new database stands at %s, with %s that %s not sent yet.", path, cli.Count(got.Changes, "change"), map[bool]string{true: "was", false: "were"}[got.Changes == 1])
+	if got.Tasks > 0 {
+		a.Note("Of the old one %s could be read still.", cli.Count(got.Tasks, "task"))
+	}
 	if got.BadLines > 0 {
 		a.Note("%s of the second copy %s damaged.", cli.Count(got.BadLines, "line"), map[bool]string{true: "is", false: "are"}[got.BadLines == 1])
 	}
