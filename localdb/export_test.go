@@ -1,5 +1,5 @@
 package localdb
 
 // Behind is the look for the refused change that a queued one waits for.
-// NextOps reads what is to go out next.
-var NextOps = nextOps
+// HeldByRefused finds what waits for refused changes.
+var HeldByRefused = heldByRefused

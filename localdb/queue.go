@@ -3,7 +3,9 @@ package localdb
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -48,8 +50,39 @@ func opens(alias string) string {
 	return "(" + alias + ".action = 'INSERT' OR " + alias + ".payload ->> '$.deleted' = 0)"
 }
 
-// nextOps reads what is to go out next.
-var nextOps = held(refused) + "SELECT " + queueColumns + ", q.tried, q.uncertain FROM sync_queue q WHERE q.state = 'pending' AND q.op_id NOT IN (" + heldOps + ") ORDER BY q.id LIMIT ?"
+// heldUp finds what is held up by refused ops, and for each by which. Mostly there
+// is nothing: that is seen at once, however long the queue.
+func heldUp(tx *sqlite.Tx) (waits, error) {
+	var some bool
+	if err := tx.Scan([]any{&some}, "SELECT EXISTS (SELECT 1 FROM sync_queue q WHERE "+refused+")"); err != nil || !some {
+		return nil, err
+	}
+	rows, err := tx.Query(heldByRefused)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	by := waits{}
+	for rows.Next() {
+		var id, first string
+		if err := rows.Scan(&id, &first); err != nil {
+			return nil, err
+		}
+		by[id] = first
+	}
+	return by, rows.Err()
+}
+
+// waits names the refused op that each held up one waits for.
+type waits map[string]string
+
+// list is the ids of what waits, for json_each.
+func (w waits) list() string {
+	list, _ := json.Marshal(slices.AppendSeq([]string{}, maps.Keys(w))) // strings always can
+	return string(list)
+}
+
+var heldByRefused = held(refused) + "SELECT n.op_id, min(h.by) FROM held h JOIN sync_queue n ON " + isHeld + " WHERE n.op_id <> h.by GROUP BY n.op_id"
 
 const queueColumns = `q.id, q.op_id, coalesce(q.group_id, ''), q.entity_type, q.entity_id, q.action, q.payload, coalesce(q.prev, ''), q.base, q.created_at, q.boot_id, q.boot_ms`
 
@@ -69,7 +102,11 @@ func (db *DB) NextBatch(ctx context.Context, maxOps, maxBytes int) ([]op.Op, err
 		if err != nil {
 			return err
 		}
-		rows, err := tx.Query(nextOps, max(maxOps, maxGroup)+1)
+		held, err := heldUp(tx)
+		if err != nil {
+			return err
+		}
+		rows, err := tx.Query("SELECT "+queueColumns+", q.tried, q.uncertain FROM sync_queue q WHERE q.state = 'pending' AND q.op_id NOT IN (SELECT value FROM json_each(?)) ORDER BY q.id LIMIT ?", held.list(), max(maxOps, maxGroup)+1)
 		if err != nil {
 			return err
 		}
@@ -195,9 +232,13 @@ func (db *DB) queued(ctx context.Context, where string, args ...any) ([]QueueRow
 	var out []QueueRow
 	err := db.sql.Read(ctx, func(tx *sqlite.Tx) error {
 		out = nil
-		rows, err := tx.Query(held(refused)+", heads(op_id, by) AS (SELECT n.op_id, min(h.by) FROM held h JOIN sync_queue n ON "+isHeld+" WHERE n.op_id <> h.by GROUP BY n.op_id)\n\t\tSELECT "+queueColumns+`, q.state, q.retry_count, coalesce(q.last_error, ''), coalesce(q.code, ''), coalesce(q.field, ''), coalesce(q.task_id, ''),
-			coalesce(t.number, ''), coalesce(t.title, ''), coalesce(w.by, ''), coalesce(i.label, s.code, '')
-			FROM sync_queue q LEFT JOIN heads w ON w.op_id = q.op_id LEFT JOIN tasks t ON t.id = q.task_id LEFT JOIN checklist_items i ON i.id = q.entity_id LEFT JOIN sites s ON s.id = q.entity_id
+		held, err := heldUp(tx)
+		if err != nil {
+			return err
+		}
+		rows, err := tx.Query("SELECT "+queueColumns+`, q.state, q.retry_count, coalesce(q.last_error, ''), coalesce(q.code, ''), coalesce(q.field, ''), coalesce(q.task_id, ''),
+			coalesce(t.number, ''), coalesce(t.title, ''), coalesce(i.label, s.code, '')
+			FROM sync_queue q LEFT JOIN tasks t ON t.id = q.task_id LEFT JOIN checklist_items i ON i.id = q.entity_id LEFT JOIN sites s ON s.id = q.entity_id
 			WHERE `+where, args...)
 		if err != nil {
 			return err
@@ -206,9 +247,10 @@ func (db *DB) queued(ctx context.Context, where string, args ...any) ([]QueueRow
 		for rows.Next() {
 			var r QueueRow
 			var label string
-			if r.Op, _, _, err = scanOp(rows, &r.State, &r.Attempts, &r.LastError, &r.Code, &r.Field, &r.TaskID, &r.TaskNumber, &r.TaskTitle, &r.Behind, &label); err != nil {
+			if r.Op, _, _, err = scanOp(rows, &r.State, &r.Attempts, &r.LastError, &r.Code, &r.Field, &r.TaskID, &r.TaskNumber, &r.TaskTitle, &label); err != nil {
 				return err
 			}
+			r.Behind = held[r.Op.ID]
 			if r.TaskNumber == "" && r.TaskID != "" {
 				r.TaskNumber = TempNumber(r.TaskID)
 			}
@@ -424,12 +466,14 @@ func (db *DB) Advance(ctx context.Context, from, to string) error {
 // behind them do not.
 func (db *DB) PendingOps(ctx context.Context) (n int, err error) {
 	err = db.sql.Read(ctx, func(tx *sqlite.Tx) error {
-		var some bool // something waits, perhaps; to look at each op costs much
-		err := tx.Scan([]any{&n, &some}, "SELECT pending, EXISTS (SELECT 1 FROM sync_queue q WHERE "+refused+") FROM counters")
-		if err != nil || !some {
+		held, err := heldUp(tx)
+		if err != nil {
 			return err
 		}
-		return tx.Scan([]any{&n}, held(refused)+"SELECT count(*) FROM sync_queue q WHERE q.state = 'pending' AND q.op_id NOT IN ("+heldOps+")")
+		if err := tx.Scan([]any{&n}, "SELECT pending FROM counters"); err != nil || len(held) == 0 {
+			return err
+		}
+		return tx.Scan([]any{&n}, "SELECT count(*) FROM sync_queue WHERE state = 'pending' AND op_id NOT IN (SELECT value FROM json_each(?))", held.list())
 	})
 	return n, err
 }
