@@ -29,12 +29,16 @@ func scanRow(rows pgx.Rows) (r server.Row, err error) {
 // homeOf is the home of the user that a query's first parameter names.
 const homeOf = `coalesce((SELECT u.home FROM users AS u WHERE u.name = $1), '')`
 
-// queueReads queues the queries for what is asked, but for the crews themselves. Each names
-// its table's key with all that is constant in it and one list: where a join would
-// be planned as if a new table were empty for ever.
+// queueReads queues the queries for what is asked, but for the crews themselves. Each
+// looks up one key of its list after the other. A list within the key's condition
+// (id = ANY($3)), or a join, leaves to the planner what it may get wrong: while it
+// knows nothing of a table it goes through all that has the first columns of the
+// key, which is all that an author ever did. A subquery with a LIMIT it cannot
+// take apart, and in that the whole key is the best way.
 func queueReads(queue queuer, asked *server.Asked, seen *server.View) {
 	for crew, versions := range asked.Marks {
-		queue(`SELECT crew, version, fingerprint FROM chain WHERE crew = $1 AND version = ANY($2::bigint[])`, plainText(crew), versions).Query(each(func(rows pgx.Rows) error {
+		queue(`SELECT r.* FROM unnest($2::bigint[]) AS w (version) CROSS JOIN LATERAL
+			(SELECT c.crew, c.version, c.fingerprint FROM chain AS c WHERE c.crew = $1 AND c.version = w.version LIMIT 1) AS r`, plainText(crew), versions).Query(each(func(rows pgx.Rows) error {
 			var m server.Mark
 			var print []byte
 			err := rows.Scan(&m.Crew, &m.Version, &print)
@@ -50,8 +54,10 @@ func queueReads(queue queuer, asked *server.Asked, seen *server.View) {
 	})
 	for _, c := range asked.Crews {
 		for kind, ids := range c.Records {
-			queue(`SELECT `+columns+` FROM records AS r WHERE r.crew = $1 AND r.kind = $2 AND r.id = ANY($3::text[]) AND NOT r.gone`, c.Name, string(kind), ids).Query(row)
-			queue(`SELECT crew, kind, id FROM forgotten WHERE crew = $1 AND kind = $2 AND id = ANY($3::text[])`, c.Name, string(kind), ids).Query(each(func(rows pgx.Rows) error {
+			queue(`SELECT r.* FROM unnest($3::text[]) AS w (id) CROSS JOIN LATERAL
+				(SELECT `+columns+` FROM records AS r WHERE r.crew = $1 AND r.kind = $2 AND r.id = w.id LIMIT 1) AS r WHERE NOT r.gone`, c.Name, string(kind), ids).Query(row)
+			queue(`SELECT r.* FROM unnest($3::text[]) AS w (id) CROSS JOIN LATERAL
+				(SELECT f.crew, f.kind, f.id FROM forgotten AS f WHERE f.crew = $1 AND f.kind = $2 AND f.id = w.id LIMIT 1) AS r`, c.Name, string(kind), ids).Query(each(func(rows pgx.Rows) error {
 				var crew string
 				var ref server.Ref
 				err := rows.Scan(&crew, &ref.Kind, &ref.ID)
@@ -74,14 +80,16 @@ func queueOutcomes(queue queuer, asked *server.Asked, seen *server.View) {
 		for i, id := range ids {
 			packed[i] = packID(id)
 		}
-		queue(`SELECT `+outcomeColumns+` FROM outcomes AS o WHERE o.home = `+homeOf+` AND o.author = $1 AND o.op_id = ANY($2::bytea[])`, user, packed).Query(each(func(rows pgx.Rows) error {
+		queue(`SELECT r.* FROM unnest($2::bytea[]) AS w (op_id) CROSS JOIN LATERAL
+			(SELECT `+outcomeColumns+` FROM outcomes AS o WHERE o.home = `+homeOf+` AND o.author = $1 AND o.op_id = w.op_id LIMIT 1) AS r`, user, packed).Query(each(func(rows pgx.Rows) error {
 			o, err := scanOutcome(rows)
 			seen.FoundOutcome(o)
 			return err
 		}))
 	}
 	for of, seqs := range asked.Seqs {
-		queue(`SELECT o.seq, o.op_id FROM outcomes AS o WHERE o.home = `+homeOf+` AND o.device = $2 AND o.seq = ANY($3::bigint[]) AND o.seq > 0`,
+		queue(`SELECT r.* FROM unnest($3::bigint[]) AS w (seq) CROSS JOIN LATERAL
+			(SELECT o.seq, o.op_id FROM outcomes AS o WHERE o.home = `+homeOf+` AND o.device = $2 AND o.seq = w.seq AND o.seq > 0 LIMIT 1) AS r`,
 			of.User, packID(of.Device), seqs).Query(each(func(rows pgx.Rows) error {
 			var id []byte
 			var seq int64

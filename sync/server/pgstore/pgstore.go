@@ -47,6 +47,7 @@ const Lanes = 4
 // that vanished must not hold its crews for long.
 var session = map[string]string{
 	"enable_seqscan":                      "off",
+	"enable_bitmapscan":                   "off",
 	"enable_hashjoin":                     "off",
 	"enable_mergejoin":                    "off",
 	"jit":                                 "off",

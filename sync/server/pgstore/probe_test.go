@@ -1,0 +1,76 @@
+package pgstore_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"example.com/punchlist/sync/op"
+	"example.com/punchlist/sync/server/storetest"
+	"example.com/punchlist/sync/wire"
+)
+
+// TestReadsByKey: what a batch has to see, and what a look hears, is found by keys, also while the
+// database knows nothing of its tables yet, when a plan that goes through all
+// that an author ever did looks as good: each op would then cost as much as the
+// history is long.
+func TestReadsByKey(t *testing.T) {
+	const history, batch = 4000, 10
+	address := database(t)
+	s := openAt(t, address)
+	r := storetest.NewRig(t, s)
+	r.User("ann", op.Technician, "north")
+	ann := r.Enrol("ann")
+	before, a := ann.TryBatch(wire.Self{}, ann.NewTask(storetest.NewID(), "first"))
+	if len(before.Results) != 1 {
+		t.Fatalf("%d %s", a.Status, a.Body)
+	}
+	exec(t, address, fmt.Sprintf(`
+		INSERT INTO outcomes (home, author, op_id, device, entity, seq, version, at, stamp, state, crew, kind, result)
+			SELECT home, author, decode(md5(i::text), 'hex'), device, entity, 1000000 + i, version, at, stamp, state, crew, kind, result FROM outcomes, generate_series(1, %[1]d) AS i;
+		INSERT INTO records (crew, kind, id, version, deleted, gone, task_id, ref, number, fields, registers, at)
+			SELECT crew, kind, gen_random_uuid()::text, 1000000 + i, false, false, '', '', 'T-' || 1000000 + i, fields, registers, at FROM records, generate_series(1, %[1]d) AS i;
+		INSERT INTO chain (crew, version, fingerprint) SELECT crew, 1000000 + i, fingerprint FROM chain, generate_series(1, %[1]d) AS i`, history))
+	read := func() (rows map[string]int64) {
+		t.Helper()
+		c, err := pgx.Connect(t.Context(), address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close(t.Context())
+		list, err := c.Query(t.Context(), `SELECT relname, sum(idx_tup_read) FROM pg_stat_user_indexes WHERE schemaname = current_schema() GROUP BY relname`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows = map[string]int64{}
+		var table string
+		var n int64
+		if _, err := pgx.ForEachRow(list, []any{&table, &n}, func() error { rows[table] = n; return nil }); err != nil {
+			t.Fatal(err)
+		}
+		return rows
+	}
+	from := read()
+	for range 8 { // more than the executions after which a plan may stay
+		ops := make([]op.Op, batch)
+		for i := range ops {
+			ops[i] = ann.NewTask(storetest.NewID(), "next")
+		}
+		if _, a := ann.TryBatch(wire.Self{Seen: before.Seen}, ops...); a.Status != 200 {
+			t.Fatalf("%d %s", a.Status, a.Body)
+		}
+		if page := ann.Page(batch); len(page.Changes) != batch { // from the start on
+			t.Fatalf("%d changes in a page of %d", len(page.Changes), batch)
+		}
+	}
+	if err := s.(interface{ Close() error }).Close(); err != nil { // its connections tell what they counted
+		t.Fatal(err)
+	}
+	to := read()
+	for _, table := range []string{"outcomes", "records", "chain"} {
+		if n := to[table] - from[table]; n > history/2 {
+			t.Errorf("8 batches of %d ops read %d rows of %s, which holds %d", batch, n, table, history)
+		}
+	}
+}
