@@ -12,18 +12,18 @@ import (
 // went past because it waits for a refused one or the server could not look at it,
 // gives up each register that a later change of the person's own touches. It must
 // not cover the newer value on the screen, nor win over it when it is sent at last.
+// Where the server has heard the older one whole, it knows by the places of both
+// which is newer.
 
 // giveWay takes the registers that a settled op touched out of all older changes of
-// the same record that are still here. It stands where those stood, so what it
-// leaves of one that may have been heard is a new op: the server remembers its
-// answer to the old one.
+// the same record that are still here.
 func giveWay(tx *sqlite.Tx, o op.Op) error {
 	older, err := loadOps(tx, "q.entity_id = ? AND q.action <> 'INSERT' AND q.id < ?", o.Entity, o.Seq)
 	if err != nil {
 		return err
 	}
 	for _, p := range older {
-		if _, err := yieldTo(tx, p, []op.Op{o}); err != nil {
+		if _, _, err := yieldTo(tx, p, []op.Op{o}); err != nil {
 			return err
 		}
 	}
@@ -31,38 +31,41 @@ func giveWay(tx *sqlite.Tx, o op.Op) error {
 }
 
 // giveWayBehind does the same for changes that are to go to the end of the queue,
-// behind later ones that wait there, and returns the ids of those that are left.
-func giveWayBehind(tx *sqlite.Tx, moved []string) (left []string, err error) {
+// behind later ones that wait there. What is left of one that only waited takes a
+// later place, and says something else than the server may have heard: like a
+// refused one it is to go out as a new op.
+func giveWayBehind(tx *sqlite.Tx, moved []string) error {
 	list, err := json.Marshal(moved)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for _, id := range moved {
-		ops, err := loadOps(tx, "q.op_id = ?", id)
+		ops, err := loadOps(tx, "q.op_id = ? AND q.action <> 'INSERT'", id)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		if len(ops) == 1 && ops[0].Action != op.Insert {
-			later, err := loadOps(tx, "q.entity_id = ?1 AND q.id > ?2 AND q.state = 'pending' AND "+
-				"((SELECT state FROM sync_queue WHERE op_id = ?3) = 'parked' OR q.op_id NOT IN (SELECT value FROM json_each(?4)))", ops[0].Entity, ops[0].Seq, id, string(list))
-			if err != nil {
-				return nil, err
-			}
-			if id, err = yieldTo(tx, ops[0], later); err != nil {
-				return nil, err
-			}
+		if len(ops) == 0 {
+			continue
 		}
-		if id != "" {
-			left = append(left, id)
+		later, err := loadOps(tx, "q.entity_id = ?1 AND q.id > ?2 AND q.state = 'pending' AND "+
+			"((SELECT state FROM sync_queue WHERE op_id = ?3) = 'parked' OR q.op_id NOT IN (SELECT value FROM json_each(?4)))", ops[0].Entity, ops[0].Seq, id, string(list))
+		if err != nil {
+			return err
+		}
+		gave, left, err := yieldTo(tx, ops[0], later)
+		if err == nil && gave && left {
+			_, err = tx.Exec("UPDATE sync_queue SET state = 'parked' WHERE op_id = ?", id)
+		}
+		if err != nil {
+			return err
 		}
 	}
-	return left, nil
+	return nil
 }
 
 // yieldTo takes the registers that later changes touch out of one that waits or was
-// refused, and returns the id of what is left, or "". One that may have been heard
-// as it was gets a new id; a refused one gets it when it is sent again.
-func yieldTo(tx *sqlite.Tx, older op.Op, later []op.Op) (id string, err error) {
+// refused. gave: there were some; left: there are others, or else it is gone.
+func yieldTo(tx *sqlite.Tx, older op.Op, later []op.Op) (gave, left bool, err error) {
 	touched := map[string]bool{}
 	for _, o := range later {
 		for _, register := range registers(o) {
@@ -70,13 +73,13 @@ func yieldTo(tx *sqlite.Tx, older op.Op, later []op.Op) (id string, err error) {
 		}
 	}
 	own := registers(older)
-	left := slices.DeleteFunc(slices.Clone(own), func(register string) bool { return touched[register] })
+	rest := slices.DeleteFunc(slices.Clone(own), func(register string) bool { return touched[register] })
 	switch {
-	case len(left) == len(own):
-		return older.ID, nil
-	case len(left) == 0:
+	case len(rest) == len(own):
+		return false, true, nil
+	case len(rest) == 0:
 		_, err := tx.Exec("DELETE FROM sync_queue WHERE op_id = ?", older.ID)
-		return "", err
+		return true, false, err
 	}
 	for name := range older.Fields {
 		if name != op.UpdatedAt && touched[op.RegisterOf(older.Kind, name)] {
@@ -86,24 +89,14 @@ func yieldTo(tx *sqlite.Tx, older op.Op, later []op.Op) (id string, err error) {
 	}
 	payload, err := json.Marshal(older.Fields)
 	if err != nil {
-		return "", err
+		return true, true, err
 	}
 	prev, err := json.Marshal(older.Prev)
 	if err != nil {
-		return "", err
+		return true, true, err
 	}
-	var heard bool
-	if err := tx.Scan([]any{&heard}, "SELECT state = 'pending' AND (tried OR exported) FROM sync_queue WHERE op_id = ?", older.ID); err != nil {
-		return "", err
-	}
-	if id = older.ID; heard {
-		id = retryID(older.ID, string(payload))
-	}
-	if _, err := tx.Exec("UPDATE sync_queue SET payload = ?, prev = ?, op_id = ? WHERE op_id = ?", string(payload), string(prev), id, older.ID); err != nil || !heard {
-		return id, err
-	}
-	_, err = tx.Exec("UPDATE sync_queue SET tried = 0, exported = 0, uncertain = 0 WHERE op_id = ?", id)
-	return id, err
+	_, err = tx.Exec("UPDATE sync_queue SET payload = ?, prev = ? WHERE op_id = ?", string(payload), string(prev), older.ID)
+	return true, true, err
 }
 
 // registers are those that an op touches.

@@ -343,16 +343,15 @@ func (db *DB) requeue(ctx context.Context, where string, args ...any) (n int, er
 		if err != nil {
 			return err
 		}
-		n = len(ids)
-		left, err := giveWayBehind(tx, ids)
-		if err != nil {
+		if err := giveWayBehind(tx, ids); err != nil {
 			return err
 		}
-		for _, id := range left {
+		for _, id := range ids {
 			if err := moveToEnd(tx, id); err != nil {
 				return err
 			}
 		}
+		n = len(ids)
 		return lookForLost(tx)
 	})
 	return n, err

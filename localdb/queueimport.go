@@ -321,7 +321,7 @@ func (q *queueTaker) yield(o queuedOp) error {
 	if err != nil || len(later) == 0 {
 		return err
 	}
-	_, err = yieldTo(q.tx, o.Op, later)
+	_, _, err = yieldTo(q.tx, o.Op, later)
 	return err
 }
 

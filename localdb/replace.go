@@ -40,6 +40,11 @@ func (db *DB) ReplaceOp(ctx context.Context, opID string, set op.Fields, drop ..
 		for _, name := range drop {
 			delete(fields, name)
 		}
+		if parked {
+			if err := a.isNewest(s.Op, set); err != nil {
+				return err
+			}
+		}
 		return a.replace(s, fields)
 	})
 	if err != nil || !parked {
@@ -124,5 +129,23 @@ func (a *action) mend(opID string) (string, error) {
 	if _, err := a.tx.Exec("DELETE FROM sync_queue WHERE op_id = ?", opID); err != nil {
 		return "", err
 	}
+	if err := a.isNewest(s.Op, o.Fields); err != nil {
+		return "", err
+	}
 	return id, a.replace(s, fields)
+}
+
+// isNewest: what a person puts right in a refused change is newer than all that
+// waits on its record, and must not be covered by that when it goes out before it.
+func (a *action) isNewest(o op.Op, set op.Fields) error {
+	others, err := loadOps(a.tx, "q.entity_id = ? AND q.op_id <> ? AND q.action <> 'INSERT'", o.Entity, o.ID)
+	if err != nil {
+		return err
+	}
+	for _, other := range others {
+		if _, _, err := yieldTo(a.tx, other, []op.Op{{Kind: o.Kind, Action: op.Update, Fields: set}}); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -110,6 +110,37 @@ func TestAnEditPutsARefusedNewRecordRight(t *testing.T) {
 	f.mustBeSent(id, op.Fields{"external_ref": "WO-7", "asset": nil, "title": "Check the pump"})
 }
 
+// What was written while the new record was on its way waits when it is refused:
+// it comes behind the record that is put right, and covers nothing newer.
+func TestPuttingRightIsNewerThanWhatWaits(t *testing.T) {
+	for name, right := range map[string]func(f *fixture, id string){
+		"an edit": func(f *fixture, id string) {
+			f.must(f.EditTask(f.ctx, id, op.Fields{"external_ref": "WO-7", "asset": "new"}))
+		},
+		"the refused change": func(f *fixture, _ string) {
+			f.must(f.ReplaceOp(f.ctx, f.queue()[0].Op.ID, op.Fields{"external_ref": "WO-7", "asset": "new"}))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t)
+			id := f.add("Check the pump", "external_ref", "TAKEN")
+			f.freeze()
+			f.must(f.EditTask(f.ctx, id, op.Fields{"asset": "old", "priority": "low"}))
+			f.settle(func(o op.Op) wire.Result {
+				if o.Action == op.Insert {
+					return wire.Result{Outcome: op.Rejected, Code: op.CodeDuplicateRef, Field: "external_ref", Message: "TAKEN belongs to T-1 already"}
+				}
+				return wire.Result{Outcome: op.Retry}
+			})
+			f.pass(time.Hour)
+			right(f, id)
+			want := op.Fields{"external_ref": "WO-7", "asset": "new", "priority": "low"}
+			f.mustShow(id, want)
+			f.mustBeSent(id, want)
+		})
+	}
+}
+
 func TestAChangeOnItsWayIsNotReplaced(t *testing.T) {
 	f := newFixture(t)
 	f.hear("c1", change(state(remote, 5)))

@@ -165,12 +165,35 @@ func touchedBy(kind op.Kind, action op.Action, fields op.Fields) map[string]bool
 }
 
 // madeAnew: an edit of a record whose making was refused makes it anew, edited,
-// by an op of its own.
-func (b *book) madeAnew(f *fact) {
+// by an op of its own. It is newer than what waits on the record: here is what of
+// that is left in the queue.
+func (b *book) madeAnew(f *fact, here map[string]bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	before := map[string]string{} // register → what the refused one said
+	again := false
 	for _, g := range b.order {
 		if g != f && g.lap == f.lap && g.ref == f.ref && g.action == op.Insert {
+			g.dropped, again = true, true
+			clear(before)
+			for _, d := range g.deeds {
+				before[d.register] = d.token
+			}
+		}
+	}
+	for _, g := range b.order {
+		if open := g.outcome == "" || g.outcome == op.Rejected; !again || !open || g.lap != f.lap || g.ref != f.ref || g.action == op.Insert {
+			continue
+		}
+		for _, d := range g.deeds {
+			for _, e := range f.deeds {
+				if e.register == d.register && e.token != before[e.register] {
+					b.replaced[d.class] = append(b.replaced[d.class], e)
+					delete(g.touches, d.register)
+				}
+			}
+		}
+		if !here[g.id] && len(g.touches) == 0 {
 			g.dropped = true
 		}
 	}

@@ -112,53 +112,38 @@ func (g *guard) Settle(ctx context.Context, ops []op.Op, results []wire.Result, 
 
 // gaveWay marks changes that left the queue, where they were refused or waited for
 // others, because the same person changed all that they touched again: what was
-// written last counts. What is left of one that may have been heard is a new op.
+// written last counts.
 func (l *laptop) gaveWay(r *run, ops []op.Op, results []wire.Result) {
-	here, at := map[string]bool{}, map[int64]localdb.QueueRow{}
+	here := map[string]bool{}
 	for _, row := range l.waiting(r) {
-		here[row.Op.ID], at[row.Op.Seq] = true, row
+		here[row.Op.ID] = true
 	}
-	var anew []localdb.QueueRow
 	l.w.book.with(func() {
 		for _, f := range l.w.book.order {
 			open := f.outcome == "" || f.outcome == op.Rejected
 			if f.lap != l.n || f.action == op.Insert || !open {
 				continue
 			}
-			gave := false
 			for i, o := range ops {
 				if results[i].Outcome != op.Retry && results[i].Outcome != op.Rejected {
-					gave = f.yieldTo(o) || gave
+					f.yieldTo(o)
 				}
 			}
-			row, same := at[f.seq]
-			switch {
-			case here[f.id] || f.dropped || f.squashed:
-			case len(f.touches) == 0:
+			if !here[f.id] && len(f.touches) == 0 {
 				f.dropped = true
-			case gave && same && row.Op.Entity == f.ref.ID && row.Op.Action == f.action:
-				f.dropped = true
-				anew = append(anew, row)
 			}
 		}
 	})
-	for _, row := range anew {
-		l.w.count("left of what was overtaken")
-		l.enter(row, true, true)
-	}
 }
 
-// yieldTo takes away what a later op of the same laptop says instead, and tells
-// whether that was anything.
-func (f *fact) yieldTo(o op.Op) bool {
+// yieldTo takes away what a later op of the same laptop says instead.
+func (f *fact) yieldTo(o op.Op) {
 	if o.Entity != f.ref.ID || o.Seq <= f.seq {
-		return false
+		return
 	}
-	before := len(f.touches)
 	for register := range touchedBy(o.Kind, o.Action, o.Fields) {
 		delete(f.touches, register)
 	}
-	return len(f.touches) < before
 }
 
 // ApplyChanges: a page tells versions in their order, from behind the cursor on.

@@ -434,7 +434,7 @@ func (l *laptop) scan(r *run, acked, again bool) {
 			return
 		}
 		for _, row := range rows {
-			l.enter(row, acked, again)
+			l.enter(r, row, acked, again)
 			from = row.Op.Seq
 		}
 		if len(rows) < 500 {
@@ -446,7 +446,7 @@ func (l *laptop) scan(r *run, acked, again bool) {
 	l.mu.Unlock()
 }
 
-func (l *laptop) enter(row localdb.QueueRow, acked, again bool) {
+func (l *laptop) enter(r *run, row localdb.QueueRow, acked, again bool) {
 	o := row.Op
 	if f := l.w.book.fact(o.ID); f != nil { // one that waited behind another, at a new place now
 		l.w.book.with(func() { f.seq = o.Seq })
@@ -468,7 +468,11 @@ func (l *laptop) enter(row localdb.QueueRow, acked, again bool) {
 	}
 	l.w.book.made(f, o.Fields, o.Prev)
 	if o.Action == op.Insert {
-		l.w.book.madeAnew(f)
+		here := map[string]bool{}
+		for _, row := range l.waiting(r) {
+			here[row.Op.ID] = true
+		}
+		l.w.book.madeAnew(f, here)
 	}
 	l.w.note(l.name, "made %s of %s %s as %d %s", o.Action, o.Kind, o.Entity, o.Seq, o.ID)
 	l.w.count("ops")
