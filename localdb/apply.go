@@ -189,8 +189,12 @@ func (db *DB) ApplyChanges(ctx context.Context, page wire.Changes) (int, error) 
 		if err := s.findNew(page.Changes); err != nil {
 			return err
 		}
+		crews := page.Crews
+		if crews == nil {
+			crews = dev.Crews
+		}
 		for _, c := range page.Changes {
-			changed, err := s.apply(c, dev)
+			changed, err := s.apply(c, dev, crews)
 			if errors.Is(err, errUnfit) { // one record must not hold up all the others
 				err = putNotice(tx, NoticeNewer, s.now)
 			}
@@ -209,11 +213,11 @@ func (db *DB) ApplyChanges(ctx context.Context, page wire.Changes) (int, error) 
 		if err := s.left(dev.Crews, page.Crews); err != nil {
 			return err
 		}
-		crews, err := json.Marshal(page.Crews)
+		list, err := json.Marshal(page.Crews)
 		if err != nil {
 			return err
 		}
-		if _, err := tx.Exec("UPDATE device SET cursor = ?, crews = ?, user = ?, role = ?", page.Cursor, string(crews), page.User, page.Role); err != nil {
+		if _, err := tx.Exec("UPDATE device SET cursor = ?, crews = ?, user = ?, role = ?", page.Cursor, string(list), page.User, page.Role); err != nil {
 			return err
 		}
 		if err := s.afterPage(page); err != nil {
@@ -272,12 +276,12 @@ func (s *settler) findNew(changes []wire.Change) error {
 	return nil
 }
 
-func (s settler) apply(c wire.Change, dev Device) (bool, error) {
+func (s settler) apply(c wire.Change, dev Device, crews []string) (bool, error) {
 	if tables[c.EntityType] == nil {
 		return false, nil // a kind that a newer server knows: nothing here could show it
 	}
 	if c.Gone {
-		return s.gone(c)
+		return s.gone(c, crews)
 	}
 	rec, err := fromState(c.EntityType, c.ServerState)
 	if err != nil {
@@ -336,15 +340,22 @@ func same(a, b Record) bool { return op.SumOf(a.Kind, stateOf(a)) == op.SumOf(b.
 
 // gone takes away a record that left this person's crews. Unsent work on it
 // stays in the queue; the record itself is as good as deleted here, whatever
-// becomes of that work.
-func (s settler) gone(c wire.Change) (bool, error) {
+// becomes of that work. At the version of the change itself stands a record that
+// moved to another crew: it stays where it is one of the person's own.
+func (s settler) gone(c wire.Change, crews []string) (bool, error) {
 	table := tables[c.EntityType].name
 	if err := s.goneAgain(c); err != nil {
 		return false, err
 	}
+	own, err := json.Marshal(append([]string{}, crews...))
+	if err != nil {
+		return false, err
+	}
 	var waiting, held int
-	err := s.tx.Scan([]any{&waiting, &held}, `SELECT (SELECT count(*) FROM sync_queue WHERE entity_id = ?1 OR task_id = ?1),
-		(SELECT count(*) FROM `+table+` WHERE id = ?1 AND version < ?2)`, c.EntityID, c.Version)
+	err = s.tx.Scan([]any{&waiting, &held}, `SELECT (SELECT count(*) FROM sync_queue WHERE entity_id = ?1 OR task_id = ?1),
+		(SELECT count(*) FROM `+table+` AS r WHERE id = ?1 AND (version < ?2 OR version = ?2 AND
+			coalesce((SELECT state ->> '$.crew' FROM server_records WHERE entity_type = ?4 AND entity_id = ?1), r.crew) NOT IN (SELECT value FROM json_each(?3))))`,
+		c.EntityID, c.Version, string(own), c.EntityType)
 	if err != nil || held == 0 {
 		return false, err
 	}
@@ -353,11 +364,27 @@ func (s settler) gone(c wire.Change) (bool, error) {
 		return true, err
 	}
 	if _, err := s.tx.Exec(`UPDATE server_records SET version = ?1, state = json_set(state, '$.deleted', json('true'), '$.version', ?1)
-		WHERE entity_type = ?2 AND entity_id = ?3 AND version < ?1`, c.Version, c.EntityType, c.EntityID); err != nil {
+		WHERE entity_type = ?2 AND entity_id = ?3 AND version <= ?1`, c.Version, c.EntityType, c.EntityID); err != nil {
 		return false, err
 	}
 	_, err = s.tx.Exec("UPDATE "+table+" SET deleted = 1, version = ? WHERE id = ?", c.Version, c.EntityID)
 	return true, err
+}
+
+// givenAway takes away a record that the person moved to a crew of others, once the
+// server has it there: that it left may have been heard before the answer.
+func (s settler) givenAway(o op.Op) error {
+	to := o.Fields.Text(op.CrewField)
+	if to == "" {
+		return nil
+	}
+	dev, err := loadDevice(s.tx)
+	if err != nil || len(dev.Crews) == 0 || slices.Contains(dev.Crews, to) {
+		return err
+	}
+	table := tables[o.Kind].name
+	_, err = s.tx.Exec("DELETE FROM "+table+" WHERE id = ?1 AND crew = ?2 AND NOT EXISTS (SELECT 1 FROM sync_queue WHERE entity_id = ?1 OR task_id = ?1)", o.Entity, to)
+	return err
 }
 
 // left takes away what belongs to crews that the person is no longer in, but for

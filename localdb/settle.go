@@ -106,8 +106,11 @@ func (s settler) settle(o op.Op, r wire.Result, done *wire.Settled) error {
 			return err
 		}
 	}
-	if err := rebuild(s.tx, o.Kind, o.Entity); err != nil || !late {
+	if err := rebuild(s.tx, o.Kind, o.Entity); err != nil {
 		return err
+	}
+	if !late {
+		return s.givenAway(o)
 	}
 	return s.db.undoLate(s.tx, o)
 }
