@@ -114,6 +114,9 @@ func (s *Server) page(r *http.Request, by Author, ask pageAsk) (wire.Changes, er
 	q := ChangesQuery{Devices: by.devices(), Rows: ask.limit + 1, Conflicts: ask.limit + maxConflicts + 1, Marks: marksOf(ask.seen), All: ask.all}
 	for _, crew := range slices.Sorted(slices.Values(by.Crews)) {
 		q.Spans = append(q.Spans, Span{crew, ask.since.at[crew]})
+		// One that begins at the start holds nothing, but for what it knows from
+		// the answers to what it sent: that may have been deleted or moved since.
+		q.All = q.All || ask.since.at[crew] == 0 && ask.seen[crew].Version > 0
 	}
 	feed, err := s.store.Changes(r.Context(), q)
 	if err != nil {

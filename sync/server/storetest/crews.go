@@ -91,6 +91,27 @@ func testMove(t *testing.T, r *Rig) {
 	}
 }
 
+// What a device sent before it heard anything may be deleted by the time it asks.
+func testPushedBeforeHeard(t *testing.T, r *Rig) {
+	r.User("ann", op.Dispatcher, "north", "south")
+	r.User("nick", op.Technician, "north")
+	ann, nick := r.Enrol("ann"), r.Enrol("nick")
+	deleted, moved := NewID(), NewID()
+	answer, _ := nick.TryBatch(wire.Self{}, nick.NewTask(deleted, "Boiler"), nick.NewTask(moved, "Pump"))
+	ann.Must(ann.Op(op.Delete, op.Task, deleted, 1, nil), ann.Set(moved, 2, op.Fields{"crew": "south"}))
+	page, _ := nick.TryChanges(wire.Self{Seen: answer.Seen})
+	heard := map[string]bool{}
+	for _, c := range page.Changes {
+		heard[c.EntityID] = c.Gone || c.ServerState.Bool(op.Deleted)
+	}
+	if want := map[string]bool{deleted: true, moved: true}; !reflect.DeepEqual(heard, want) {
+		t.Errorf("it hears %+v of what it made, want that both are not there any more", page.Changes)
+	}
+	if fresh, _ := r.Enrol("nick").TryChanges(wire.Self{}); len(fresh.Changes) != 0 {
+		t.Errorf("a new device is told of what is gone: %+v", fresh.Changes)
+	}
+}
+
 func testMoveBackAndForth(t *testing.T, r *Rig) {
 	ann, task, item := r.mover()
 	for _, crew := range []string{"south", "north", "south", "north"} {

@@ -61,6 +61,7 @@ func Run(t *testing.T, open func(testing.TB) server.Store) {
 		"CrewsAreApart":      testCrewsAreApart,
 		"Move":               testMove,
 		"MoveBackAndForth":   testMoveBackAndForth,
+		"PushedBeforeHeard":  testPushedBeforeHeard,
 		"MoveRefused":        testMoveRefused,
 		"DeleteAgainstEdit":  testDeleteAgainstEdit,
 		"Paging":             testPaging, "Advance": testAdvance,
