@@ -2,6 +2,8 @@ package localdb
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -20,7 +22,9 @@ const maxTokens = 3
 // can read; those before it, the newest first, in a second file. Whichever is
 // shown, what was on the disk stays there: so the one before the newest still lets
 // in when the newest was never used, or when the server was restored from a backup
-// of the time before it.
+// of the time before it. The second file names the newest token (by a hash) that its
+// own are older than: a program of before there was such a file leaves it lying when
+// it enrols anew, and to show another device's token would be an alarm.
 //
 //	.token         T0  ──offered T1──────────▶ T1   ──is shown──▶ known: it is the token now
 //	.token.older       └─▶ T0, written first ─────────▶        └─▶ not known: T0 is shown
@@ -52,17 +56,51 @@ func (db *DB) olderFile() string { return db.tokenFile() + ".older" }
 // readTokens are the newest token and those before it. Without the newest there is
 // none: an older one by itself would look like a copy's.
 func (db *DB) readTokens() (list []string, err error) {
+	list, _, err = db.lookForTokens()
+	return list, err
+}
+
+// lookForTokens tells as well whether there are older ones that are not this device's.
+func (db *DB) lookForTokens() (list []string, strays bool, err error) {
 	newest, err := readTokenFile(db.tokenFile())
 	if err != nil || len(newest) == 0 {
-		return nil, err
+		return nil, false, err
 	}
 	older, err := readTokenFile(db.olderFile())
+	older, strays = olderThan(newest[0], older)
 	for _, t := range append(newest, older...) {
 		if !slices.Contains(list, t) { // an earlier program kept all in the first file
 			list = append(list, t)
 		}
 	}
-	return list[:min(len(list), maxTokens)], err
+	return list[:min(len(list), maxTokens)], strays, err
+}
+
+// olderOf begins the word that names the token of which those beside it are older.
+const olderOf = "of:"
+
+// nameOf tells tokens apart without showing them.
+func nameOf(token string) string {
+	sum := sha256.Sum256([]byte("punchlist token " + token))
+	return olderOf + hex.EncodeToString(sum[:8])
+}
+
+// olderThan are the tokens of the second file, unless they belong to another
+// device than the newest. A kill may have come before the newest was written: then
+// the one that still stands there is among them.
+func olderThan(newest string, words []string) (older []string, strays bool) {
+	name := ""
+	for _, w := range words {
+		if strings.HasPrefix(w, olderOf) {
+			name = w
+		} else {
+			older = append(older, w)
+		}
+	}
+	if name == "" || slices.ContainsFunc(append(older, newest), func(t string) bool { return nameOf(t) == name }) || slices.Contains(older, newest) {
+		return older, false
+	}
+	return nil, true
 }
 
 func readTokenFile(path string) ([]string, error) {
@@ -84,7 +122,7 @@ func readTokenFile(path string) ([]string, error) {
 func (db *DB) writeTokens(newest string, older []string) error {
 	var err error
 	if len(older) > 0 {
-		err = keepFile(db.olderFile(), strings.Join(older, "\n")+"\n") // in one step: these may be all that a restored server knows
+		err = keepFile(db.olderFile(), strings.Join(older, "\n")+"\n"+nameOf(newest)+"\n") // in one step: these may be all that a restored server knows
 	} else {
 		err = os.Remove(db.olderFile())
 	}
@@ -129,9 +167,12 @@ func (db *DB) Renewed() {
 // Refused hears that the server does not know a token, and tells whether there
 // is another one to show. Where there is none all begins again with the newest.
 func (db *DB) Refused(token string) (other bool) {
-	list, err := db.readTokens()
+	list, strays, err := db.lookForTokens()
 	if err != nil {
 		return false
+	}
+	if strays {
+		db.dropStrays()
 	}
 	db.tokens.mu.Lock()
 	defer db.tokens.mu.Unlock()
@@ -146,4 +187,15 @@ func (db *DB) Refused(token string) (other bool) {
 	}
 	clear(db.tokens.unknown)
 	return false
+}
+
+// dropStrays removes another device's tokens, if they are still there once nobody
+// else writes tokens. Where that cannot be done they are left out all the same.
+func (db *DB) dropStrays() {
+	_ = db.sql.Write(context.Background(), func(*sqlite.Tx) error {
+		if _, strays, err := db.lookForTokens(); err != nil || !strays {
+			return err
+		}
+		return os.Remove(db.olderFile())
+	})
 }

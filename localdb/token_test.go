@@ -71,3 +71,38 @@ func TestAnOlderProgramReadsTheToken(t *testing.T) {
 		t.Error("tokens of the device before are kept")
 	}
 }
+
+// A program of before tokens were renewed enrols anew and leaves the older tokens of
+// the device before: they are never shown, and go once the newest is refused.
+func TestTokensOfTheDeviceBefore(t *testing.T) {
+	f := newFixture(t)
+	enrol := func(token string) {
+		f.must(f.Enrol(f.ctx, localdb.Device{ID: f.id(), User: "ann", Role: op.Technician, Crews: []string{"north"}, ServerURL: "http://127.0.0.1:1", ServerID: "s", Token: token}))
+	}
+	enrol("t0")
+	f.must(f.Renew(f.ctx, "t0", "t1"))
+	f.must(f.Renew(f.ctx, "t1", "t2"))
+	kept, err := os.ReadFile(f.Path() + ".token.older")
+	f.must(err)
+	enrol("n0")
+	f.must(os.WriteFile(f.Path()+".token.older", kept, 0o600)) // as that program would have left it
+	if f.Refused("n0") {
+		dev, err := f.Device(f.ctx)
+		t.Errorf("it shows %s, of the device before: %v", dev.Token, err)
+	}
+	if dev, err := f.Device(f.ctx); err != nil || dev.Token != "n0" {
+		t.Errorf("it shows %s: %v", dev.Token, err)
+	}
+	if _, err := os.Stat(f.Path() + ".token.older"); err == nil {
+		t.Error("another device's tokens are kept")
+	}
+	// Killed between the two files, the older ones are this device's.
+	f.must(f.Renew(f.ctx, "n0", "n1"))
+	f.must(os.WriteFile(f.Path()+".token", []byte("n0\n"), 0o600))
+	f.must(f.Renew(f.ctx, "n0", "n1"))
+	f.must(f.Renew(f.ctx, "n1", "n2"))
+	f.must(os.WriteFile(f.Path()+".token", []byte("n1\n"), 0o600))
+	if !f.Refused("n1") {
+		t.Error("the token before was not kept through a kill")
+	}
+}
