@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -94,7 +95,8 @@ func (j *joint) tokens() []string {
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		j.T.Fatal(err)
 	}
-	return append(strings.Fields(string(newest)), strings.Fields(string(older))...)
+	tokens := slices.DeleteFunc(strings.Fields(string(older)), func(w string) bool { return !strings.HasPrefix(w, "plk1_") })
+	return append(strings.Fields(string(newest)), tokens...)
 }
 
 // did counts what the audit says.
@@ -110,6 +112,13 @@ func (j *joint) did(what string) (n int) {
 		}
 	}
 	return n
+}
+
+func (j *joint) must(err error) {
+	j.T.Helper()
+	if err != nil {
+		j.T.Fatal(err)
+	}
 }
 
 // settled: the newest token of the file lets in, and nobody was locked out.
@@ -388,6 +397,72 @@ func TestRenewalAndARestoredServer(t *testing.T) {
 	j.Store = old
 	j.Rig.URL = there.URL
 	j.settled(1)
+}
+
+// TestI37LongPollOverARenewal: a long poll that began with a token goes on when the next
+// one comes into use; the server knows what it is. It ends when there is news, and within
+// a moment when the device is revoked or its crews change, whatever it then hears: that
+// it came with the older token is no alarm.
+func TestI37LongPollOverARenewal(t *testing.T) {
+	for name, c := range map[string]struct {
+		meanwhile func(j *joint, device string)
+		status    int
+		code      string
+	}{
+		"news": {func(j *joint, _ string) {
+			by, err := j.Server.Office(j.T.Context(), "", "North")
+			j.must(err)
+			_, err = j.Server.AddTask(j.T.Context(), by, op.Fields{"title": "From the office"})
+			j.must(err)
+		}, http.StatusOK, ""},
+		"revoked": {func(j *joint, device string) { j.must(j.Server.Revoke(j.T.Context(), device)) }, http.StatusUnauthorized, wire.CodeRevoked},
+		"other crew": {func(j *joint, _ string) {
+			_, err := j.Server.SetUser(j.T.Context(), "ann", func(u *server.User) { u.Crews = []string{"South"} })
+			j.must(err)
+		}, http.StatusUnauthorized, wire.CodeReplaced},
+	} {
+		t.Run(name, func(t *testing.T) {
+			j := newJoint(t)
+			db := j.opens(j.path)
+			e := j.program(db)
+			j.round(e, reach.Online)
+			dev, err := db.Device(t.Context())
+			j.must(err)
+			j.Pass(month)
+			cursor, err := db.Cursor(t.Context())
+			j.must(err)
+			old := j.tokens()[0]
+			answers := make(chan storetest.Answer, 1)
+			go func() {
+				answers <- j.Do(storetest.Request{Method: http.MethodGet, Path: wire.PathChanges + "?wait=25&since=" + url.QueryEscape(cursor), Token: old})
+			}()
+			for seen := int64(0); seen < j.Now.Load(); { // the poll is authenticated
+				devices, err := j.Store.Devices(t.Context())
+				j.must(err)
+				seen = devices[0].Seen
+			}
+			j.round(e, reach.Online) // offered, and kept
+			j.round(e, reach.Online) // shown
+			j.settled(1)
+			select {
+			case a := <-answers:
+				t.Fatalf("it ended when the new token came into use: %d %s", a.Status, a.Body)
+			default:
+			}
+			c.meanwhile(j, dev.ID)
+			select {
+			case a := <-answers:
+				if a.Status != c.status || !strings.Contains(string(a.Body), c.code) {
+					t.Errorf("it hears %d %s", a.Status, a.Body)
+				}
+			case <-time.After(15 * time.Second): // it would end by itself after 25
+				t.Fatal("it goes on")
+			}
+			if n := j.did(server.DidReuse); n != 0 {
+				t.Errorf("%d alarms", n)
+			}
+		})
+	}
 }
 
 // A season in a drawer: the work stays, and goes out after joining again.

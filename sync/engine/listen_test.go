@@ -23,6 +23,7 @@ type talker struct {
 	opened []time.Time
 	polled []time.Time
 	open   int
+	polls  int
 	end    error // how the next stream ends at once; nil: it lives
 	cut    chan error
 	news   chan struct{}
@@ -58,7 +59,9 @@ func (s *talker) Listen(ctx context.Context, heard func(wire.Poke)) error {
 func (s *talker) Await(ctx context.Context, _ wire.Self, _ string, wait time.Duration) (bool, error) {
 	s.mu.Lock()
 	s.polled = append(s.polled, time.Now())
+	s.polls++
 	s.mu.Unlock()
+	defer func() { s.mu.Lock(); s.polls--; s.mu.Unlock() }()
 	select {
 	case <-ctx.Done():
 		return false, ctx.Err()
@@ -73,6 +76,12 @@ func (s *talker) streams() (open int, opened []time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.open, slices.Clone(s.opened)
+}
+
+func (s *talker) polling() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.polls
 }
 
 func inTalk(t *testing.T, f func(b *bench, s *talker)) {
@@ -300,4 +309,83 @@ func TestSilenceAskedForInARoundEndsTheLongPoll(t *testing.T) {
 			b.Errorf("%d long polls and %d looks while the server wants silence", n, len(b.s.seen("changes", begin))-asked)
 		}
 	})
+}
+
+// bearer is a talker that shows a token.
+type bearer struct {
+	*talker
+	token string
+}
+
+func (b bearer) Token() string { return b.token }
+
+// TestNobodyListensWithAnOlderToken (I36): when a renewed token was kept, the stream
+// with the one before ends before the new one is shown, and that is at once: a
+// stream, or a long poll, that went on for a minute could be opened anew with the
+// old token after the laptop slept, and be taken for a thief's.
+func TestNobodyListensWithAnOlderToken(t *testing.T) {
+	for name, end := range map[string]error{"a stream": nil, "a long poll": wire.ErrHeldBack} {
+		t.Run(name, func(t *testing.T) {
+			inBench(t, func(b *bench) {
+				old, fresh := bearer{newTalker(b.s), "t0"}, bearer{newTalker(&remote{trip: b.s.trip}), "t1"}
+				old.end, fresh.end = end, end
+				var mu sync.Mutex
+				now, offered := old, ""
+				b.o.Pokes = true
+				b.o.Remote = func(context.Context) (engine.Remote, error) {
+					mu.Lock()
+					defer mu.Unlock()
+					return now, nil
+				}
+				b.o.Local = renewing{b.l, func() {
+					mu.Lock()
+					defer mu.Unlock()
+					now = fresh
+				}}
+				b.s.page = func(string, int) wire.Changes {
+					mu.Lock()
+					defer mu.Unlock()
+					return wire.Changes{Cursor: "c0", Next: offered}
+				}
+				fresh.fail = func(what string, _ []op.Op) error {
+					if n, _ := old.streams(); n != 0 || old.polling() != 0 {
+						b.Errorf("a %s shows the new token while %s goes on with the old one", what, name)
+					}
+					return nil
+				}
+				b.start()
+				b.pass(5 * time.Minute)
+				mu.Lock()
+				offered = "t1"
+				mu.Unlock()
+				b.e.Kick()
+				b.pass(5 * time.Second)
+				if n := len(fresh.seen("changes", time.Time{})); n == 0 {
+					b.Error("the new token was not used at once")
+				}
+				begin := time.Now()
+				b.pass(10 * time.Minute)
+				if n, _ := fresh.streams(); n+fresh.polling() != 1 {
+					b.Errorf("%d listen with the new token", n+fresh.polling())
+				}
+				if n := len(old.seen("", begin)); n != 0 {
+					b.Errorf("%d requests with the old token", n)
+				}
+				if n := len(fresh.seen("changes", begin)); n > 14 {
+					b.Errorf("%d looks in ten quiet minutes", n)
+				}
+			})
+		})
+	}
+}
+
+// renewing is a queue that keeps tokens.
+type renewing struct {
+	*local
+	kept func()
+}
+
+func (l renewing) Renew(context.Context, string, string) error {
+	l.kept()
+	return nil
 }

@@ -337,6 +337,9 @@ func (l *loop) finished(out outcome) {
 		l.resign()
 		l.board.reach(reach.Paused, "", l.o.Clock().Wall)
 	}
+	if out.renewed {
+		l.stepOver()
+	}
 	l.listenAfter(f)
 	if l.again || out.cancelled {
 		l.due = min(l.due, l.soon(0, true))

@@ -17,6 +17,7 @@ type outcome struct {
 	fault     *fault // nil: it did all that could be done, or was cancelled
 	cancelled bool
 	progress  bool // something was sent or heard
+	renewed   bool // a token that was offered is kept; this round still showed the one before
 	known     int  // ops that waited when the queue was last looked at
 }
 

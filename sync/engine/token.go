@@ -18,9 +18,25 @@ func (r *round) renew(ctx context.Context, next string) {
 	if !ok || next == "" {
 		return
 	}
-	if err := r.o.Local.Renew(ctx, b.Token(), next); err != nil && ctx.Err() == nil {
+	switch err := r.o.Local.Renew(ctx, b.Token(), next); {
+	case err == nil:
+		r.out.renewed = true
+	case ctx.Err() == nil:
 		r.o.Log.Warn("the renewed token was not kept", "error", err)
 	}
+}
+
+// stepOver leaves the old token behind once a renewed one was kept: who listens
+// with it stops, and a round that shows the new one comes next. Until then nothing of
+// this laptop uses either, so that no request with the old one is still on its way,
+// or on a laptop that sleeps, long after the new one was seen: that would be an alarm.
+func (l *loop) stepOver() {
+	if remote, err := l.o.Remote(l.ctx); err != nil || remote == l.line.remote {
+		return
+	}
+	l.hush()
+	l.ears.due = max(l.ears.due, l.soon(0, true)+1)
+	l.due = min(l.due, l.soon(0, true))
 }
 
 // otherToken tells, after a round that failed, whether the server may know this
