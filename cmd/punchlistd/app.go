@@ -31,7 +31,7 @@ type app struct {
 	crew   string // --crew of the office's commands
 	by     string // --by of the office's commands
 
-	tokens  server.TokenRules // of serve
+	tokens  server.TokenRules // of serve; without them a server does not note that it is there
 	limits  server.Limits     // likewise
 	metrics *metrics          // serve --metrics; nil: nothing is measured
 }
@@ -80,11 +80,21 @@ func group(use, short string, subs ...*cobra.Command) *cobra.Command {
 
 // with opens the database for one command.
 func (a *app) with(cmd *cobra.Command, do func(ctx context.Context, srv *server.Server, store server.Store) error) error {
-	ctx := cmd.Context()
-	store, err := a.database().open(ctx)
+	store, err := a.database().open(cmd.Context())
+	return a.on(cmd, store, err, do)
+}
+
+// reading opens the database for a command that changes nothing.
+func (a *app) reading(cmd *cobra.Command, do func(ctx context.Context, srv *server.Server, store server.Store) error) error {
+	store, err := a.database().openToRead(cmd.Context())
+	return a.on(cmd, store, err, do)
+}
+
+func (a *app) on(cmd *cobra.Command, store store, err error, do func(ctx context.Context, srv *server.Server, store server.Store) error) error {
 	if err != nil {
 		return err
 	}
+	ctx := cmd.Context()
 	o := a.serverOptions()
 	if a.metrics != nil {
 		store, o.Meter = timed{store, a.metrics}, a.metrics

@@ -25,7 +25,7 @@ records and fields, never their values.`,
 			if err != nil {
 				return err
 			}
-			return a.with(cmd, func(ctx context.Context, srv *server.Server, _ server.Store) error {
+			return a.reading(cmd, func(ctx context.Context, srv *server.Server, _ server.Store) error {
 				return a.audit(ctx, srv, from)
 			})
 		}}
@@ -137,7 +137,7 @@ anew, and every fingerprint by which laptops know the server's history. Exit cod
 1 when something does not fit.`,
 		Example: "  punchlistd audit verify", Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.with(cmd, func(ctx context.Context, srv *server.Server, _ server.Store) error {
+			return a.reading(cmd, func(ctx context.Context, srv *server.Server, _ server.Store) error {
 				m := a.Meter(time.Second)
 				defer m.End()
 				m.Say("proving the audit")

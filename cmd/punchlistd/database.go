@@ -4,11 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 
 	"example.com/punchlist/cmd/cli"
 	"example.com/punchlist/localdb/sqlite"
@@ -94,6 +98,35 @@ func (d database) open(ctx context.Context) (store, error) {
 		return nil, openFault(err)
 	}
 	return s, nil
+}
+
+// openToRead opens the database for a command that only reads: a file that may not
+// be written is as good for that.
+func (d database) openToRead(ctx context.Context) (store, error) {
+	if d.postgres() || d.check() != nil {
+		return d.open(ctx)
+	}
+	s, err := sqlitestore.Open(ctx, string(d))
+	if errors.Is(err, sqlite.ErrReadOnly) || errors.Is(err, fs.ErrPermission) {
+		if looking, fault := sqlitestore.OpenToRead(ctx, string(d)); fault == nil {
+			s, err = looking, nil
+		}
+	}
+	if err != nil {
+		return nil, openFault(err)
+	}
+	return s, nil
+}
+
+// full tells whether the disk of a database file has no room for a batch. It is
+// asked, not tried: who only looks writes nothing. Of PostgreSQL's disk the server
+// that serves says it (/readyz).
+func (d database) full() bool {
+	var st unix.Statfs_t
+	if d.postgres() || unix.Statfs(filepath.Dir(string(d)), &st) != nil {
+		return false
+	}
+	return int64(st.Bavail)*int64(st.Bsize) < server.SpaceForBatch
 }
 
 // lanes is how many writes at once the database gains from.

@@ -39,7 +39,7 @@ func toJSON(d server.Device) deviceJSON {
 func (a *app) deviceListCmd() *cobra.Command {
 	return a.JSONFlag(&cobra.Command{Use: "list", Short: "List all devices, what they reported and when", Example: "  punchlistd device list --json", Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.with(cmd, func(ctx context.Context, _ *server.Server, store server.Store) error {
+			return a.reading(cmd, func(ctx context.Context, _ *server.Server, store server.Store) error {
 				devices, err := store.Devices(ctx)
 				if err != nil {
 					return err

@@ -22,7 +22,7 @@ func (a *app) exportCmd() *cobra.Command {
 			if err := o.Choose(); err != nil {
 				return err
 			}
-			return a.with(cmd, func(ctx context.Context, srv *server.Server, store server.Store) error {
+			return a.reading(cmd, func(ctx context.Context, srv *server.Server, store server.Store) error {
 				crews, err := a.knownCrews(ctx, srv, store)
 				if err != nil {
 					return err

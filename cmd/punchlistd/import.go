@@ -33,6 +33,9 @@ func (a *app) importCmd() *cobra.Command {
 						return err
 					}
 				}
+				if o.Plan.People, err = people(ctx, store, o.Plan.Crew); err != nil {
+					return err
+				}
 				return a.Import(ctx, file, newCrewTarget(srv, store, by), o)
 			})
 		}}

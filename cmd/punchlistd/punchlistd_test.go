@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -369,6 +370,92 @@ func TestImport(t *testing.T) {
 	p.ok("task", "set", "4", "title=Door of the barn") // by its external_ref
 	if code, _, _ := imports(broken, "--skip-bad"); code != 0 {
 		t.Error("an import over an edited task")
+	}
+}
+
+// A task that is given to nobody of its crew is seen by nobody among his own: the
+// office hears of it, whichever way the name came.
+func TestStrangersGetNoTasksUnnoticed(t *testing.T) {
+	p := newProgram(t)
+	p.ok("user", "add", "ann", "--crew", "north")
+	p.ok("user", "add", "bob", "--crew", "south")
+	path := filepath.Join(t.TempDir(), "in.csv")
+	if err := os.WriteFile(path, []byte("external_ref,title,assignee\n1,Pump,ann\n2,Fan,bob\n3,Door,Bob S.\n4,Roof,bob\n5,Gate,\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, more := range [][]string{{"--dry-run"}, {}} {
+		out := p.ok(append([]string{"import", path, "--crew", "north"}, more...)...)
+		for _, want := range []string{`"bob" gets 2 tasks`, `"Bob S." gets 1 task`, "there are: ann"} {
+			if !strings.Contains(out, want) {
+				t.Errorf("%v does not say %q:\n%s", more, want, out)
+			}
+		}
+		if strings.Contains(out, `"ann" gets`) {
+			t.Errorf("%s", out)
+		}
+	}
+	if code, _, errs := p.run("task", "add", "Window", "--crew", "north", "assignee=bob"); code != 1 || !strings.Contains(errs, "nobody called") || !strings.Contains(errs, "assignee=ann") {
+		t.Errorf("%d %s", code, errs)
+	}
+	if code, _, errs := p.run("task", "set", "1", "crew=south"); code != 0 || !strings.Contains(errs, "still for ann") || !strings.Contains(errs, "assignee=bob") {
+		t.Errorf("%d %s", code, errs)
+	}
+}
+
+// TestReadersWriteNothing: a command that only looks changes no byte, and works where
+// the database cannot be written, the disk being for reading only.
+func TestReadersWriteNothing(t *testing.T) {
+	p := newProgram(t)
+	p.ok("user", "add", "ann", "--crew", "north")
+	p.ok("task", "add", "Pump")
+	p.ok("template", "list")
+	files := func() (text string) {
+		for _, end := range []string{"", "-wal"} {
+			b, err := os.ReadFile(p.db + end)
+			if err != nil && !errors.Is(err, os.ErrNotExist) {
+				t.Fatal(err)
+			}
+			text += string(b)
+		}
+		return text
+	}
+	readers := [][]string{{"state"}, {"state", "--json"}, {"user", "list"}, {"device", "list"}, {"task", "list"}, {"audit"}, {"audit", "verify"}, {"export"}, {"report"}, {"template", "list"}, {"recur", "list"}}
+	before := files()
+	for _, args := range readers {
+		if p.ok(args...); files() != before {
+			t.Errorf("%q wrote", args)
+			before = files()
+		}
+	}
+	readOnly(t, p.db)
+	for _, args := range readers {
+		if code, _, errs := p.run(args...); code != 0 {
+			t.Errorf("%q of what cannot be written: %d %s", args, code, errs)
+		}
+	}
+	if code, _, errs := p.run("task", "add", "Fan"); code != 1 || !strings.Contains(errs, "Try: ") {
+		t.Errorf("%d %s", code, errs)
+	}
+}
+
+// readOnly takes the right to write to a file's folder away until the test ends:
+// from root by mounting it over itself.
+func readOnly(t *testing.T, path string) {
+	t.Helper()
+	dir := filepath.Dir(path)
+	if os.Getuid() != 0 {
+		t.Cleanup(func() { os.Chmod(dir, 0o700) })
+		if err := errors.Join(os.Chmod(path, 0o400), os.Chmod(dir, 0o500)); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if err := syscall.Mount(dir, dir, "", syscall.MS_BIND, ""); err != nil {
+		t.Skip("this account may not mount: ", err)
+	}
+	t.Cleanup(func() { syscall.Unmount(dir, syscall.MNT_DETACH) })
+	if err := syscall.Mount("none", dir, "", syscall.MS_REMOUNT|syscall.MS_BIND|syscall.MS_RDONLY, ""); err != nil {
+		t.Skip("this account may not mount: ", err)
 	}
 }
 

@@ -96,7 +96,7 @@ func cutWindow(text string) (start, end string, ok bool) {
 func (a *app) recurListCmd() *cobra.Command {
 	cmd := &cobra.Command{Use: "list", Short: "List recurring work", Example: "  punchlistd recur list --crew north", Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.with(cmd, func(ctx context.Context, srv *server.Server, store server.Store) error {
+			return a.reading(cmd, func(ctx context.Context, srv *server.Server, store server.Store) error {
 				crews, err := a.knownCrews(ctx, srv, store)
 				if err != nil {
 					return err

@@ -29,7 +29,7 @@ for one crew or for all: as text with small plots, as one HTML page, or as Markd
 			if days < 1 || days > maxReportDays {
 				return cli.Usage("--days 14", "--days must be 1 to %d", maxReportDays)
 			}
-			return a.with(cmd, func(ctx context.Context, srv *server.Server, store server.Store) error {
+			return a.reading(cmd, func(ctx context.Context, srv *server.Server, store server.Store) error {
 				crews, err := a.knownCrews(ctx, srv, store)
 				if err != nil {
 					return err

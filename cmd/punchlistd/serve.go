@@ -36,6 +36,7 @@ type serving struct {
 
 func (a *app) serveCmd() *cobra.Command {
 	var o serving
+	var rules server.TokenRules
 	cmd := &cobra.Command{Use: "serve", Short: "Run the sync server until it is stopped",
 		Long: `Run the sync server until it is stopped (Ctrl+C or SIGTERM: requests that run are
 finished first). The database is made or brought to the newest form on start.
@@ -46,6 +47,7 @@ certificate; or put a proxy that speaks TLS in front and say with --url how
 devices reach it.`,
 		Example: "  punchlistd serve\n  punchlistd serve --listen :8443 --tls-auto\n  punchlistd serve --listen :8443 --tls-cert sync.pem --tls-key sync.key --url https://sync.example:8443", Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			a.tokens = rules
 			if o.metrics != "" {
 				a.metrics = newMetrics()
 			}
@@ -70,8 +72,8 @@ devices reach it.`,
 	f.StringVar(&o.key, "tls-key", "", "file of its key (PEM)")
 	f.BoolVar(&o.auto, "tls-auto", false, "serve TLS with certificates of the server's own making")
 	f.StringVar(&o.metrics, "metrics", "", "address on which GET /metrics tells Prometheus how the server does, in plain HTTP (default: none)")
-	f.DurationVar(&a.tokens.Renew, "token-renew", 30*24*time.Hour, "give a device a new token after so long; 0: never")
-	f.DurationVar(&a.tokens.Unused, "token-unused", 90*24*time.Hour, "a device that was away for so long has to enrol again; 0: none has to")
+	f.DurationVar(&rules.Renew, "token-renew", 30*24*time.Hour, "give a device a new token after so long; 0: never")
+	f.DurationVar(&rules.Unused, "token-unused", 90*24*time.Hour, "a device that was away for so long has to enrol again; 0: none has to")
 	f.IntVar(&o.connections, "connections", 10_000, "connections at once; whoever comes then waits; 0: any number")
 	limits(cmd, &a.limits)
 	f.StringVar(&o.url, "url", "", "the address by which devices reach the server (default: made from --listen)")

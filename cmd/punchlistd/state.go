@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -14,7 +12,7 @@ import (
 // stateJSON is the server as state --json prints it.
 type stateJSON struct {
 	ServerID string     `json:"server_id"`
-	DiskFull bool       `json:"disk_full"` // nothing can be written
+	DiskFull bool       `json:"disk_full"` // nothing can be written; of a file
 	Crews    []crewJSON `json:"crews"`
 }
 
@@ -28,12 +26,12 @@ type crewJSON struct {
 func (a *app) stateCmd() *cobra.Command {
 	return a.JSONFlag(&cobra.Command{Use: "state", Short: "What the server holds", Example: "  punchlistd state --json", Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.with(cmd, func(ctx context.Context, srv *server.Server, store server.Store) error {
+			return a.reading(cmd, func(ctx context.Context, srv *server.Server, store server.Store) error {
 				crews, err := store.Crews(ctx)
 				if err != nil {
 					return err
 				}
-				out := stateJSON{srv.ID(), diskFull(ctx, srv), make([]crewJSON, 0, len(crews))}
+				out := stateJSON{srv.ID(), a.database().full(), make([]crewJSON, 0, len(crews))}
 				for _, c := range crews {
 					out.Crews = append(out.Crews, crewJSON{c.Name, c.Version, c.Records, c.Tasks})
 				}
@@ -53,11 +51,4 @@ func (a *app) stateCmd() *cobra.Command {
 				return nil
 			})
 		}})
-}
-
-// diskFull tries to write, but does not wait long for whoever writes now.
-func diskFull(ctx context.Context, srv *server.Server) bool {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
-	defer cancel()
-	return errors.Is(srv.Space(ctx), server.ErrFull)
 }

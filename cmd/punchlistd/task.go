@@ -74,6 +74,18 @@ func parseFields(pairs []string, now time.Time) (op.Fields, error) {
 	return fields, nil
 }
 
+// people are those who see what is given to them in a crew, by name.
+func people(ctx context.Context, store server.Store, crew string) ([]string, error) {
+	users, err := store.Users(ctx)
+	names := []string{}
+	for _, u := range users {
+		if u.Disabled == 0 && slices.Contains(u.Crews, crew) {
+			names = append(names, u.Name)
+		}
+	}
+	return sorted(names), err
+}
+
 // checkAssignee refuses to give a task to somebody who will never see it: no
 // user, none of the crew, or a disabled one.
 func checkAssignee(ctx context.Context, store server.Store, crew string, fields op.Fields) error {
@@ -81,22 +93,13 @@ func checkAssignee(ctx context.Context, store server.Store, crew string, fields 
 	if who == "" {
 		return nil
 	}
-	users, err := store.Users(ctx)
-	if err != nil {
+	names, err := people(ctx, store, crew)
+	if err != nil || slices.Contains(names, who) {
 		return err
-	}
-	var names []string
-	for _, u := range users {
-		if u.Disabled == 0 && slices.Contains(u.Crews, crew) {
-			names = append(names, u.Name)
-		}
-	}
-	if slices.Contains(names, who) {
-		return nil
 	}
 	cure := "punchlistd user add NAME --crew " + word(crew)
 	if len(names) > 0 {
-		cure = "assignee=" + strings.Join(sorted(names), ", assignee=") + "; or assignee= for nobody"
+		cure = "assignee=" + strings.Join(names, ", assignee=") + "; or assignee= for nobody"
 	}
 	return &server.Fault{Message: fmt.Sprintf("nobody called %q works in the crew %s", who, crew), Cure: cure}
 }

@@ -17,7 +17,7 @@ import (
 func (a *app) taskListCmd() *cobra.Command {
 	cmd := &cobra.Command{Use: "list", Short: "List the tasks of a crew, or of all", Example: "  punchlistd task list --crew north --json", Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.with(cmd, func(ctx context.Context, srv *server.Server, store server.Store) error {
+			return a.reading(cmd, func(ctx context.Context, srv *server.Server, store server.Store) error {
 				crews, err := a.knownCrews(ctx, srv, store)
 				if err != nil {
 					return err

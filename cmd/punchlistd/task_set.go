@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -43,6 +44,12 @@ status=ON_HOLD, INCOMPLETE and CANCELLED need a reason=…; crew=… moves the t
 				e, err := srv.SetTask(ctx, by, task, fields)
 				if err != nil {
 					return err
+				}
+				if _, given := fields["assignee"]; !given && fields.Text(op.CrewField) != "" { // it moved, with whoever had it
+					var stranger *server.Fault
+					if errors.As(checkAssignee(ctx, store, fields.Text(op.CrewField), e.Task.Fields), &stranger) {
+						a.Note("It is still for %s: %s. Try: punchlistd task set %s %s", e.Task.Fields.Text("assignee"), stranger.Message, word(args[0]), stranger.Cure)
+					}
 				}
 				return a.toldTask(e)
 			})

@@ -59,7 +59,7 @@ JSON: a list of such objects, or a task from punchlist show --json. - reads stdi
 func (a *app) templateListCmd() *cobra.Command {
 	cmd := &cobra.Command{Use: "list", Short: "Show the templates and their steps", Example: "  punchlistd template list --json", Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.with(cmd, func(ctx context.Context, srv *server.Server, _ server.Store) error {
+			return a.reading(cmd, func(ctx context.Context, srv *server.Server, _ server.Store) error {
 				list, err := srv.Templates(ctx)
 				if err != nil {
 					return err

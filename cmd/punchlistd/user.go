@@ -105,7 +105,7 @@ func userLine(u server.User) string {
 func (a *app) userListCmd() *cobra.Command {
 	return a.JSONFlag(&cobra.Command{Use: "list", Short: "List all people", Example: "  punchlistd user list", Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.with(cmd, func(ctx context.Context, _ *server.Server, store server.Store) error {
+			return a.reading(cmd, func(ctx context.Context, _ *server.Server, store server.Store) error {
 				users, err := store.Users(ctx)
 				if err != nil {
 					return err

@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
+	"strings"
 
 	"example.com/punchlist/sync/op"
 )
@@ -53,6 +55,9 @@ type PlanOptions struct {
 	Prune    bool
 	PruneRef string
 	Role     op.Role // whose import it is; "" may all
+	// People are those who may get tasks; nil: not known. A task for somebody else
+	// comes in, and is remarked on: nobody would see it among his own.
+	People []string
 	// Templates are the checklists of new tasks that bring none, by task type.
 	Templates map[string][]op.Fields
 }
@@ -120,8 +125,25 @@ func (f *File) Plan(ctx context.Context, t Target, o PlanOptions) (*Plan, error)
 			return nil, err
 		}
 	}
+	if o.People != nil {
+		p.plan.remarkStrangers(o)
+	}
 	slices.SortStableFunc(p.plan.Bad, func(a, b Bad) int { return a.Line - b.Line })
 	return p.plan, nil
+}
+
+// remarkStrangers names those who get tasks and are not among the people.
+func (p *Plan) remarkStrangers(o PlanOptions) {
+	tasks := map[string]int{}
+	for c := range p.All() {
+		if who := c.Fields.Text("assignee"); c.Kind == op.Task && who != "" && !slices.Contains(o.People, who) {
+			tasks[who]++
+		}
+	}
+	for _, who := range slices.Sorted(maps.Keys(tasks)) {
+		p.Remarks = append(p.Remarks, fmt.Sprintf("assignee %q gets %s, and nobody of that name works in the crew %s (there are: %s)",
+			who, count(tasks[who], "task", "tasks"), o.Crew, strings.Join(o.People, ", ")))
+	}
 }
 
 // Err is the refusal of a plan with bad rows; nil when there are none, or when

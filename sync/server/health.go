@@ -34,6 +34,10 @@ func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 // is not taken for space.
 const spaceProbe = 48 << 10
 
+// SpaceForBatch is how much of a disk's space, in bytes, it takes to write a batch:
+// the same again for the log of a database, and its pages whole.
+const SpaceForBatch = 4 * spaceProbe
+
 // Space is [ErrFull] where the database's disk has no room for a batch.
 func (s *Server) Space(ctx context.Context) error {
 	probe := make([]byte, spaceProbe) // chance, because a database may compress

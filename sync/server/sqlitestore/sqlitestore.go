@@ -48,6 +48,20 @@ func Open(ctx context.Context, path string) (*Store, error) {
 	return s, nil
 }
 
+// OpenToRead opens a file that may not be written, or not by this account: what
+// writes is refused with sqlite.ErrReadOnly.
+func OpenToRead(ctx context.Context, path string) (*Store, error) {
+	dir, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return nil, err
+	}
+	db, err := sqlite.Open(ctx, path, sqlite.Options{Migrations: dir, AppID: appID, ReadOnly: true})
+	if err != nil {
+		return nil, fmt.Errorf("open the server's database for reading: %w", err)
+	}
+	return &Store{db}, nil
+}
+
 // Schema is the newest form of the file that this program knows.
 func Schema() int {
 	files, err := migrations.ReadDir("migrations")
