@@ -88,3 +88,35 @@ func TestALaptopIsBackedUpWhileItWorks(t *testing.T) {
 		t.Errorf("on a new disk:\n%s", out)
 	}
 }
+
+// The database is damaged when the backup is put back: what waited in it is told of,
+// with the commands that bring it, and they do.
+func TestABackupInThePlaceOfADamagedDatabase(t *testing.T) {
+	w := newWorld(t)
+	w.office("user", "add", "ann", "--crew", "north", "--role", "technician")
+	w.serve()
+	w.enrol("ann", "a")
+	w.add("a", "Sent")
+	w.sync("a")
+	w.laptop("a", "backup", "monday.bak")
+	w.add("a", "Waits in the damaged one")
+	w.file("a.db", strings.Repeat("noise ", 5000))
+	_, said, code := w.try("punchlist", "--db", "a.db", "restore", "monday.bak")
+	if code != 0 || !strings.Contains(said, "holds 1 unsent change") {
+		t.Fatalf("exit code %d:\n%s", code, said)
+	}
+	for _, line := range strings.Split(said, "\n") {
+		for _, command := range strings.Split(line, " && ") {
+			if words := strings.Fields(command); len(words) > 1 && words[0] == "punchlist" && !strings.Contains(command, "sync fetches") {
+				if words[1] != "--db" {
+					words = slices.Insert(words, 1, "--db", "a.db")
+				}
+				w.run(words[0], words[1:]...)
+			}
+		}
+	}
+	w.sync("a")
+	if got, want := w.same("a"), []string{"Sent/<nil>", "Waits in the damaged one/<nil>"}; !slices.Equal(got, want) {
+		t.Errorf("in the end %q, want %q", got, want)
+	}
+}

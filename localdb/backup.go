@@ -1,6 +1,7 @@
 package localdb
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,6 +9,8 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+
+	"example.com/punchlist/localdb/sqlite"
 )
 
 // Backup writes the database as it is at one moment into a new file, while others
@@ -34,11 +37,69 @@ func (db *DB) Backup(ctx context.Context, path string) error {
 	return nil
 }
 
+// Restored is what [PutBack] did.
+type Restored struct {
+	Aside []string // where the old files are now; none: there was no database
+	Back  int      // unsent changes of the old database, in no file, that are in the queue again
+	Left  int      // unsent changes that the log of a damaged one speaks of: [Repair] of Aside[0] saves them
+}
+
 // PutBack puts a copy that [DB.Backup] wrote in the place of the database at path,
-// which nobody may have open and which is kept beside it: it returns the names. The
-// server notices at the next contact. A copy of another laptop's is refused where
-// this one is enrolled.
-func PutBack(ctx context.Context, from, path string) (aside []string, err error) {
+// which nobody may have open and which is kept beside it. Unsent work of that one
+// which is in no file comes along: somebody may have written after the caller
+// looked for such. The server notices at the next contact. A copy of another
+// laptop's is refused where this one is enrolled.
+func PutBack(ctx context.Context, from, path string) (done Restored, err error) {
+	if done.Aside, err = putBack(ctx, from, path); err != nil || len(done.Aside) == 0 {
+		return done, err
+	}
+	// A file that is closed gives up the locks of its program, so this comes once
+	// nobody finds the old one under its name any more.
+	old := done.Aside[0]
+	work, n, err := unexported(ctx, old)
+	if err == nil && n > 0 {
+		done.Back, err = takeAll(ctx, path, work)
+	}
+	switch log, e := readLog(logFile(old)); {
+	case Spoilt(err, old):
+		done.Left, err = len(log.queue), e
+		if errors.Is(err, fs.ErrNotExist) {
+			err = nil
+		}
+	case err != nil:
+		err = &Error{Message: fmt.Sprintf("restored, but what was written meanwhile did not come along: %s", err),
+			Hint: "punchlist --db " + old + " queue export unsent.json, and then punchlist queue import unsent.json", Cause: err}
+	}
+	return done, err
+}
+
+// unexported is the unsent work of a database that is in no file, as a file of
+// unsent work holds it.
+func unexported(ctx context.Context, path string) (work []byte, n int, err error) {
+	db, err := Open(ctx, path, Options{ReadOnly: true})
+	if err != nil {
+		return nil, 0, err
+	}
+	var text bytes.Buffer
+	err = db.sql.Read(ctx, func(tx *sqlite.Tx) error {
+		head, _, err := db.writeQueue(ctx, tx, &checkedLines{w: &text}, " WHERE q.exported < 2", nil)
+		n = head.Count
+		return err
+	})
+	return text.Bytes(), n, errors.Join(err, db.Close())
+}
+
+// takeAll takes such work into the queue of the database at path.
+func takeAll(ctx context.Context, path string, work []byte) (n int, err error) {
+	db, err := Open(ctx, path, Options{})
+	if err != nil {
+		return 0, err
+	}
+	done, err := db.takeQueue(ctx, work, 1, nil) // it is in no whole file of such
+	return done.Taken, errors.Join(err, db.Close())
+}
+
+func putBack(ctx context.Context, from, path string) (aside []string, err error) {
 	backup, err := os.Stat(from)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, &Error{Message: fmt.Sprintf("there is no file %q", from), Hint: "name a file that punchlist backup wrote", Cause: err}
@@ -99,13 +160,20 @@ func deviceAt(ctx context.Context, path string) (Device, error) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return Device{}, nil
-	case errors.Is(err, ErrDamaged):
+	case Spoilt(err, path):
 		return deviceInLog(path)
 	case err != nil:
 		return Device{}, err
 	}
 	dev, err := db.Device(ctx)
 	return dev, errors.Join(err, db.Close())
+}
+
+// Spoilt tells whether [Open] failed because a laptop's database is damaged. One
+// whose first page is noise is no database any more; its log says what it was.
+func Spoilt(err error, path string) bool {
+	_, log := os.Lstat(logFile(path))
+	return errors.Is(err, ErrDamaged) || errors.Is(err, ErrNotSQLite) && log == nil
 }
 
 // deviceInLog is who the second copy of unsent work says that a damaged database

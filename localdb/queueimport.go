@@ -44,13 +44,18 @@ func (db *DB) ImportQueue(ctx context.Context, path string, progress func(done, 
 	if err != nil {
 		return QueueImport{}, err
 	}
+	return db.takeQueue(ctx, text, 2, progress)
+}
+
+// takeQueue takes the content of such a file; exported is what the queue says of it.
+func (db *DB) takeQueue(ctx context.Context, text []byte, exported int, progress func(done, of int)) (QueueImport, error) {
 	none := func(queuedOp, int, int) error { return nil }
 	if err := eachExported(ctx, text, QueueFile.readable, none); err != nil {
 		return QueueImport{}, err
 	}
 	var out QueueImport
-	err = db.sql.Write(ctx, func(tx *sqlite.Tx) error {
-		q := queueTaker{tx: tx, here: db.clock().BootID, touched: map[recordRef]bool{}}
+	err := db.sql.Write(ctx, func(tx *sqlite.Tx) error {
+		q := queueTaker{tx: tx, here: db.clock().BootID, exported: exported, touched: map[recordRef]bool{}}
 		err := eachExported(ctx, text, q.fits, func(o queuedOp, done, of int) error {
 			if progress != nil {
 				progress(done, of)
@@ -134,11 +139,12 @@ func (r *queueReader) fault(why error) error {
 
 // queueTaker is one ImportQueue while its transaction runs.
 type queueTaker struct {
-	tx      *sqlite.Tx
-	here    string // this boot of this machine
-	touched map[recordRef]bool
-	order   []recordRef
-	out     QueueImport
+	tx       *sqlite.Tx
+	here     string // this boot of this machine
+	exported int
+	touched  map[recordRef]bool
+	order    []recordRef
+	out      QueueImport
 }
 
 // eachExported walks through a file of unsent work: its head first, then each change.
@@ -267,9 +273,9 @@ func (q *queueTaker) op(o queuedOp) error {
 		prev = string(text)
 	}
 	_, err = q.tx.Exec(`INSERT INTO sync_queue (op_id, entity_id, entity_type, action, payload, prev, base, group_id, task_id, created_at, boot_id, boot_ms,
-		state, retry_count, last_error, code, field, tried, uncertain, exported) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 2)`,
+		state, retry_count, last_error, code, field, tried, uncertain, exported) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		o.ID, o.Entity, o.Kind, o.Action, string(o.Payload), prev, o.Base, nullText(o.Group), nullText(o.TaskID), o.CreatedAt, o.BootID, o.Boot,
-		o.State, o.Attempts, nullText(op.Clean(o.Error, false)), nullText(string(o.Code)), nullText(op.Clean(o.Field, false)), o.Tried, o.TimeUncertain)
+		o.State, o.Attempts, nullText(op.Clean(o.Error, false)), nullText(string(o.Code)), nullText(op.Clean(o.Field, false)), o.Tried, o.TimeUncertain, q.exported)
 	if err != nil {
 		return fmt.Errorf("queue op %s: %w", o.ID, err)
 	}

@@ -74,16 +74,23 @@ func (a *app) restore(ctx context.Context, from string) error {
 	m := a.Meter(time.Second)
 	defer m.End()
 	m.Say("checking the backup and putting it in its place")
-	aside, err := localdb.PutBack(ctx, from, path)
+	done, err := localdb.PutBack(ctx, from, path)
 	m.End()
 	if err != nil {
 		return err
 	}
 	if a.JSON {
-		return a.PrintJSON(map[string]any{"database": path, "from": from, "aside": aside})
+		return a.PrintJSON(map[string]any{"database": path, "from": from, "aside": done.Aside, "back": done.Back, "left": done.Left})
 	}
-	for _, name := range aside {
+	for _, name := range done.Aside {
 		a.Note("Kept as it was: %s", name)
+	}
+	if done.Back > 0 {
+		a.Note("Back in the queue, as it was written meanwhile: %s.", cli.Count(done.Back, "unsent change"))
+	}
+	if done.Left > 0 {
+		a.Note("The old database was damaged, and holds %s. To send that too:", cli.Count(done.Left, "unsent change"))
+		a.Note("  punchlist --db %[1]s doctor --repair && punchlist --db %[1]s queue export unsent.json && punchlist queue import unsent.json", done.Aside[0])
 	}
 	a.Note("Restored %s from %s. punchlist sync fetches what came since.", path, from)
 	return nil
@@ -94,7 +101,7 @@ func (a *app) restore(ctx context.Context, from string) error {
 // what waits in it.
 func (a *app) nothingLost(ctx context.Context, path string) error {
 	db, err := localdb.Open(ctx, path, localdb.Options{})
-	if errors.Is(err, localdb.ErrDamaged) {
+	if localdb.Spoilt(err, path) {
 		return nil
 	}
 	if err != nil {
