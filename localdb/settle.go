@@ -150,7 +150,7 @@ func (s settler) base(o op.Op, r wire.Result) (told bool, err error) {
 	if err != nil || !news {
 		return known && rec.Version >= r.Version, err
 	}
-	return true, putServerState(s.tx, rec)
+	return rec.Version >= r.Version, putServerState(s.tx, rec)
 }
 
 // saidBy is what the server says of a record after a result, and whether that is
@@ -176,6 +176,8 @@ func saidBy(rec Record, known bool, o op.Op, r wire.Result) (Record, bool, error
 	stamp := max(r.Stamp, rec.Fields.Int(op.UpdatedAt)) // the server's time, not the op's claim
 	overlay(&rec, o.Fields)
 	rec.Deleted = (rec.Deleted || o.Action == op.Delete) && o.Fields[op.Deleted] != false
-	rec.Fields[op.UpdatedAt], rec.Version = stamp, r.Version
+	if rec.Fields[op.UpdatedAt] = stamp; r.By == "" {
+		rec.Version = r.Version
+	} // else others wrote too, and a repeat cannot tell what: the record left this person's crews since
 	return rec, true, nil
 }

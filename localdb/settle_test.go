@@ -185,3 +185,22 @@ func TestAdvanceStartsFromWhereItWas(t *testing.T) {
 		t.Errorf("while a base is being taken: %q, %v", got, err)
 	}
 }
+
+// A repeat that says what came of an op, but not how the record stands, because it
+// left the crew since, is no word on what others wrote: an edit made after it has
+// not seen that.
+func TestARepeatWithoutStateIsNoWordOnTheRecord(t *testing.T) {
+	f := newFixture(t)
+	f.hear("1", change(state(remote, 5)))
+	f.must(f.EditTask(f.ctx, remote, op.Fields{"asset": "A"}))
+	f.settle(func(op.Op) wire.Result {
+		return wire.Result{Outcome: op.Applied, Duplicate: true, Version: 9, Stamp: start.UnixMilli(), By: "bob"}
+	})
+	if got := f.field(remote, "asset"); got != "A" {
+		t.Errorf("the screen shows %v", got)
+	}
+	f.must(f.EditTask(f.ctx, remote, op.Fields{"contact_name": "Ms Bell"}))
+	if b := f.batch(); len(b) != 1 || b[0].Base != 5 {
+		t.Errorf("goes out: %+v", b)
+	}
+}

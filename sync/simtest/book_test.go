@@ -47,6 +47,7 @@ type fact struct {
 	at              int64 // true time of the person's action
 	acked           bool  // the person was told "saved"
 	dropped         bool  // the person took it back, or sent it anew under another id
+	reborn          bool  // it was left out for a newer one, and the laptop's old data put back made it go out
 	squashed        bool  // left out: a later op of the same person says all that it said
 	uncertain, lies bool
 	boot            string // of its laptop
@@ -448,7 +449,10 @@ func (b *book) conflict(row server.ConflictRow, now int64, fail failing) {
 	if w.op.lap == l.op.lap && w.op.device != l.op.device {
 		return // one laptop before and after it was revoked: see sameLaptop
 	}
-	if b.knew(w, l.class) && !w.op.restores {
+	// What was left out for a newer one, or lost with the server's history when the
+	// other's author still saw it, nobody can tell that the author had seen.
+	untold := l.op.reborn || l.op.former != "" && l.op.settledAt > w.op.at
+	if b.knew(w, l.class) && !w.op.restores && !untold {
 		fail("I23", "a conflict that is none: %s replaced %s %q knowingly%s", b.tell(w.op), c.Register, l.token, b.tale(c.Entity, c.Register))
 	}
 	if l.op.at != w.op.at && !l.op.lies && b.knew(l, w.class) {

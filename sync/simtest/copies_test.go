@@ -103,6 +103,7 @@ func (c *chaos) putBack() {
 			case k.waits[f.id]:
 				f.revived = true
 				if f.outcome == "" && (f.dropped || f.squashed) {
+					f.reborn = f.reborn || f.squashed
 					f.dropped, f.squashed, f.acked = false, false, false
 				}
 			case f.at < k.at:
