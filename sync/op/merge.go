@@ -147,7 +147,8 @@ type Moment struct {
 //     to the first, whatever the clock did between them.
 //  2. A time more than [FutureLimit] ahead of now is no time: the op loses every
 //     register it had not seen. Where nothing stands against it, it is stamped now.
-//  3. The values are equal: no conflict; the later time stays.
+//  3. The values are equal, or differ in credit only ([Field]: two people gave the
+//     same answer, each at a time): no conflict; the later one's stand.
 //  4. The later time wins; equal times are decided by the greater device id
 //     (arbitrary, but the same everywhere).
 //
@@ -270,7 +271,7 @@ func (m *merger) editRegister(register string, values Fields) {
 	}
 	current := m.values(register)
 	wins, why := m.beats(reg)
-	if sameIn(values, current) {
+	if m.agree(register, values, current) {
 		if wins { // the later of two equal values is the one that a third must beat
 			m.take(register, values, m.time)
 		}
@@ -368,7 +369,7 @@ func (m *merger) loseAll() {
 		switch {
 		case m.rec.Deleted && m.o.Action != Delete:
 			reg, current = m.rec.Registers[Deleted], Fields{Deleted: true}
-		case sameIn(mine, current):
+		case m.agree(register, mine, current):
 			continue // nothing of it is missing: told by the outcome alone
 		case reg.Time <= m.time:
 			reg = m.newest() // not this register: the record as a whole is newer
@@ -457,6 +458,27 @@ func (m *merger) values(register string) Fields {
 		}
 	}
 	return out
+}
+
+// agree tells whether an op's part of a register says what stands already. Two
+// people who answer alike have nothing to decide, though each did it at a time of
+// its own. A part that leaves out what a person said is not known to say the same.
+func (m *merger) agree(register string, values, current Fields) bool {
+	if sameIn(values, current) {
+		return true
+	}
+	said := false
+	for _, name := range Members(m.rec.Kind, register) {
+		if f, _ := FieldOf(m.rec.Kind, name); f.Credit {
+			continue
+		}
+		v, named := values[name]
+		if !Equal(v, current[name]) {
+			return false
+		}
+		said = said || named
+	}
+	return said
 }
 
 // sameIn tells whether every value of a stands in b too.

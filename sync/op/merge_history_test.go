@@ -232,13 +232,16 @@ func (o *office) hadSeen(e edit, register string, w int) bool {
 	}
 }
 
+// credit is who did it and when; no act of the domain is about that alone.
+var credit = map[string]bool{"started_at": true, "completed_at": true, "completed_by": true}
+
 // sameValues tells whether what a register showed before it shows after too.
 func sameValues(a, b *op.Record, register string) bool {
 	if b.Deleted && !a.Deleted || register == op.Deleted {
 		return a.Deleted == b.Deleted
 	}
 	for _, name := range op.Members(op.Task, register) {
-		if !op.Equal(a.Fields[name], b.Fields[name]) {
+		if !credit[name] && !op.Equal(a.Fields[name], b.Fields[name]) {
 			return false
 		}
 	}
@@ -249,7 +252,7 @@ func sameValues(a, b *op.Record, register string) bool {
 func holds(rec *op.Record, o op.Op, register string) bool {
 	for _, name := range op.Members(op.Task, register) {
 		v, named := o.Fields[name]
-		if named && name != op.Deleted && !op.Equal(rec.Fields[name], v) {
+		if named && name != op.Deleted && !credit[name] && !op.Equal(rec.Fields[name], v) {
 			return false
 		}
 	}

@@ -93,7 +93,9 @@ type fields = op.Fields
 var (
 	born   = fields{"title": "t", "status": "PENDING"}
 	done   = fields{"status": "COMPLETED", "reason": nil, "reason_text": nil, "started_at": int64(5), "completed_at": int64(9), "completed_by": "ann", "recipient_name": nil}
-	onHold = fields{"status": "ON_HOLD", "reason": "parts", "reason_text": nil, "started_at": int64(5), "completed_at": nil, "completed_by": nil, "recipient_name": nil}
+	// doneToo says the same as done, by somebody else at another time.
+	doneToo = fields{"status": "COMPLETED", "reason": nil, "reason_text": nil, "started_at": int64(6), "completed_at": int64(8), "completed_by": "bob", "recipient_name": nil}
+	onHold  = fields{"status": "ON_HOLD", "reason": "parts", "reason_text": nil, "started_at": int64(5), "completed_at": nil, "completed_by": nil, "recipient_name": nil}
 )
 
 func title(s string) fields { return fields{"title": s} }
@@ -158,6 +160,22 @@ func TestMergeRules(t *testing.T) {
 			op.Applied, "", 30, "completed_at=9 completed_by=ann recipient_name=Bob started_at=5 status=COMPLETED title=t"},
 		{"half a window empties the other half", []step{insert("A", 10, fields{"title": "t", "status": "PENDING", "window_start": int64(1), "window_end": int64(2)}), update("C", 0, 30, fields{"window_end": int64(9)})},
 			op.Applied, "window C>A later", 30, "status=PENDING title=t window_end=9"},
+
+		// Who and when is no matter of opinion: equal answers are no conflict.
+		{"the same answer by two people: the later one's name stands", []step{insert("A", 10, born), update("B", 1, 20, done), update("C", 1, 30, doneToo)},
+			op.Applied, "", 30, "completed_at=8 completed_by=bob started_at=6 status=COMPLETED title=t"},
+		{"the same answer by two people, the earlier one arrives last", []step{insert("A", 10, born), update("B", 1, 30, done), update("C", 1, 20, doneToo)},
+			op.Applied, "", 20, "completed_at=9 completed_by=ann started_at=5 status=COMPLETED title=t"},
+		{"the same answer at the same time: the greater device id", []step{insert("A", 10, born), update("C", 1, 20, doneToo), update("B", 1, 20, done)},
+			op.Applied, "", 20, "completed_at=8 completed_by=bob started_at=6 status=COMPLETED title=t"},
+		{"the same answer from the future: what stands stays", []step{insert("A", 10, born), update("B", 1, 20, done), update("C", 1, far, doneToo)},
+			op.Applied, "", serverNow, "completed_at=9 completed_by=ann started_at=5 status=COMPLETED title=t"},
+		{"the same status for another recipient is another answer", []step{insert("A", 10, born), update("B", 1, 20, done), update("C", 1, 30, fields{"status": "COMPLETED", "completed_by": "bob", "recipient_name": "Eve"})},
+			op.Applied, "status C>B later", 30, "completed_by=bob recipient_name=Eve status=COMPLETED title=t"},
+		{"who and when alone, without the answer, is an answer", []step{insert("A", 10, born), update("B", 1, 20, done), update("C", 1, 30, fields{"completed_by": "bob"})},
+			op.Applied, "status C>B later", 30, "completed_at=9 completed_by=bob started_at=5 status=COMPLETED title=t"},
+		{"plain and older, the same answer: a conflict by its outcome alone", []step{insert("A", 10, born), update("B", 1, 30, done), update("C", unknown, 20, doneToo)},
+			op.Conflicted, "", 20, "completed_at=9 completed_by=ann started_at=5 status=COMPLETED title=t"},
 
 		// Rule 3: the future is no time at all.
 		{"the future loses what it had not seen", []step{insert("A", 10, born), update("B", 1, 20, title("b")), update("C", 1, far, title("c"))},
@@ -242,6 +260,35 @@ func TestMergeRules(t *testing.T) {
 			}
 			if got := shown(rec); got != tt.record {
 				t.Errorf("record: %s\nwant:   %s", got, tt.record)
+			}
+		})
+	}
+}
+
+// TestMergeSameReading: two people who read the same on one gauge are of one
+// mind, whoever did it and when; another reading, or the same one with another
+// outcome, is a conflict.
+func TestMergeSameReading(t *testing.T) {
+	item := fields{"task_id": recordID, "label": "Pressure"}
+	read := func(outcome string, value any, by string, at int64) fields {
+		return fields{"outcome": outcome, "value": value, "done_by": by, "done_at": at}
+	}
+	for _, tt := range []struct {
+		name   string
+		second fields
+		told   string
+		by     string
+	}{
+		{"the same", read("pass", 2.4, "bob", 30), "", "bob"},
+		{"another number", read("pass", 2.5, "bob", 30), "outcome C>B later", "bob"},
+		{"another outcome", read("fail", 2.4, "bob", 30), "outcome C>B later", "bob"},
+		{"no number", fields{"outcome": "pass", "done_by": "bob", "done_at": int64(30)}, "outcome C>B later", "bob"},
+		{"who and when alone", fields{"done_by": "bob", "done_at": int64(30)}, "outcome C>B later", "bob"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			rec, v := play(op.Item, insert("A", 10, item), update("B", 1, 20, read("pass", 2.4, "ann", 20)), update("C", 1, 30, tt.second))
+			if told(v[2]) != tt.told || rec.Fields.Text("done_by") != tt.by || v[2].Outcome != op.Applied {
+				t.Errorf("told %q, done by %q, %s; want %q, %q", told(v[2]), rec.Fields.Text("done_by"), v[2].Outcome, tt.told, tt.by)
 			}
 		})
 	}

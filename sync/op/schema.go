@@ -26,6 +26,7 @@ type Field struct {
 	Values   []string // when set, the only values allowed
 	Derived  bool     // made by the server; refused from a device
 	Register string   // the register it belongs to; "" means a register of its own
+	Credit   bool     // who did it or when, noted beside what the person said: nothing to be of two minds about
 }
 
 // Limits on what one field may hold.
@@ -82,9 +83,9 @@ var schemas = map[Kind][]Field{
 		{Name: "estimate_minutes", Type: Int},
 		{Name: "reason", Values: allReasons(), Register: statusRegister},
 		{Name: "reason_text", Type: Long, Register: statusRegister},
-		{Name: "started_at", Type: Time, Register: statusRegister},
-		{Name: "completed_at", Type: Time, Register: statusRegister},
-		{Name: "completed_by", Register: statusRegister},
+		{Name: "started_at", Type: Time, Register: statusRegister, Credit: true},
+		{Name: "completed_at", Type: Time, Register: statusRegister, Credit: true},
+		{Name: "completed_by", Register: statusRegister, Credit: true},
 		{Name: "recipient_name", Register: statusRegister},
 		{Name: "parent_id", Type: ID},
 		{Name: "external_ref"},
@@ -103,8 +104,8 @@ var schemas = map[Kind][]Field{
 		{Name: "choices", Type: Long}, // one a line: a field is a scalar
 		{Name: "outcome", Values: Outcomes, Register: outcomeRegister},
 		{Name: "value", Type: Scalar, Register: outcomeRegister},
-		{Name: "done_by", Register: outcomeRegister},
-		{Name: "done_at", Type: Time, Register: outcomeRegister},
+		{Name: "done_by", Register: outcomeRegister, Credit: true},
+		{Name: "done_at", Type: Time, Register: outcomeRegister, Credit: true},
 		{Name: "comment", Type: Long},
 	},
 	Note: {
