@@ -327,8 +327,8 @@ func (s settler) apply(c wire.Change, dev Device, crews []string) (bool, error) 
 			return false, err
 		}
 	}
-	if exists && (!again || s.anew) && c.By != dev.User && rec.Version > before.Version {
-		return true, s.heard(c.By, before, rec, noMerge)
+	if from := (writer{c.By, c.ByDevice}); exists && (!again || s.anew) && from != (writer{user: dev.User}) && rec.Version > before.Version {
+		return true, s.heard(from, before, rec, noMerge)
 	}
 	return true, nil
 }
@@ -404,8 +404,12 @@ func (s settler) left(before, now []string) error {
 	return nil
 }
 
-// heard keeps what somebody else changed, for the task's history.
-func (s settler) heard(who string, before, after Record, merged int) error {
+// writer is who changed something elsewhere: somebody else, or this laptop's own
+// person at another one of his, which is named then.
+type writer struct{ user, laptop string }
+
+// heard keeps what was changed elsewhere, for the task's history.
+func (s settler) heard(by writer, before, after Record, merged int) error {
 	changed := op.Fields{}
 	for name, v := range after.Fields {
 		if name != op.UpdatedAt && !op.Equal(v, before.Fields[name]) {
@@ -433,7 +437,7 @@ func (s settler) heard(who string, before, after Record, merged int) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.tx.Exec("INSERT INTO heard (task_id, entity_type, entity_id, at, who, payload, merged) VALUES (?, ?, ?, ?, ?, ?, ?)",
-		nullText(taskOf(after)), after.Kind, after.ID, after.Fields.Int(op.UpdatedAt), op.Clean(who, false), string(text), merged)
+	_, err = s.tx.Exec("INSERT INTO heard (task_id, entity_type, entity_id, at, who, laptop, payload, merged) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+		nullText(taskOf(after)), after.Kind, after.ID, after.Fields.Int(op.UpdatedAt), op.Clean(by.user, false), op.Clean(by.laptop, false), string(text), merged)
 	return err
 }

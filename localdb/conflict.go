@@ -62,11 +62,11 @@ func (s settler) conflict(c wire.Conflict, merged bool) error {
 	if resolution != nil {
 		state = "resolved"
 	}
-	_, err = s.tx.Exec(`INSERT INTO conflicts (id, kind, entity_type, entity_id, task_id, field, mine, theirs, who, at, mine_at, why, heard_at, state, resolution)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET kind = excluded.kind, mine = excluded.mine, theirs = excluded.theirs, who = excluded.who, at = excluded.at, mine_at = excluded.mine_at,
+	_, err = s.tx.Exec(`INSERT INTO conflicts (id, kind, entity_type, entity_id, task_id, field, mine, theirs, who, laptop, at, mine_at, why, heard_at, state, resolution)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET kind = excluded.kind, mine = excluded.mine, theirs = excluded.theirs, who = excluded.who, laptop = excluded.laptop, at = excluded.at, mine_at = excluded.mine_at,
 			why = excluded.why, heard_at = excluded.heard_at, state = excluded.state, resolution = excluded.resolution
 		WHERE (kind = 'overrode') <> (excluded.kind = 'overrode') OR mine <> excluded.mine OR theirs <> excluded.theirs`,
-		c.ID, kind, c.EntityType, c.EntityID, nullText(task), c.Field, string(mineText), string(theirsText), op.Clean(c.Who, false), c.At, c.MineAt, c.Why, s.now, state, resolution)
+		c.ID, kind, c.EntityType, c.EntityID, nullText(task), c.Field, string(mineText), string(theirsText), op.Clean(c.Who, false), op.Clean(c.DeviceName, false), c.At, c.MineAt, c.Why, s.now, state, resolution)
 	return err
 }
 
@@ -101,7 +101,7 @@ func cleanFields(kind op.Kind, f op.Fields) op.Fields {
 	return out
 }
 
-const conflictColumns = `SELECT c.id, c.kind, c.entity_type, c.entity_id, coalesce(c.task_id, ''), c.field, c.mine, c.theirs, c.who, c.at, c.mine_at, c.why, c.state,
+const conflictColumns = `SELECT c.id, c.kind, c.entity_type, c.entity_id, coalesce(c.task_id, ''), c.field, c.mine, c.theirs, c.who, c.laptop, c.at, c.mine_at, c.why, c.state,
 	coalesce(c.resolution, ''), coalesce(i.label, s.name, t.title, ''), coalesce(t.number, '')
 	FROM conflicts c LEFT JOIN tasks t ON t.id = c.task_id LEFT JOIN checklist_items i ON i.id = c.entity_id LEFT JOIN sites s ON s.id = c.entity_id `
 
@@ -130,7 +130,7 @@ func loadConflicts(tx *sqlite.Tx, where string, args ...any) ([]Conflict, error)
 	for rows.Next() {
 		var c Conflict
 		var mine, theirs string
-		if err := rows.Scan(&c.ID, &c.Kind, &c.EntityType, &c.EntityID, &c.TaskID, &c.Field, &mine, &theirs, &c.Who, &c.At, &c.MineAt, &c.Why, &c.State, &c.Resolution, &c.Title, &c.Number); err != nil {
+		if err := rows.Scan(&c.ID, &c.Kind, &c.EntityType, &c.EntityID, &c.TaskID, &c.Field, &mine, &theirs, &c.Who, &c.Laptop, &c.At, &c.MineAt, &c.Why, &c.State, &c.Resolution, &c.Title, &c.Number); err != nil {
 			return nil, err
 		}
 		if err := json.Unmarshal([]byte(mine), &c.MineAll); err != nil {
@@ -168,6 +168,19 @@ func wholeID(tx *sqlite.Tx, id *string, query string) error {
 		*id = ids[0]
 	}
 	return err
+}
+
+// Holds tells whether what decided a conflict stands by now: the value that won.
+// Whoever has written since has replaced it.
+func (c Conflict) Holds() bool {
+	winner, all := c.Theirs, c.TheirsAll
+	if c.Kind == "overrode" {
+		winner, all = c.Mine, c.MineAll
+	}
+	if deleted, about := all[op.Deleted]; about {
+		return (c.Stands == nil) == (deleted == true)
+	}
+	return c.Stands != nil && op.Equal(c.Stands[c.Field], winner)
 }
 
 // stand looks at what stands by now: both sides may have written since.

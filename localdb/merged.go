@@ -18,6 +18,7 @@ type Merge struct {
 	Title  string
 	Kind   op.Kind
 	Who    string   // "" when the server did not say
+	Laptop string   // where Who is this laptop's own person: the other laptop
 	Fields []string // what the other side changed, in order
 }
 
@@ -34,7 +35,7 @@ const (
 func (db *DB) Merges(ctx context.Context, taskID string, limit int) ([]Merge, error) {
 	var out []Merge
 	err := db.sql.Read(ctx, func(tx *sqlite.Tx) error {
-		rows, err := tx.Query(`SELECT coalesce(h.task_id, ''), coalesce(t.number, ''), coalesce(t.title, ''), h.entity_type, h.who, h.payload
+		rows, err := tx.Query(`SELECT coalesce(h.task_id, ''), coalesce(t.number, ''), coalesce(t.title, ''), h.entity_type, h.who, h.laptop, h.payload
 			FROM heard h LEFT JOIN tasks t ON t.id = h.task_id WHERE h.merged = 1 AND ?1 IN ('', h.task_id) ORDER BY h.id DESC LIMIT ?2`, taskID, limit)
 		if err != nil {
 			return err
@@ -43,7 +44,7 @@ func (db *DB) Merges(ctx context.Context, taskID string, limit int) ([]Merge, er
 		for rows.Next() {
 			var m Merge
 			var payload string
-			if err := rows.Scan(&m.TaskID, &m.Number, &m.Title, &m.Kind, &m.Who, &payload); err != nil {
+			if err := rows.Scan(&m.TaskID, &m.Number, &m.Title, &m.Kind, &m.Who, &m.Laptop, &payload); err != nil {
 				return err
 			}
 			var fields op.Fields
@@ -138,7 +139,13 @@ func (s settler) merged(o op.Op, r wire.Result, before Record) error {
 	if o.Fields[op.Deleted] == false {
 		before.Deleted = after.Deleted
 	}
-	return s.heard(r.By, before, after, mergeUnseen)
+	by := writer{user: r.By}
+	if dev, err := loadDevice(s.tx); err != nil {
+		return err
+	} else if by.user == dev.User { // what is unseen was not written here
+		by.laptop = "another laptop"
+	}
+	return s.heard(by, before, after, mergeUnseen)
 }
 
 // ignoreMissing is nil for [ErrNotFound].

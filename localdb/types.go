@@ -142,11 +142,13 @@ type TaskView struct {
 
 // Event is one line of a task's history.
 type Event struct {
-	At   int64 // ms
-	Who  string
-	What string // a sentence: "Set status to completed"
-	Kind op.Kind
-	Sync Badge
+	At  int64 // ms
+	Who string
+	// Laptop is the other laptop of this one's person where it was done there.
+	Laptop string
+	What   string // a sentence: "Set status to completed"
+	Kind   op.Kind
+	Sync   Badge
 }
 
 // Summary is what the truth line needs, in one cheap look.
@@ -194,7 +196,8 @@ type Conflict struct {
 	MineAll    op.Fields
 	TheirsAll  op.Fields
 	Who        string
-	At         int64 // when the other side wrote, ms
+	Laptop     string // where Who is this laptop's own person: the other laptop
+	At         int64  // when the other side wrote, ms
 	MineAt     int64
 	Why        op.Why
 	State      string // "open" or "resolved"

@@ -264,6 +264,9 @@ func (s *conflictsScreen) list(a *App, w, room int) []string {
 
 // outcomeWord is what became of my change.
 func outcomeWord(c localdb.Conflict) string {
+	if !c.Holds() {
+		return "replaced" // whichever it was: somebody has written since
+	}
 	switch c.Kind {
 	case "overrode":
 		return "won"
@@ -290,7 +293,7 @@ func fieldWord(f string) string {
 // detail is one conflict, per field.
 func (s *conflictsScreen) detail(a *App, w int) []string {
 	c := s.rows[s.cur]
-	who := a.text(c.Who)
+	who := a.text(localdb.Whose(c.Who, c.Laptop))
 	if who == "" {
 		who = "somebody else"
 	}
@@ -325,6 +328,9 @@ func sides(c localdb.Conflict, f, who string) []side {
 	mine, theirs := side{"I wrote", c.MineAll[f]}, side{who + " wrote", c.TheirsAll[f]}
 	if f == c.Field {
 		mine.value, theirs.value = c.Mine, c.Theirs
+	}
+	if c.Laptop != "" { // I wrote both
+		mine.label, theirs.label = "here", "there"
 	}
 	const stands = "stands now"
 	now := c.Stands[f]

@@ -18,7 +18,7 @@ func (a *App) mergeNotice(news []localdb.Merge) string {
 
 // mergeWords is "dora's change to priority".
 func (a *App) mergeWords(m localdb.Merge) string {
-	who := a.text(m.Who)
+	who := a.text(localdb.Whose(m.Who, m.Laptop))
 	if who == "" {
 		who = "somebody else"
 	}

@@ -224,7 +224,7 @@ func (p *taskPane) history(a *App, w int) []string {
 	}
 	out := p.heading(a, "HISTORY", "")
 	for _, e := range p.events {
-		line := "  " + a.clock(e.At) + "  " + a.text(e.Who) + "  " + a.text(e.What)
+		line := "  " + a.clock(e.At) + "  " + a.text(localdb.Whose(e.Who, e.Laptop)) + "  " + a.text(e.What)
 		out = append(out, a.cut(strings.TrimRight(line+" "+a.badge(e.Sync), " "), w))
 	}
 	return out

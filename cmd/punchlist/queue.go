@@ -203,20 +203,20 @@ func (a *app) resolve(ctx context.Context, db *localdb.DB, id string, mine bool)
 }
 
 func resolvedText(c localdb.Conflict, mine bool) string {
-	what := fmt.Sprintf("%s %s, %s", c.Number, c.Title, label(c.Field))
+	what, who := fmt.Sprintf("%s %s, %s", c.Number, c.Title, label(c.Field)), localdb.Whose(c.Who, c.Laptop)
 	switch {
 	case mine && c.MineAll[op.Deleted] == true:
 		return what + ": deleted again; that goes out with the next sync."
 	case c.Kind == "deleted" && mine:
 		return what + ": it is back with what you wrote; that goes out with the next sync."
 	case c.Kind == "deleted":
-		return fmt.Sprintf("%s: it stays deleted, as %s left it.", what, c.Who)
+		return fmt.Sprintf("%s: it stays deleted, as %s left it.", what, who)
 	case mine:
 		return fmt.Sprintf("%s: yours, %q, is written again and goes out with the next sync.", what, fmt.Sprint(c.Mine))
 	case c.Kind == "overrode":
-		return fmt.Sprintf("%s: nothing changes; what %s wrote was %q.", what, c.Who, fmt.Sprint(c.Theirs))
+		return fmt.Sprintf("%s: nothing changes; what %s wrote was %q.", what, who, fmt.Sprint(c.Theirs))
 	}
-	return fmt.Sprintf("%s: %q, which %s wrote, stays.", what, fmt.Sprint(c.Theirs), c.Who)
+	return fmt.Sprintf("%s: %q, which %s wrote, stays.", what, fmt.Sprint(c.Theirs), who)
 }
 
 func (a *app) conflicts(ctx context.Context, db *localdb.DB, all bool) error {
@@ -227,7 +227,7 @@ func (a *app) conflicts(ctx context.Context, db *localdb.DB, all bool) error {
 	out := []map[string]any{}
 	for _, c := range list {
 		out = append(out, map[string]any{"id": c.ID, "entity_type": c.EntityType, "entity_id": c.EntityID, "task_id": c.TaskID, "title": c.Title, "field": c.Field,
-			"mine": c.Mine, "theirs": c.Theirs, "kind": c.Kind, "who": c.Who, "at": c.At, "mine_at": c.MineAt, "why": c.Why, "state": c.State, "resolution": c.Resolution, "stands": c.Stands[c.Field]})
+			"mine": c.Mine, "theirs": c.Theirs, "kind": c.Kind, "who": c.Who, "laptop": c.Laptop, "at": c.At, "mine_at": c.MineAt, "why": c.Why, "state": c.State, "resolution": c.Resolution, "stands": c.Stands[c.Field]})
 	}
 	if a.JSON {
 		return a.PrintJSON(out)
@@ -255,20 +255,25 @@ func valueText(c localdb.Conflict, v any) string {
 
 // conflictText tells one conflict in sentences.
 func conflictText(c localdb.Conflict) string {
-	mine, theirs := valueText(c, c.Mine), valueText(c, c.Theirs)
+	mine, theirs, who := valueText(c, c.Mine), valueText(c, c.Theirs), localdb.Whose(c.Who, c.Laptop)
 	at, mineAt := whens(c.At, c.MineAt)
 	text := fmt.Sprintf("%s  %s %s, %s:\n    ", c.ID, c.Number, c.Title, label(c.Field))
+	won, now := "won", ""
+	switch holds := c.Holds(); { // what was lost since is not said to have won
+	case !holds && c.Stands == nil:
+		won, now = "had won", " By now it is deleted."
+	case !holds:
+		won, now = "had won", " By now "+valueText(c, c.Stands[c.Field])+" stands."
+	}
 	switch {
 	case c.Kind == "deleted":
-		text += fmt.Sprintf("%s deleted it (%s); you wrote %s (%s).", c.Who, at, mine, mineAt)
+		text += fmt.Sprintf("%s deleted it (%s); you wrote %s (%s).", who, at, mine, mineAt)
 	case c.Kind == "overrode":
-		text += fmt.Sprintf("yours won: %s (%s), over %s that %s wrote (%s) and you had not seen.", mine, mineAt, theirs, c.Who, at)
+		text += fmt.Sprintf("yours %s: %s (%s), over %s that %s wrote (%s) and you had not seen.", won, mine, mineAt, theirs, who, at)
 	default:
-		text += fmt.Sprintf("you wrote %s (%s); %s that %s wrote (%s) won.", mine, mineAt, theirs, c.Who, at)
+		text += fmt.Sprintf("you wrote %s (%s); %s that %s wrote (%s) %s.", mine, mineAt, theirs, who, at, won)
 	}
-	if now, ok := c.Stands[c.Field]; c.Stands != nil && (!ok || !op.Equal(now, c.Mine) && !op.Equal(now, c.Theirs)) {
-		text += " By now " + valueText(c, now) + " stands."
-	}
+	text += now
 	if c.State == "resolved" {
 		return text + " Resolved: " + c.Resolution + "."
 	}

@@ -54,7 +54,7 @@ func (a *app) show(ctx context.Context, db *localdb.DB, id string) error {
 		a.Printf("\nHistory\n")
 	}
 	for _, e := range history {
-		a.Printf("  %s %s %s, %s\n", marks[e.Sync], pad(when(e.At), 16), e.What, e.Who)
+		a.Printf("  %s %s %s, %s\n", marks[e.Sync], pad(when(e.At), 16), e.What, localdb.Whose(e.Who, e.Laptop))
 	}
 	return nil
 }
@@ -67,7 +67,7 @@ func viewJSON(v localdb.TaskView, history []localdb.Event) map[string]any {
 	}
 	events := make([]map[string]any, len(history))
 	for i, e := range history {
-		events[i] = map[string]any{"at": e.At, "who": e.Who, "what": e.What, "entity_type": e.Kind, "sync": e.Sync}
+		events[i] = map[string]any{"at": e.At, "who": e.Who, "laptop": e.Laptop, "what": e.What, "entity_type": e.Kind, "sync": e.Sync}
 	}
 	out["history"] = events
 	return out

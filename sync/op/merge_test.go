@@ -91,8 +91,8 @@ func shown(r *op.Record) string {
 type fields = op.Fields
 
 var (
-	born   = fields{"title": "t", "status": "PENDING"}
-	done   = fields{"status": "COMPLETED", "reason": nil, "reason_text": nil, "started_at": int64(5), "completed_at": int64(9), "completed_by": "ann", "recipient_name": nil}
+	born = fields{"title": "t", "status": "PENDING"}
+	done = fields{"status": "COMPLETED", "reason": nil, "reason_text": nil, "started_at": int64(5), "completed_at": int64(9), "completed_by": "ann", "recipient_name": nil}
 	// doneToo says the same as done, by somebody else at another time.
 	doneToo = fields{"status": "COMPLETED", "reason": nil, "reason_text": nil, "started_at": int64(6), "completed_at": int64(8), "completed_by": "bob", "recipient_name": nil}
 	onHold  = fields{"status": "ON_HOLD", "reason": "parts", "reason_text": nil, "started_at": int64(5), "completed_at": nil, "completed_by": nil, "recipient_name": nil}

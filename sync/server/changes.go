@@ -134,10 +134,11 @@ func (s *Server) page(r *http.Request, by Author, ask pageAsk) (wire.Changes, er
 		page.Digest = standsOf(by, feed.Crews)
 	}
 	for _, row := range c.rows {
-		change, err := changeOf(row)
+		change, newest, err := changeOf(row)
 		if err != nil {
 			return wire.Changes{}, err
 		}
+		change.ByDevice = s.laptop(r.Context(), by, newest.User, newest.Device)
 		page.Changes = append(page.Changes, change)
 	}
 	for _, row := range c.conflicts {
@@ -147,27 +148,28 @@ func (s *Server) page(r *http.Request, by Author, ask pageAsk) (wire.Changes, er
 		}
 		page.Conflicts = append(page.Conflicts, told...)
 	}
+	s.nameLaptops(r.Context(), by, page.Conflicts)
 	return page, nil
 }
 
-// changeOf is a row as devices hear of it.
-func changeOf(row Row) (wire.Change, error) {
+// changeOf is a row as devices hear of it, and its newest register.
+func changeOf(row Row) (wire.Change, op.Register, error) {
 	c := wire.Change{EntityType: row.Kind, EntityID: row.ID, Crew: row.Crew, Version: row.Version, Gone: row.Gone}
+	var newest op.Register
 	if row.Gone {
-		return c, nil
+		return c, newest, nil
 	}
 	rec, err := row.Record()
 	if err != nil {
-		return c, err
+		return c, newest, err
 	}
-	var newest op.Register
 	for _, reg := range rec.Registers {
 		if reg.Version > newest.Version {
 			newest = reg
 		}
 	}
 	c.By, c.ServerState = newest.User, rec.State()
-	return c, nil
+	return c, newest, nil
 }
 
 // tellConflict is a conflict as the asking device hears of it. One that is both

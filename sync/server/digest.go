@@ -129,7 +129,7 @@ func (s *Server) leaf(ctx context.Context, crew string, leaf uint8) (wire.Leaf, 
 		if bytes += len(row.Fields); bytes > maxPageBytes || i >= wire.MaxLeaf {
 			return out, errLeafTooLarge
 		}
-		if out.Records[i], err = changeOf(row); err != nil {
+		if out.Records[i], _, err = changeOf(row); err != nil {
 			return out, err
 		}
 	}

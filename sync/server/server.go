@@ -64,6 +64,7 @@ type Server struct {
 	waiting   sync.Map // device → struct{}: the report of it that was stored speaks of work that waits
 	checks    *sparing // a crew was read through because a device asked
 	hub       *hub     // who waits for news
+	laptops   laptops  // devices' names
 
 	unpacking chan struct{} // held by the request that unpacks a large body
 	lanes     *lanes        // what is being written
@@ -194,6 +195,8 @@ func (s *Server) apply(ctx context.Context, by Author, seen wire.Seen, ops []inc
 	s.decided(ops, out.Results)
 	for i := range out.Results {
 		out.Results[i].OpID = ops[i].raw
+		s.nameLaptops(ctx, by, out.Results[i].Lost)
+		s.nameLaptops(ctx, by, out.Results[i].Overrode)
 	}
 	out.Time = s.ms()
 	return out, nil

@@ -17,6 +17,7 @@ func cleanConflicts(list []Conflict) {
 	for i := range list {
 		c := &list[i]
 		c.Who, c.Device, c.Field = op.Clean(c.Who, false), op.Clean(c.Device, false), op.Clean(c.Field, false)
+		c.DeviceName = op.Clean(c.DeviceName, false)
 		c.Mine, c.Theirs = cleanValue(c.Mine), cleanValue(c.Theirs)
 		cleanFields(c.MineAll)
 		cleanFields(c.TheirsAll)

@@ -188,15 +188,16 @@ type Conflict struct {
 	ID         string    `json:"id"` // the same on both sides
 	EntityType op.Kind   `json:"entity_type"`
 	EntityID   string    `json:"entity_id"`
-	Side       string    `json:"side"`                 // "lost" or "overrode": what happened to the side that is told
-	Field      string    `json:"field"`                // the register's leading field
-	Mine       any       `json:"mine"`                 // that field's value as the told side wrote it
-	Theirs     any       `json:"theirs"`               // and as the other side wrote it
-	MineAll    op.Fields `json:"mine_all,omitempty"`   // the whole register, where it holds more than that field
-	TheirsAll  op.Fields `json:"theirs_all,omitempty"` //
-	Who        string    `json:"who"`                  // the other side's user
-	Device     string    `json:"device"`               // the other side's device
-	At         int64     `json:"at"`                   // when the other side wrote, ms
+	Side       string    `json:"side"`                  // "lost" or "overrode": what happened to the side that is told
+	Field      string    `json:"field"`                 // the register's leading field
+	Mine       any       `json:"mine"`                  // that field's value as the told side wrote it
+	Theirs     any       `json:"theirs"`                // and as the other side wrote it
+	MineAll    op.Fields `json:"mine_all,omitempty"`    // the whole register, where it holds more than that field
+	TheirsAll  op.Fields `json:"theirs_all,omitempty"`  //
+	Who        string    `json:"who"`                   // the other side's user
+	Device     string    `json:"device"`                // the other side's device
+	DeviceName string    `json:"device_name,omitempty"` // where it is another one of the told user
+	At         int64     `json:"at"`                    // when the other side wrote, ms
 	MineAt     int64     `json:"mine_at"`
 	Why        op.Why    `json:"why"`
 }
@@ -233,7 +234,8 @@ type Change struct {
 	Crew        string    `json:"crew"`
 	Version     int64     `json:"version"`
 	Gone        bool      `json:"gone"`
-	By          string    `json:"by,omitempty"` // the user who made the newest change
+	By          string    `json:"by,omitempty"`        // the user who made the newest change
+	ByDevice    string    `json:"by_device,omitempty"` // the name of that device, where it is another one of the asking user
 	ServerState op.Fields `json:"server_state,omitempty"`
 }
 

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"net/http"
 	"reflect"
 	"strings"
 	"sync"
@@ -150,6 +151,31 @@ func testConflictToldToBoth(t *testing.T, r *Rig) {
 	}
 	if got := bob.Pull(); len(got.Conflicts) != 1 || got.Conflicts[0].Side != wire.SideLost || len(got.Changes) != 1 {
 		t.Errorf("the overridden one hears %+v", got)
+	}
+}
+
+// testOtherLaptop: to a person with two laptops his own name says nothing; he
+// hears at which of them something was done, and nobody else does.
+func testOtherLaptop(t *testing.T, r *Rig) {
+	ann, bob, task := r.pair()
+	var e wire.Enrolled
+	r.Do(Request{Method: http.MethodPost, Path: wire.PathEnroll, Body: wire.Enroll{Code: r.Code("ann"), DeviceName: "Ann's van", Nonce: "nonce-" + uuid.NewString()}}).Into(&e)
+	van := &Device{Rig: r, ID: e.DeviceID, User: "ann", Token: e.Token}
+	lost := ann.Set(task, 1, op.Fields{"title": "at the desk"})
+	r.Pass(time.Minute)
+	van.Must(van.Set(task, 1, op.Fields{"title": "in the van"}))
+	if got := ann.Push(lost)[0].Lost; len(got) != 1 || got[0].DeviceName != "Ann's van" || got[0].Who != "ann" {
+		t.Errorf("in the answer: %+v", got)
+	}
+	got := ann.Pull()
+	if len(got.Conflicts) != 1 || got.Conflicts[0].DeviceName != "Ann's van" || len(got.Changes) != 1 || got.Changes[0].ByDevice != "Ann's van" {
+		t.Errorf("ann pulls %+v", got)
+	}
+	if got := van.Pull(); len(got.Conflicts) != 1 || got.Conflicts[0].DeviceName == "" || len(got.Changes) != 1 || got.Changes[0].ByDevice != "" {
+		t.Errorf("the van pulls %+v", got)
+	}
+	if got := bob.Pull(); len(got.Conflicts) != 0 || len(got.Changes) != 1 || got.Changes[0].By != "ann" || got.Changes[0].ByDevice != "" {
+		t.Errorf("bob pulls %+v", got)
 	}
 }
 

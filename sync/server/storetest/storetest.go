@@ -53,6 +53,7 @@ func Run(t *testing.T, open func(testing.TB) server.Store) {
 		"OnceOnlyTogether":   testOnceOnlyTogether,
 		"ConflictToldToBoth": testConflictToldToBoth,
 		"MergedFields":       testMergedFields,
+		"OtherLaptop":        testOtherLaptop,
 		"Refusals":           testRefusals,
 		"ExternalRef":        testExternalRef,
 		"Group":              testGroup,
