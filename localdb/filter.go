@@ -214,7 +214,7 @@ func isTerm(whole string, values []string) (string, []any, error) {
 	return strings.Join(parts, " OR "), nil, nil
 }
 
-// dueTerm compares with days: due:today, due:<2026-12-01, due:>=tomorrow.
+// dueTerm compares with days: due:today, due:<2026-12-01, due:1.12.2026, due:>=tomorrow.
 func dueTerm(whole, value string, now time.Time) (string, []any, error) {
 	if value == "none" {
 		return fmt.Sprintf("t.due_key = %d", int64(noDue)), nil, nil
@@ -231,7 +231,7 @@ func dueTerm(whole, value string, now time.Time) (string, []any, error) {
 	}
 	day, ok := parseDay(strings.ToLower(value), now)
 	if !ok {
-		return "", nil, badTerm(whole, fmt.Sprintf("%q is no day", value), "use today, tomorrow, yesterday, overdue, none or a day like 2026-12-01, with < <= > >= before it if you like")
+		return "", nil, badTerm(whole, fmt.Sprintf("%q is no day", value), "use today, tomorrow, yesterday, overdue, none or a day like 1.12.2026 or 2026-12-01, with < <= > >= before it if you like")
 	}
 	day = onDay(day, 0, firstMinute)
 	from, to := day.UnixMilli(), day.AddDate(0, 0, 1).UnixMilli()

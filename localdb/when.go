@@ -9,8 +9,9 @@ import (
 )
 
 // ParseWhen reads a moment as people type it: "today", "tomorrow 14:00", "fri",
-// "14:00", "2026-12-01", "2026-12-01 09:30", "+2d", "+90m"; and as programs write
-// it, with a zone: "2026-12-01T09:30:00Z". A day without a time is its last minute,
+// "14:00", "2026-12-01 09:30", "1.12.2026", "1.12.", "1 Dec", "+2d", "+90m"; the
+// day stands before the month, as in a file that is imported, and a day without its
+// year is the next one; and as programs write it, with a zone: "2026-12-01T09:30:00Z". A day without a time is its last minute,
 // 23:59: a task that is due today is not overdue at noon.
 func ParseWhen(text string, now time.Time) (time.Time, error) {
 	return parseWhen(text, now, lastMinute)
@@ -38,22 +39,16 @@ func parseWhen(text string, now time.Time, ofDay int) (time.Time, error) {
 		return time.Time{}, fmt.Errorf("no time given; try: %s", WhenExamples)
 	case len(words) == 1 && strings.HasPrefix(words[0], "+"):
 		return parseSpan(words[0], now, ofDay)
-	case len(words) > 2:
-		return time.Time{}, notWhen(text)
 	}
-	if h, m, ok := parseClock(words[0]); ok && len(words) == 1 {
-		return onDay(now, h, m), nil
+	day, h, m := now, 0, ofDay
+	if hour, minute, ok := parseClock(words[len(words)-1]); ok {
+		words, h, m = words[:len(words)-1], hour, minute
 	}
-	day, ok := parseDay(words[0], now)
-	if !ok {
-		return time.Time{}, notWhen(text)
-	}
-	if len(words) == 1 {
-		return onDay(day, 0, ofDay), nil
-	}
-	h, m, ok := parseClock(words[1])
-	if !ok {
-		return time.Time{}, notWhen(text)
+	if len(words) > 0 {
+		var ok bool
+		if day, ok = parseDay(strings.Join(words, " "), now); !ok {
+			return time.Time{}, notWhen(text)
+		}
 	}
 	return onDay(day, h, m), nil
 }
@@ -62,9 +57,13 @@ func parseWhen(text string, now time.Time, ofDay int) (time.Time, error) {
 var isoT = regexp.MustCompile(`(\d)T(\d)`)
 
 // WhenExamples are times as [ParseWhen] reads them, for those who type one.
-const WhenExamples = "today, tomorrow 14:00, fri, 2026-12-01, +2d"
+const WhenExamples = "today, tomorrow 14:00, fri, 1.12.2026, 2026-12-01, +2d"
 
 func notWhen(text string) error {
+	first, _, _ := strings.Cut(strings.TrimSpace(text), " ")
+	if t, err := time.Parse("1/2/2006", first); err == nil {
+		return fmt.Errorf("%q is no time: the day stands before the month; try: %s", text, t.Format("2/1/2006"))
+	}
 	return fmt.Errorf("%q is no time; try: %s", text, WhenExamples)
 }
 
@@ -81,7 +80,7 @@ func parseDay(s string, now time.Time) (time.Time, bool) {
 	case "yesterday":
 		return now.AddDate(0, 0, -1), true
 	}
-	if t, err := time.ParseInLocation("2006-01-02", s, now.Location()); err == nil {
+	if t, ok := parseDate(s, now); ok {
 		return t, true
 	}
 	for days := 1; days <= 7; days++ { // the next one of that name, never today
@@ -89,6 +88,32 @@ func parseDay(s string, now time.Time) (time.Time, bool) {
 		name := strings.ToLower(t.Weekday().String())
 		if s == name || (len(s) >= 3 && strings.HasPrefix(name, s)) {
 			return t, true
+		}
+	}
+	return time.Time{}, false
+}
+
+// Layouts of dates, the day before the month. Those without a year mean the next
+// day of that name, which a leap day may have to wait for.
+var (
+	dates     = []string{"2006-1-2", "2006/1/2", "20060102", "2.1.2006", "2.1.06", "2/1/2006", "2-1-2006", "2 Jan 2006", "2 January 2006", "2-Jan-2006", "Jan 2, 2006", "January 2, 2006", "Jan 2 2006", "January 2 2006"}
+	yearless  = []string{"2.1. 2006", "2 Jan 2006", "2 January 2006", "Jan 2 2006", "January 2 2006"}
+	firstYear = 1900 // what is earlier or later is a slip of the finger
+	lastYear  = 2199
+)
+
+func parseDate(s string, now time.Time) (time.Time, bool) {
+	for _, layout := range dates {
+		if t, err := time.ParseInLocation(layout, s, now.Location()); err == nil {
+			return t, t.Year() >= firstYear && t.Year() <= lastYear
+		}
+	}
+	today := onDay(now, 0, firstMinute)
+	for year := now.Year(); year <= now.Year()+8; year++ {
+		for _, layout := range yearless {
+			if t, err := time.ParseInLocation(layout, s+" "+strconv.Itoa(year), now.Location()); err == nil && !t.Before(today) {
+				return t, true
+			}
 		}
 	}
 	return time.Time{}, false
@@ -126,11 +151,14 @@ func parseSpan(s string, now time.Time, ofDay int) (time.Time, error) {
 
 var windowPattern = regexp.MustCompile(`^(.*?)\s*(\d{1,2}[:.]\d{2})\s*(?:-|–|to)\s*(\d{1,2}[:.]\d{2})$`)
 
+// WindowExamples are windows as [ParseWindow] reads them, for those who type one.
+const WindowExamples = "08:00-10:00, tomorrow 08:00-10:00, 1.12.2026 08:00-10:00"
+
 // ParseWindow reads a time window: "08:00-10:00" (today), "tomorrow
-// 08:00-10:00", "2026-12-01 08:00-10:00". One that ends at or before its begin
+// 08:00-10:00", or any day that [ParseWhen] knows in front. One that ends at or before its begin
 // runs over midnight.
 func ParseWindow(text string, now time.Time) (from, to time.Time, err error) {
-	bad := fmt.Errorf("%q is no window; try: 08:00-10:00, tomorrow 08:00-10:00", text)
+	bad := fmt.Errorf("%q is no window; try: %s", text, WindowExamples)
 	m := windowPattern.FindStringSubmatch(strings.TrimSpace(strings.ToLower(text)))
 	if m == nil {
 		return from, to, bad

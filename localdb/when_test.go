@@ -1,6 +1,7 @@
 package localdb_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -23,6 +24,21 @@ func TestParseWhen(t *testing.T) {
 		"2026-12-01":       "2026-12-01 23:59",
 		"2026-12-01 09:30": "2026-12-01 09:30",
 		"2026-12-01T09:30": "2026-12-01 09:30",
+		"1.12.2026":        "2026-12-01 23:59",
+		"01.12.2026 9:30":  "2026-12-01 09:30",
+		"01/12/2026":       "2026-12-01 23:59", // the day in front, as in a file that is imported
+		"1-12-2026 14:00":  "2026-12-01 14:00",
+		"1.12.26":          "2026-12-01 23:59",
+		"1.12.":            "2026-12-01 23:59",
+		"23.11.":           "2026-11-23 23:59", // today still is to come
+		"22.11. 8:00":      "2027-11-22 08:00", // that of this year has gone
+		"29.2.":            "2028-02-29 23:59",
+		"1 Dec":            "2026-12-01 23:59",
+		"1 dec 2026":       "2026-12-01 23:59",
+		"Dec 1, 2026 7:00": "2026-12-01 07:00",
+		"1-Dec-2026":       "2026-12-01 23:59",
+		"2026/12/1":        "2026-12-01 23:59",
+		"20261201 9:30":    "2026-12-01 09:30",
 		"+2d":              "2026-11-25 23:59",
 		"+1w":              "2026-11-30 23:59",
 		"+90m":             "2026-11-23 11:00",
@@ -33,10 +49,17 @@ func TestParseWhen(t *testing.T) {
 			t.Errorf("%q is %v (%v), want %s", text, got, err, want)
 		}
 	}
-	for _, text := range []string{"", "  ", "someday", "25:00", "12:61", "tomorrow noon", "+d", "+", "+-1d", "2026-13-01", "2026-02-30", "to", "+99999999d", "a b c"} {
+	for _, text := range []string{"", "  ", "someday", "25:00", "12:61", "tomorrow noon", "+d", "+", "+-1d", "2026-13-01", "2026-02-30", "to", "+99999999d", "a b c", "1.13.2026", "12/25/2026", "31.11.2026", "30.2.", "1.12.1026", "1.12.26.", "32 dec", "1 foo 2026", "9:30 1.12.2026"} {
 		if got, err := localdb.ParseWhen(text, now); err == nil {
 			t.Errorf("%q was taken as %v", text, got)
 		}
+	}
+}
+
+// Who writes the month first is told which way round it is.
+func TestParseWhenTheOtherWayRound(t *testing.T) {
+	if _, err := localdb.ParseWhen("12/25/2026 9:00", time.Now()); err == nil || !strings.Contains(err.Error(), "the day stands before the month; try: 25/12/2026") {
+		t.Error(err)
 	}
 }
 
@@ -71,6 +94,9 @@ func TestParseWindow(t *testing.T) {
 		"tomorrow 08:00-10:00":   {"24 08:00", "24 10:00"},
 		"2026-11-30 08:00–10:00": {"30 08:00", "30 10:00"},
 		"fri 22:00 to 02:00":     {"27 22:00", "28 02:00"},
+		"30.11.2026 08:00-10:00": {"30 08:00", "30 10:00"},
+		"30.11. 8:00-10:00":      {"30 08:00", "30 10:00"},
+		"30 Nov 8.00-10.00":      {"30 08:00", "30 10:00"},
 	} {
 		from, to, err := localdb.ParseWindow(text, morning)
 		if err != nil || from.Format("02 15:04") != want[0] || to.Format("02 15:04") != want[1] {

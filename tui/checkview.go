@@ -7,19 +7,21 @@ import (
 	tea "github.com/charmbracelet/bubbletea"
 )
 
-// itemLine is one step of a checklist: its answer first, in words of one width.
-func (a *App) itemLine(f op.Fields) string {
-	line := answerMark(f.Text("outcome")) + " " + a.text(f.Text("label"))
+// itemLine is one step of a checklist in w cells: its answer first, in words of
+// one width. Where there is no room for all of it the label gives way: what was
+// read is what counts.
+func (a *App) itemLine(f op.Fields, w int) string {
+	mark, label, end := answerMark(f.Text("outcome"))+" ", a.text(f.Text("label")), ""
 	if v := a.text(valueText(f["value"])); v != "" {
-		line += ": " + strings.TrimSpace(v+" "+a.text(f.Text("unit")))
+		end = ": " + strings.TrimSpace(v+" "+a.text(f.Text("unit")))
 	}
 	if f.Bool("required") && f.Text("outcome") == "" {
-		line += "  (required)"
+		end += "  (required)"
 	}
 	if f.Text("comment") != "" {
-		line += "  *" // there is a comment
+		end += "  *" // there is a comment
 	}
-	return line
+	return a.cut(mark+a.cut(label, max(w-width(mark+end), min(width(label), w/3)))+end, w)
 }
 
 // answerWord is an answer as sentences have it.
@@ -97,7 +99,7 @@ func (s *checklistScreen) rows(a *App, w, h int) []string {
 		if i == s.cur {
 			at = len(lines)
 		}
-		line := a.cut(a.itemLine(it.Fields), w-2)
+		line := a.itemLine(it.Fields, w-2)
 		if i != s.cur && it.Fields.Text("outcome") == "fail" {
 			line = a.st.bad.Render(line)
 		}

@@ -33,7 +33,7 @@ func newForm(a *App) *formScreen {
 		{name: "priority", label: "priority", kind: wordField, values: op.Priorities},
 		{name: "site_id", label: "site", kind: siteField},
 		{name: "due_at", label: "due", kind: timeField, hint: localdb.WhenExamples},
-		{name: "window_start", label: "window", kind: windowField, hint: "08:00-10:00, tomorrow 08:00-10:00, 2026-12-01 08:00-10:00"},
+		{name: "window_start", label: "window", kind: windowField, hint: localdb.WindowExamples},
 		{name: "assignee", label: "for", hint: "a user's name"},
 		{name: "asset", label: "asset"},
 		{name: "contact_name", label: "contact"},

@@ -145,6 +145,9 @@ func (s *helpScreen) lines(a *App) []string {
 		"  words match title, description, number, site and asset",
 		"  status:open  due:today  due:<2026-12-01  priority:high,emergency",
 		"  assignee:me  site:BLD22  tag:urgent  is:pending  is:conflict  -word negates",
+		"", a.st.section.Render("DAYS AND TIMES"),
+		"  today  tomorrow 14:00  fri  1.12.2026  1.12.  1 Dec 9:30  2026-12-01  +2d",
+		"  the day before the month; a window: 1.12.2026 08:00-10:00",
 		"", a.st.section.Render("SETTINGS"),
 		"  views, keys, colours, signs and the mouse are set in config.toml;",
 		"  punchlist config shows where it is, punchlist config check looks it over")

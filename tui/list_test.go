@@ -10,6 +10,7 @@ import (
 	"example.com/punchlist/sync/op"
 	"example.com/punchlist/sync/wire"
 	tea "github.com/charmbracelet/bubbletea"
+	"github.com/charmbracelet/x/ansi"
 	"pgregory.net/rapid"
 )
 
@@ -280,4 +281,20 @@ func TestTheWindowIsFilled(t *testing.T) {
 	}
 	s.changed()
 	s.sees(order[:4]...)
+}
+
+// Where a step has no room the label gives way: what was read is what counts.
+func TestAReadingIsNotCutOff(t *testing.T) {
+	s := newStory(t)
+	task := "0193aaaa-0000-7000-8000-000000000001"
+	s.enrol()
+	s.hears(s.record(op.Task, task, op.Fields{"title": "Boiler", "status": "IN_PROGRESS"}),
+		s.record(op.Item, "", op.Fields{"task_id": task, "label": "Pressure in the expansion vessel of the southern boiler, cold", "kind": "number", "unit": "bar", "position": 1, "outcome": "pass", "value": 2.41}))
+	for _, at := range [][]string{{"enter"}, {"c"}} {
+		s.open(40, 14)
+		s.keys(at...)
+		if frame := ansi.Strip(s.app.View()); !strings.Contains(frame, "[pass] Pressure") || !strings.Contains(frame, ": 2.41 bar") {
+			t.Errorf("after %v:\n%s", at, frame)
+		}
+	}
 }

@@ -2,6 +2,7 @@ package tui
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"strings"
 
@@ -373,7 +374,7 @@ func (p *Plain) steps(s *checklistScreen) {
 			section = sec
 			p.print(p.a.text(sec))
 		}
-		p.print(itoa(i+1) + "  " + p.a.itemLine(it.Fields))
+		p.print(itoa(i+1) + "  " + p.a.itemLine(it.Fields, math.MaxInt))
 	}
 	p.upNext(s)
 }
@@ -504,7 +505,7 @@ func (p *Plain) answered(s *checklistScreen, id string) {
 	if i < 0 || p.a.top() != screen(s) && !p.asks() {
 		return
 	}
-	p.print(p.numberOf(id) + "  " + p.a.itemLine(s.items[i].Fields))
+	p.print(p.numberOf(id) + "  " + p.a.itemLine(s.items[i].Fields, math.MaxInt))
 	p.hush()
 	if !p.asks() {
 		p.upNext(s)

@@ -169,7 +169,7 @@ func (p *taskPane) checklist(a *App, w int) []string {
 			section = s
 			out = append(out, a.cut(a.text(s), w))
 		}
-		out = append(out, a.cut(a.itemLine(it.Fields), w))
+		out = append(out, a.itemLine(it.Fields, w))
 	}
 	return out
 }

@@ -215,7 +215,11 @@ func Args(least, most int) cobra.PositionalArgs {
 		if len(args) >= least && (most < 0 || len(args) <= most) {
 			return nil
 		}
-		return Usage(cmd.CommandPath()+" --help", "usage: %s", cmd.UseLine())
+		hint, _, _ := strings.Cut(strings.TrimSpace(cmd.Example), "\n")
+		if hint == "" {
+			hint = cmd.CommandPath() + " --help"
+		}
+		return Usage(hint, "usage: %s", cmd.UseLine())
 	}
 }
 

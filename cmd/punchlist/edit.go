@@ -22,7 +22,7 @@ func (a *app) addCmd() *cobra.Command {
 	cmd := &cobra.Command{Use: "add TITLE [FIELD=VALUE…]", Short: "Add a task; prints its id",
 		Example: "  punchlist add 'Check the pump' --priority high --due 'tomorrow 14:00'\n  punchlist add 'Parcel for Ms Bell' --type delivery contact_phone=+49221123",
 		Args:    cli.Args(1, -1)}
-	flags := map[string]string{"type": "inspection, delivery, repair, maintenance or other", "priority": "emergency, high, normal or low", "due": "when it is due: today, tomorrow 14:00, 2026-12-01",
+	flags := map[string]string{"type": "inspection, delivery, repair, maintenance or other", "priority": "emergency, high, normal or low", "due": "when it is due: today, tomorrow 14:00, 1.12.2026, 2026-12-01",
 		"description": "what is to be done", "assignee": "who does it; me is you", "asset": "what it is about", "crew": "which crew, when you have several", "ref": "its number in another system (external_ref)"}
 	for name, help := range flags {
 		cmd.Flags().String(name, "", help)
@@ -83,9 +83,10 @@ func (a *app) setCmd() *cobra.Command {
 	return &cobra.Command{Use: "set TASK FIELD=VALUE…", Short: "Change fields of a task",
 		Long: `Change fields of a task, all of them in one step. FIELD= empties a field.
 
-Times are written as today, tomorrow 14:00, 2026-12-01 or +2d; tags as tag.NAME=true;
-a site by its code (site=BLD22), a window as window='tomorrow 08:00-10:00'. A field may
-be called as on the screen: due, for, contact, phone. The status has a command of its own.`,
+Times are written as today, tomorrow 14:00, 1.12.2026 (the day before the month),
+2026-12-01 or +2d; tags as tag.NAME=true; a site by its code (site=BLD22), a window as
+window='tomorrow 08:00-10:00'. A field may be called as on the screen: due, for,
+contact, phone. The status has a command of its own.`,
 		Example: "  punchlist set T-10423 priority=high due='tomorrow 14:00'\n  punchlist set T-10423 tag.urgent=true assignee=",
 		Args:    cli.Args(2, -1),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -145,7 +145,7 @@ func TestImportRefusals(t *testing.T) {
 		code int
 		want []string
 	}{
-		{[]string{"import"}, 2, []string{"usage: punchlist import FILE", "Try: punchlist import --help"}},
+		{[]string{"import"}, 2, []string{"usage: punchlist import FILE", "Try: punchlist import tasks.csv --dry-run"}},
 		{[]string{"import", "none.csv"}, 1, []string{`there is no file "none.csv"`, "Try: name a file"}},
 		{[]string{"import", dir}, 1, []string{"is a folder", "Try:"}},
 		{[]string{"import", "testdata/toronto-sample.csv"}, 1, []string{"nothing is mapped to title", `Try: --map "title=COLUMN"`}},

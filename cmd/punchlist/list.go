@@ -23,7 +23,8 @@ func (a *app) listCmd() *cobra.Command {
 The filter's words are looked for in title, description, number, site and asset;
 status:open, due:today, due:<2026-12-01, priority:high,emergency, assignee:me,
 site:BLD22, tag:urgent, is:pending, is:conflict narrow it; - in front turns a
-term round. All terms must fit.`,
+term round. All terms must fit. Days are written as today, fri, 1.12.2026 (the day
+before the month), 2026-12-01 or +2d.`,
 		Example: "  punchlist list status:open due:today\n  punchlist list 'boiler -priority:low' --json",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.with(cmd, func(ctx context.Context, db *localdb.DB) error {

@@ -68,8 +68,8 @@ func (a *app) reportDay(ctx context.Context, db *localdb.DB, args []string, r cl
 		case "yesterday":
 			at = at.AddDate(0, 0, -1)
 		default:
-			if at, err = time.ParseInLocation(time.DateOnly, args[0], time.Local); err != nil {
-				return cli.Usage("punchlist report --day 2026-11-26", "%q is no day; write 2026-11-26, today or yesterday", args[0])
+			if at, err = localdb.ParseStart(args[0], at); err != nil {
+				return cli.Usage("punchlist report --day 2026-11-26", "%q is no day; write 26.11.2026, 2026-11-26, today or yesterday", args[0])
 			}
 		}
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -36,4 +37,24 @@ func TestReports(t *testing.T) {
 	}
 	_, errs, code = typed(t, db, "", "report", "T-99")
 	wantRun(t, "no such task", errs, code, 1, "T-99")
+}
+
+// What was read stands in show whole, however long it is.
+func TestShowTellsReadingsWhole(t *testing.T) {
+	db := filepath.Join(t.TempDir(), "x.db")
+	const tasks = `[{"title":"Boiler","external_ref":"B-1","checklist":[{"label":"Air at the gauge","kind":"number","unit":"micrograms/m³"},{"label":"Seal","kind":"pass_fail"}]}]`
+	if _, errs, code := typed(t, db, tasks, "import", "-", "--format", "json"); code != 0 {
+		t.Fatal(errs)
+	}
+	list, _, _ := typed(t, db, "", "list")
+	task := regexp.MustCompile(`NEW-\w+`).FindString(list)
+	for _, words := range [][]string{{"check", task, "1", "done", "--value", "2412,5"}, {"check", task, "2", "fail"}} {
+		if _, errs, code := typed(t, db, "", words...); code != 0 {
+			t.Fatal(errs)
+		}
+	}
+	out, _, _ := typed(t, db, "", "show", task)
+	if !strings.Contains(out, "done Air at the gauge: 2412.5 micrograms/m³\n") || !strings.Contains(out, "fail Seal\n") {
+		t.Errorf("%s", out)
+	}
 }

@@ -116,15 +116,15 @@ func (a *app) printChecklist(items []localdb.Record) {
 	a.Printf("\nChecklist %d/%d\n", done, len(items))
 	for i, it := range items {
 		f := it.Fields
-		outcome := f.Text("outcome")
+		said := f.Text("label")
 		if v := f["value"]; v != nil {
-			outcome += fmt.Sprintf(" %v %s", v, f.Text("unit"))
+			said += strings.TrimRight(fmt.Sprintf(": %v %s", v, f.Text("unit")), " ")
 		}
 		must := " "
 		if f.Bool("required") {
 			must = "*"
 		}
-		a.Printf("  %2d %s %s %s\n", i+1, must, pad(outcome, 8), f.Text("label"))
+		a.Printf("  %2d %s %s %s\n", i+1, must, pad(f.Text("outcome"), 4), indent(said))
 		if c := f.Text("comment"); c != "" {
 			a.Printf("                %s\n", indent(c))
 		}

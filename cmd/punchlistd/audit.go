@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"example.com/punchlist/cmd/cli"
+	"example.com/punchlist/localdb"
 	"example.com/punchlist/sync/server"
 )
 
@@ -18,15 +19,16 @@ func (a *app) auditCmd() *cobra.Command {
 	cmd := &cobra.Command{Use: "audit [--since TIME]", Short: "Who did what: every change that was decided, and all administration",
 		Long: `Who did what: one line for every change that a laptop or the office sent, whatever
 became of it, and for everything that the administration did, by time. It names
-records and fields, never their values.`,
+records and fields, never their values; beside a record's id stands what it is called
+now, while the server has it.`,
 		Example: "  punchlistd audit --since 24h\n  punchlistd audit --since 2026-11-01 --json\n  punchlistd audit verify", Args: cli.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			from, err := sinceTime(since, time.Now())
 			if err != nil {
 				return err
 			}
-			return a.reading(cmd, func(ctx context.Context, srv *server.Server, _ server.Store) error {
-				return a.audit(ctx, srv, from)
+			return a.reading(cmd, func(ctx context.Context, srv *server.Server, store server.Store) error {
+				return a.audit(ctx, srv, store, from)
 			})
 		}}
 	cmd.Flags().StringVar(&since, "since", "", "from when on: 24h, 2026-11-01 or 2026-11-01T08:00")
@@ -42,29 +44,29 @@ func sinceTime(text string, now time.Time) (int64, error) {
 	if d, err := time.ParseDuration(text); err == nil {
 		return now.Add(-d.Abs()).UnixMilli(), nil
 	}
-	for _, form := range []string{time.RFC3339, "2006-01-02T15:04", "2006-01-02 15:04", time.DateOnly} {
-		if t, err := time.ParseInLocation(form, text, time.Local); err == nil {
-			return t.UnixMilli(), nil
-		}
+	if t, err := localdb.ParseStart(text, now); err == nil {
+		return t.UnixMilli(), nil
 	}
 	return 0, cli.Usage("--since 24h, or --since 2026-11-01", "%q is no time", text)
 }
 
 // entryJSON is an entry as --json prints it.
 type entryJSON struct {
-	At     int64    `json:"at"`
-	What   string   `json:"what"`
-	User   string   `json:"user"`
-	Device string   `json:"device"`
-	Crew   string   `json:"crew"`
-	No     int64    `json:"no"`
-	Op     string   `json:"op_id,omitempty"`
-	Kind   string   `json:"entity_type,omitempty"`
-	Entity string   `json:"entity_id"`
-	Action string   `json:"action,omitempty"`
-	Fields []string `json:"fields,omitempty"`
-	Code   string   `json:"code,omitempty"`
-	Seal   string   `json:"seal"`
+	At         int64    `json:"at"`
+	What       string   `json:"what"`
+	User       string   `json:"user"`
+	Device     string   `json:"device"`
+	DeviceName string   `json:"device_name,omitempty"`
+	Crew       string   `json:"crew"`
+	No         int64    `json:"no"`
+	Op         string   `json:"op_id,omitempty"`
+	Kind       string   `json:"entity_type,omitempty"`
+	Entity     string   `json:"entity_id"`
+	Name       string   `json:"name,omitempty"` // as the record is called now
+	Action     string   `json:"action,omitempty"`
+	Fields     []string `json:"fields,omitempty"`
+	Code       string   `json:"code,omitempty"`
+	Seal       string   `json:"seal"`
 }
 
 func toEntryJSON(e server.Entry) entryJSON {
@@ -79,16 +81,34 @@ func toEntryJSON(e server.Entry) entryJSON {
 	return out
 }
 
-func (a *app) audit(ctx context.Context, srv *server.Server, since int64) error {
-	n := 0
+func (a *app) audit(ctx context.Context, srv *server.Server, store server.Store, since int64) error {
+	n, waiting := 0, []server.Entry{}
+	flush := func() error {
+		known, err := namesOf(ctx, store, waiting)
+		for _, e := range waiting {
+			if err != nil {
+				return err
+			}
+			out := toEntryJSON(e)
+			out.Name, out.DeviceName = known.records[e.Entity], known.devices[e.Device]
+			err = a.auditLine(out, n)
+			n++
+		}
+		waiting = waiting[:0]
+		return err
+	}
 	for e, err := range srv.Audit(ctx, since) {
 		if err != nil {
 			return err
 		}
-		if err := a.auditLine(toEntryJSON(e), n); err != nil {
-			return err
+		if waiting = append(waiting, e); len(waiting) == auditAtOnce {
+			if err := flush(); err != nil {
+				return err
+			}
 		}
-		n++
+	}
+	if err := flush(); err != nil {
+		return err
 	}
 	switch {
 	case a.JSON && n == 0:
@@ -101,11 +121,11 @@ func (a *app) audit(ctx context.Context, srv *server.Server, since int64) error 
 	return nil
 }
 
-// auditLine prints the nth entry at once: a list that is as long as the server is
-// old is not gathered first.
+// auditLine prints the nth entry: a list that is as long as the server is old is
+// not gathered first.
 func (a *app) auditLine(e entryJSON, n int) error {
 	if !a.JSON {
-		a.Printf("%s\n", e.line())
+		a.Printf("%s\n", cli.Plain(e.line()))
 		return nil
 	}
 	a.Printf("%s", map[bool]string{true: "[\n  ", false: ",\n  "}[n == 0])
@@ -115,12 +135,15 @@ func (a *app) auditLine(e entryJSON, n int) error {
 func (e entryJSON) line() string {
 	line := fmt.Sprintf("%s  %-10s  %s", when(e.At), e.What, e.User)
 	if e.Device != "" {
-		line += " (" + e.Device[:min(8, len(e.Device))] + ")"
+		line += " (" + strings.TrimSpace(e.DeviceName+" "+e.Device[:min(8, len(e.Device))]) + ")"
 	}
 	if e.Crew != "" {
 		line += "  " + e.Crew
 	}
 	line += "  " + strings.TrimSpace(strings.ToLower(e.Action)+" "+e.Kind+" "+e.Entity)
+	if e.Name != "" {
+		line += " (" + e.Name + ")"
+	}
 	if len(e.Fields) > 0 {
 		line += ": " + strings.Join(e.Fields, ", ")
 	}

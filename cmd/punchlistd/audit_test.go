@@ -48,7 +48,13 @@ func TestAudit(t *testing.T) {
 	if strings.Count(out, "\n") != len(list) || !strings.Contains(out, "insert task") || !strings.Contains(out, "priority") || strings.Contains(out, "never") {
 		t.Error(out)
 	}
-	if out := p.ok("audit", "--since", "2999-01-01"); out != "" {
+	if !strings.Contains(out, "(T-10001 Task 0)") || !strings.Contains(out, "(T-10001 Task 0): ") {
+		t.Errorf("records are not named:\n%s", out)
+	}
+	if out := p.ok("audit", "--since", "1.1.2100"); out != "" {
+		t.Error(out)
+	}
+	if out := p.ok("audit", "--since", "2199-01-01"); out != "" {
 		t.Error(out)
 	}
 	if code, _, errs := p.run("audit", "--since", "yesterday-ish"); code != 2 || !strings.Contains(errs, "Try: --since 24h") {
@@ -156,5 +162,26 @@ func forge(t *testing.T, db *sql.DB) {
 	}
 	if _, err := db.ExecContext(t.Context(), `UPDATE crews SET seal = ? WHERE name = 'north'`, seal); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// What hangs on a task is called by it, and a device by its name.
+func TestAuditNames(t *testing.T) {
+	p := newProgram(t)
+	p.ok("user", "add", "ann", "--crew", "north")
+	p.in = "label,kind\nPressure,number\n"
+	p.ok("template", "add", "inspection", "-")
+	p.ok("task", "add", "Boiler", "type=inspection")
+	if out := p.ok("audit"); !strings.Contains(out, "(T-10001 Boiler: Pressure)") {
+		t.Errorf("%s", out)
+	}
+	var list []entryJSON
+	p.json(&list, "audit")
+	if !slices.ContainsFunc(list, func(e entryJSON) bool { return e.Name == "T-10001 Boiler" && e.Kind == "task" }) {
+		t.Errorf("%+v", list)
+	}
+	line := entryJSON{Device: "0123456789", DeviceName: "Ann's van", User: "ann", What: "applied"}.line()
+	if !strings.Contains(line, "ann (Ann's van 01234567)") {
+		t.Error(line)
 	}
 }

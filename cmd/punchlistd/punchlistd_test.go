@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -115,7 +116,7 @@ func TestOfficeTasks(t *testing.T) {
 	if task["number"] != "T-10001" || task["crew"] != "north" || fmt.Sprint(task["tags"]) != "[urgent]" || task["due_at"] != float64(due) || task["sync"] != "sent" || task["estimate_minutes"] != 30.0 {
 		t.Errorf("%v", task)
 	}
-	if out := p.ok("task", "set", "T-10001", "status=in_progress", "--by", "ann"); out != "T-10001  north  IN_PROGRESS  Check the pump  (ann)  due 2026-12-01 14:30\n" {
+	if out := p.ok("task", "set", "T-10001", "status=in_progress", "--by", "ann"); out != "T-10001  north  IN_PROGRESS  high       Check the pump  (ann)  due 2026-12-01 14:30\n" {
 		t.Error(out)
 	}
 	p.ok("task", "set", task["id"].(string)[:8], "assignee=", "due_at=", "tag.urgent=false")
@@ -477,3 +478,20 @@ type full struct{}
 var errFull = errors.New("no space left")
 
 func (full) Write([]byte) (int, error) { return 0, errFull }
+
+// The office's list is read by people: what is open and pressing stands on top.
+func TestTaskListOrder(t *testing.T) {
+	p := newProgram(t)
+	p.ok("user", "add", "ann", "--crew", "north")
+	for _, words := range [][]string{{"Some day"}, {"Done", "due=today"}, {"Later", "due=+9d"}, {"Soon, low", "due=+2d", "priority=low"}, {"Soon, urgent", "due=+2d", "priority=emergency"}, {"Soon", "due=+2d"}} {
+		p.ok(append([]string{"task", "add"}, words...)...)
+	}
+	p.ok("task", "set", "T-10002", "status=cancelled", "reason=other", "reason_text=none")
+	var got []string
+	for _, line := range strings.Split(strings.TrimSpace(p.ok("task", "list")), "\n") {
+		got = append(got, line[:7])
+	}
+	if want := []string{"T-10005", "T-10006", "T-10004", "T-10003", "T-10001", "T-10002"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q\n%s", got, want, p.ok("task", "list"))
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"example.com/punchlist/cmd/cli"
+	"example.com/punchlist/localdb"
 	"example.com/punchlist/sync/server"
 )
 
@@ -44,7 +45,12 @@ made once, whatever servers make it, and does not come back when it was deleted.
 				}
 			}
 			if r.From == "" {
-				r.From = time.Now().Format(time.DateOnly)
+				r.From = "today"
+			}
+			for _, date := range []*string{&r.From, &r.Until} {
+				if t, err := localdb.ParseStart(*date, time.Now()); err == nil { // else the server says what is wrong
+					*date = t.Format(time.DateOnly)
+				}
 			}
 			return a.with(cmd, func(ctx context.Context, srv *server.Server, store server.Store) error {
 				by, err := a.office(ctx, srv, store)

@@ -11,6 +11,9 @@ func TestRecurAndTemplateCommands(t *testing.T) {
 	p.ok("user", "add", "ann", "--crew", "north")
 	p.in = "label,kind,required\nPressure,number,yes\n=Seal,pass_fail,\n"
 	p.ok("template", "add", "inspection", "-")
+	if code, _, errs := p.run("recur", "add", "boiler"); code != 2 || !strings.Contains(errs, "usage: punchlistd recur add NAME TITLE") || !strings.Contains(errs, "Try: punchlistd recur add boiler 'Inspect the boiler {date}' --crew north") {
+		t.Errorf("too few words: %d\n%s", code, errs)
+	}
 	if out := p.ok("template", "list"); !strings.Contains(out, "inspection, all crews: 2 steps") || !strings.Contains(out, "  1 * Pressure") {
 		t.Errorf("%s", out)
 	}

@@ -137,7 +137,7 @@ func (a *app) toldTask(e server.Edited) error {
 }
 
 func taskLine(rec *op.Record) string {
-	line := fmt.Sprintf("%s  %s  %s  %s", rec.Fields.Text(op.Number), rec.Crew, rec.Fields.Text("status"), rec.Fields.Text("title"))
+	line := fmt.Sprintf("%s  %s  %-11s  %-9s  %s", rec.Fields.Text(op.Number), rec.Crew, rec.Fields.Text("status"), rec.Fields.Text("priority"), rec.Fields.Text("title"))
 	if who := rec.Fields.Text("assignee"); who != "" {
 		line += "  (" + who + ")"
 	}
