@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"example.com/punchlist/localdb/sqlite"
 	"example.com/punchlist/sync/op"
 )
 
@@ -59,6 +60,21 @@ func (db *DB) AnswerItem(ctx context.Context, itemID string, ans Answer) error {
 		return err
 	})
 	return err
+}
+
+// StepsLeft counts what tasks' checklists hold without an answer, and as failed.
+func (db *DB) StepsLeft(ctx context.Context, taskIDs []string) (open, failed int, err error) {
+	err = db.sql.Read(ctx, func(tx *sqlite.Tx) error {
+		for _, id := range taskIDs {
+			var o, f int
+			if err := tx.Scan([]any{&o, &f}, "SELECT count(*) FILTER (WHERE outcome IS NULL), count(*) FILTER (WHERE outcome = 'fail') FROM checklist_items WHERE task_id = ? AND deleted = 0", id); err != nil {
+				return err
+			}
+			open, failed = open+o, failed+f
+		}
+		return nil
+	})
+	return open, failed, err
 }
 
 // CheckAnswer says why an answer does not fit the item's kind, limits or

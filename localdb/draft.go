@@ -24,6 +24,45 @@ type Draft struct {
 	Texts map[string]string
 }
 
+// Left is a draft that nobody types at now, or this session's own.
+type Left struct {
+	Form   string // as it was saved under: add, note:TASK …
+	At     int64  // ms
+	TaskID string // the task that the form is about; "" where it is about none, or the task is gone
+	Number string
+}
+
+// maxLeft bounds the drafts that are told.
+const maxLeft = 20
+
+// left lists what [DB.FindDraft] would give this session. As nearly always there
+// is nothing, that costs one look at an empty table.
+func (db *DB) left(tx *sqlite.Tx) ([]Left, error) {
+	rows, err := tx.Query(`SELECT d.form, d.session, d.at, coalesce(t.id, ''), coalesce(t.number, '') FROM drafts d
+		LEFT JOIN tasks t ON t.id = substr(d.form, instr(d.form, ':') + 1) AND t.deleted = 0 ORDER BY d.at DESC, d.form LIMIT ?`, maxLeft)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	own := db.session.own()
+	var out []Left
+	for rows.Next() {
+		var l Left
+		var of int
+		if err := rows.Scan(&l.Form, &of, &l.At, &l.TaskID, &l.Number); err != nil {
+			return nil, err
+		}
+		if of != own && inUse(db.Path(), of) {
+			continue
+		}
+		if l.Number == "" && l.TaskID != "" {
+			l.Number = TempNumber(l.TaskID)
+		}
+		out = append(out, l)
+	}
+	return out, rows.Err()
+}
+
 // SaveDraft keeps what is typed into a form by now, in place of what was kept
 // before; without texts nothing is kept. Each session keeps its own.
 func (db *DB) SaveDraft(ctx context.Context, form string, texts map[string]string) error {
@@ -97,7 +136,7 @@ func adoptDraft(tx *sqlite.Tx, form string, session int, path string) (Draft, bo
 		if err := rows.Scan(&of, &d.At, &texts); err != nil {
 			return d, false, err
 		}
-		if of != session && running(path, of) {
+		if of != session && inUse(path, of) {
 			continue
 		}
 		if err := json.Unmarshal([]byte(texts), &d.Texts); err != nil {
@@ -145,9 +184,9 @@ func (s *session) claim(path string) (int, error) {
 	return 0, &Error{Message: fmt.Sprintf("%d sessions use this database already", maxSessions), Hint: "close some of them"}
 }
 
-// running tells whether the session of a number still runs. When that cannot be
+// inUse tells whether the session of a number still runs. When that cannot be
 // told it does: a draft must not be taken from under somebody's hands.
-func running(path string, number int) bool {
+func inUse(path string, number int) bool {
 	f, err := os.OpenFile(sessionFile(path, number), os.O_RDWR, 0)
 	if errors.Is(err, os.ErrNotExist) {
 		return false
@@ -157,6 +196,13 @@ func running(path string, number int) bool {
 	}
 	defer f.Close()
 	return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) != nil
+}
+
+// own is the number if there is one yet, else 0.
+func (s *session) own() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.number
 }
 
 // end gives the number back.

@@ -3,6 +3,8 @@ package localdb_test
 import (
 	"fmt"
 	"maps"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -71,5 +73,40 @@ func TestDraftsOfTwoSessions(t *testing.T) {
 		if _, found, _ := third.FindDraft(f.ctx, form); found {
 			t.Errorf("%s is offered twice", form)
 		}
+	}
+}
+
+// TestLeftDrafts: what a session that is gone left is told, with its task; what
+// another one is typing now is not.
+func TestLeftDrafts(t *testing.T) {
+	f := newFixture(t)
+	task := f.add("Boiler")
+	other := f.second()
+	f.must(other.SaveDraft(f.ctx, "note:"+task, map[string]string{"body": "half"}))
+	f.must(other.SaveDraft(f.ctx, "add", map[string]string{"title": "x"}))
+	left := func() string {
+		sum, err := f.Summary(f.ctx)
+		f.must(err)
+		var out []string
+		for _, l := range sum.Left {
+			out = append(out, l.Form[:3]+" "+l.Number)
+		}
+		slices.Sort(out)
+		return strings.Join(out, ", ")
+	}
+	if got := left(); got != "" {
+		t.Errorf("while it is typed elsewhere: %s", got)
+	}
+	f.must(other.Close())
+	if got, want := left(), "add , not "+localdb.TempNumber(task); got != want {
+		t.Errorf("left: %q, want %q", got, want)
+	}
+	if _, found, err := f.FindDraft(f.ctx, "add"); err != nil || !found {
+		t.Fatal(found, err)
+	}
+	f.must(f.DropDraft(f.ctx, "add"))
+	f.must(f.DeleteTask(f.ctx, task))
+	if got := left(); got != "not " {
+		t.Errorf("of a task that is gone: %q", got)
 	}
 }

@@ -242,7 +242,13 @@ func (db *DB) Summary(ctx context.Context) (Summary, error) {
 		if known.now != 0 {
 			s.ClockOff = known.now - read.Wall
 		}
-		s.Device, err = loadDevice(tx)
+		if s.Device, err = loadDevice(tx); err != nil {
+			return err
+		}
+		if s.Running, err = running(tx, s.Device.User); err != nil {
+			return err
+		}
+		s.Left, err = db.left(tx)
 		return err
 	})
 	s.OldestPending = oldest.Int64

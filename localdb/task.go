@@ -101,8 +101,11 @@ func (a *action) checkRequired(taskID string) error {
 	if err != nil || len(open) == 0 {
 		return err
 	}
-	return &Error{Message: fmt.Sprintf("%d required checklist items are not answered yet; the first is %q", len(open), open[0].Fields.Text("label")),
-		Hint: "answer them in the checklist (key c), or set the task to INCOMPLETE with a reason"}
+	what := fmt.Sprintf("the required step %q has no answer yet", open[0].Fields.Text("label"))
+	if len(open) > 1 {
+		what = fmt.Sprintf("%d required steps have no answer yet, %q first", len(open), open[0].Fields.Text("label"))
+	}
+	return &Error{Message: what, Hint: "the checklist (c) takes it, or set INCOMPLETE with a reason"}
 }
 
 // stepFields is the whole register of the status as it will stand.
@@ -136,6 +139,16 @@ var clockKinds = map[op.Status]string{op.EnRoute: "travel", op.InProgress: "work
 
 // keepTime closes this person's open entries of the task and opens the next.
 func (a *action) keepTime(taskID string, to op.Status) error {
+	if err := a.endTime(taskID); err != nil {
+		return err
+	}
+	if kind := clockKinds[to]; kind != "" {
+		return a.beginTime(taskID, kind)
+	}
+	return nil
+}
+
+func (a *action) endTime(taskID string) error {
 	open, err := loadRecords(a.tx, op.TimeEntry, "WHERE task_id = ? AND deleted = 0 AND ended_at IS NULL AND user = ? ORDER BY started_at, id", taskID, a.dev.User)
 	if err != nil {
 		return err
@@ -146,11 +159,11 @@ func (a *action) keepTime(taskID string, to op.Status) error {
 			return err
 		}
 	}
-	kind := clockKinds[to]
-	if kind == "" {
-		return nil
-	}
-	_, err = a.change(Change{Kind: op.TimeEntry, Action: op.Insert, Fields: op.Fields{
+	return nil
+}
+
+func (a *action) beginTime(taskID, kind string) error {
+	_, err := a.change(Change{Kind: op.TimeEntry, Action: op.Insert, Fields: op.Fields{
 		"task_id": taskID, "user": a.dev.User, "kind": kind, "started_at": a.now, "source": "auto"}})
 	return err
 }

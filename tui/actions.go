@@ -14,7 +14,7 @@ import (
 func (a *App) taskKey(k tea.KeyMsg, row *localdb.TaskRow) tea.Cmd {
 	keys := a.keys
 	if row == nil {
-		if key.Matches(k, keys.Open, keys.Status, keys.Note, keys.Edit, keys.Editor, keys.Checklist, keys.Delete) {
+		if key.Matches(k, keys.Open, keys.Status, keys.Clock, keys.Note, keys.Edit, keys.Editor, keys.Checklist, keys.Delete) {
 			a.say("There is no task to act on; " + named(a.keys.Add) + " adds one.")
 			return nil
 		}
@@ -25,6 +25,8 @@ func (a *App) taskKey(k tea.KeyMsg, row *localdb.TaskRow) tea.Cmd {
 		return a.push(&taskScreen{taskPane: taskPane{id: row.ID, row: *row}})
 	case key.Matches(k, keys.Status):
 		return a.openStatus(*row)
+	case key.Matches(k, keys.Clock):
+		return a.clockHere(*row)
 	case key.Matches(k, keys.Note):
 		return a.push(newNoteScreen(a, *row))
 	case key.Matches(k, keys.Edit):
@@ -77,6 +79,24 @@ func (a *App) askDelete(rows ...localdb.TaskRow) tea.Cmd {
 		}})
 	}
 	return a.push(s)
+}
+
+// clockHere lets this person's clock run at a task and at no other.
+func (a *App) clockHere(r localdb.TaskRow) tea.Cmd {
+	others := 0
+	here := false
+	for _, c := range a.sum.Running {
+		if here = here || c.TaskID == r.ID; c.TaskID != r.ID {
+			others++
+		}
+	}
+	if here && others == 0 {
+		a.say("Your clock runs at " + a.text(r.Number) + " and at no other task.")
+		return nil
+	}
+	return a.write(writing{said: "Your clock runs at " + a.text(r.Number) + " only.", work: func(ctx context.Context, db *localdb.DB) (string, error) {
+		return "", db.ClockHere(ctx, r.ID)
+	}})
 }
 
 // openStatus takes a task to its next status: at once where there is only one

@@ -194,6 +194,8 @@ func (a *App) handle(msg tea.Msg) tea.Cmd {
 	case slowMsg:
 		a.slow(msg)
 		return nil
+	case goOnMsg:
+		return a.goesOn(msg)
 	case keptMsg:
 		a.say(explain(msg.err))
 		return nil
@@ -257,19 +259,19 @@ func (a *App) savedWords(msg writtenMsg) string {
 		return msg.said
 	}
 	said := strings.TrimSpace(msg.said + " " + a.saved())
-	if width(said) > a.w {
-		said = strings.TrimSpace(msg.said + " Saved on this laptop.")
+	for _, shorter := range []string{" Saved on this laptop.", " Saved."} {
+		if width(said) > a.w {
+			said = strings.TrimSpace(msg.said + shorter)
+		}
 	}
 	return said
 }
 
-// saved is the promise after each save.
+// saved is the promise after each save: no more than is known. That the server was
+// there a moment ago is no word on now; whether it goes out the truth line says.
 func (a *App) saved() string {
-	switch {
-	case a.sum.Device.ID == "":
+	if a.sum.Device.ID == "" || a.reachNow() == reach.Online {
 		return "Saved on this laptop."
-	case a.status.Reach == reach.Online:
-		return "Saved on this laptop. Going out now."
 	}
 	return "Saved on this laptop. Will go out when there is a connection."
 }

@@ -89,7 +89,9 @@ type writing struct {
 	plain bool     // said is all there is to say
 	final bool     // it cannot be undone
 	on    []string // tasks whose marks have done their service then
-	work  func(context.Context, *localdb.DB) (id string, err error)
+	// more is what can only be said afterwards; "" mostly.
+	more func(context.Context, *localdb.DB) string
+	work func(context.Context, *localdb.DB) (id string, err error)
 }
 
 // slowMsg comes when a write has not ended after a while.
@@ -122,7 +124,11 @@ func (a *App) write(w writing) tea.Cmd {
 	db, summary := a.o.DB, a.summary()
 	return a.awaited(a.run(func(ctx context.Context) tea.Msg {
 		id, err := w.work(a.jobs.lasting, db)
-		return writtenMsg{from: w.from, said: w.said, quiet: w.quiet, plain: w.plain, final: w.final, on: w.on, id: id, err: err, sum: summary(ctx)}
+		said := w.said
+		if err == nil && w.more != nil {
+			said += w.more(ctx, db)
+		}
+		return writtenMsg{from: w.from, said: said, quiet: w.quiet, plain: w.plain, final: w.final, on: w.on, id: id, err: err, sum: summary(ctx)}
 	}))
 }
 

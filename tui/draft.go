@@ -140,12 +140,12 @@ func (k *keeper) saved(ctx context.Context, db *localdb.DB) { _ = k.drop(ctx, db
 
 // dropDraft is [keeper.drop] for a text that is thrown away.
 func (a *App) dropDraft(d drafter) tea.Cmd {
-	db, k := a.o.DB, d.keeper()
+	db, k, summary := a.o.DB, d.keeper(), a.summary()
 	return a.run(func(ctx context.Context) tea.Msg {
 		if err := k.drop(a.jobs.lasting, db); err != nil {
 			return keptMsg{err}
 		}
-		return nil
+		return summary(ctx) // it waits no more
 	})
 }
 

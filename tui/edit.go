@@ -3,6 +3,7 @@ package tui
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 
@@ -18,8 +19,9 @@ type formScreen struct {
 	id  string // "" while the task is a new one
 	row localdb.TaskRow
 	fieldList
-	more  op.Fields // of a new task, beside the form's fields
-	ready bool      // the fields show the record
+	more  op.Fields         // of a new task, beside the form's fields
+	given map[string]string // the texts that a new task's form opened with
+	ready bool              // the fields show the record
 	keep  keeper
 	write bool              // open the editor as soon as the fields and the draft are here
 	asked bool              // whether there is a draft is known
@@ -64,7 +66,8 @@ func newFollowUpForm(a *App, of localdb.TaskRow, what string) *formScreen {
 		site.siteID = of.SiteID
 	}
 	s.more, s.keep = op.Fields{"parent_id": of.ID}, newKeeper("follow-up:"+of.ID)
-	s.keep.typed = s.texts()
+	s.given = s.texts()
+	s.keep.typed = s.given
 	return s
 }
 
@@ -242,7 +245,7 @@ func (s *formScreen) key(a *App, k tea.KeyMsg) tea.Cmd {
 	case key.Matches(k, a.keys.Outside):
 		return a.openEditor(s)
 	case key.Matches(k, a.keys.Cancel):
-		if !s.changed() {
+		if !s.changed() || maps.Equal(s.texts(), s.given) {
 			return a.pop()
 		}
 		return a.askDiscard(s, "what you typed")

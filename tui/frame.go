@@ -19,7 +19,7 @@ func (a *App) View() string {
 	}
 	if a.w < minWidth || a.h < minHeight {
 		small := fmt.Sprintf("Punchlist needs %dx%d; this is %dx%d.", minWidth, minHeight, a.w, a.h)
-		return strings.Join(fit([]string{small}, a.w, a.h), "\n")
+		return strings.Join(fit(wrap(small, a.w), a.w, a.h), "\n")
 	}
 	lines := append([]string{a.headLine()}, fit(a.body(), a.w, a.bodyHeight())...)
 	lines = append(lines, a.sentence(), a.keyLine(), a.truthLine())
@@ -140,10 +140,11 @@ func (a *App) sentence() string {
 	if a.notice != "" {
 		return a.st.bad.Render(a.cut(a.notice, a.w))
 	}
-	if a.said == "" {
-		return ""
+	said := a.said
+	if said == "" && a.top() == screen(a.tasks) {
+		said = a.leftWords()
 	}
-	return a.cut(a.text(a.said), a.w)
+	return a.cut(a.text(said), a.w)
 }
 
 // keysShown is how many keys stand in the key line; the rest are under ?.

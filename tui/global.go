@@ -31,6 +31,8 @@ func (a *App) globalKey(k tea.KeyMsg) (tea.Cmd, bool) {
 		return a.askSync(), true
 	case key.Matches(k, keys.Copy):
 		return a.copy(), true
+	case key.Matches(k, keys.GoOn):
+		return a.goOn(), true
 	case key.Matches(k, keys.Quit):
 		if len(a.stack) == 1 {
 			return a.leave(), true

@@ -109,7 +109,7 @@ func TestFirstStepOfATask(t *testing.T) {
 func TestRequiredStepsHoldBackTheEnd(t *testing.T) {
 	s := newStory(t)
 	ids := s.day()
-	s.open(80, 24).online().keys("jj", "s", "5").sees("2 required checklist items are not answered")
+	s.open(80, 24).online().keys("jj", "s", "5").sees("2 required steps have no answer yet")
 	if got := s.task(ids["T-10423"]).Status; got != op.InProgress {
 		t.Errorf("the task is %s", got)
 	}

@@ -19,7 +19,7 @@ type keyMap struct {
 	Undo, Redo, Copy                        key.Binding
 
 	Status, Note, Add, Edit, Editor, Checklist, Delete, Search, View key.Binding
-	Mark, MarkAll                                                    key.Binding
+	Mark, MarkAll, Clock, GoOn                                       key.Binding
 
 	Save, NewLine, NextField, PrevField, Choose, Cancel, Accept, Outside key.Binding
 
@@ -69,6 +69,8 @@ func newKeys() keyMap {
 		Search:    bind("/", "search", "/"),
 		Mark:      bind("space", "mark", " "),
 		MarkAll:   bind("V", "mark all shown", "V"),
+		Clock:     bind("T", "the clock runs here only", "T"),
+		GoOn:      bind("W", "go on writing", "W"),
 		View:      bind("1-9", "views", "1", "2", "3", "4", "5", "6", "7", "8", "9"),
 
 		Save:      bind("ctrl+s", "save", "ctrl+s"),
@@ -111,7 +113,7 @@ func (k keyMap) moving() []key.Binding {
 
 // everywhere are the keys that work on every screen where nothing is typed.
 func (k keyMap) everywhere() []key.Binding {
-	return []key.Binding{k.Undo, k.Redo, k.Queue, k.Conflicts, k.Ready, k.Sync, k.Offline, k.Copy, k.Palette, k.Help, k.Back, k.Quit, k.Leave, k.Suspend}
+	return []key.Binding{k.Undo, k.Redo, k.Queue, k.Conflicts, k.Ready, k.Sync, k.Offline, k.Copy, k.GoOn, k.Palette, k.Help, k.Back, k.Quit, k.Leave, k.Suspend}
 }
 
 // place is where a command works.
@@ -152,6 +154,7 @@ func (k *keyMap) commands() []command {
 		{"editor", onTasks, &k.Editor, "write its description in your own editor"},
 		{"delete", onTasks, &k.Delete, "delete it for everybody; asks first"},
 		{"search", onTasks, &k.Search, "find tasks as you type; filters too"},
+		{"clock", onTasks, &k.Clock, "your clock runs here and at no other task"},
 		{"mark", onTasks, &k.Mark, "mark it for the next action"},
 		{"mark-all", onTasks, &k.MarkAll, "mark all that the list shows"},
 		{"pass", onSteps, &k.Pass, "the step is passed"},
@@ -178,6 +181,7 @@ func (k *keyMap) commands() []command {
 		{"sync", anywhere, &k.Sync, "ask the server now"},
 		{"offline", anywhere, &k.Offline, "work offline, or online again"},
 		{"copy", anywhere, &k.Copy, "copy this to the clipboard"},
+		{"go-on", anywhere, &k.GoOn, "go on with a text that was never saved"},
 		{"help", anywhere, &k.Help, "every key of this screen"},
 		{"palette", anywhere, &k.Palette, "every command by name"},
 		{"back", anywhere, &k.Back, "one screen back"},

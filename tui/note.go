@@ -117,8 +117,8 @@ func (s *noteScreen) takeOutside(_, text string) {
 }
 
 func (s *noteScreen) view(a *App, w, h int) []string {
-	lines := []string{"", a.choice(writtenKinds(), s.kind, a.st.head), ""}
-	return append(lines, areaLines(&s.area, max(10, w-1), max(1, h-4))...)
+	lines := []string{"", a.choice(writtenKinds(), s.kind, a.st.head), a.cut("A note stays once it was sent; until then "+named(a.keys.Undo)+" takes it back.", w), ""}
+	return append(lines, areaLines(&s.area, max(10, w-1), max(1, h-5))...)
 }
 
 // askDiscard asks before typed text is thrown away.

@@ -126,6 +126,9 @@ func (p *Plain) Run(ctx context.Context) error {
 	p.print(`Punchlist, line by line: "help" lists the commands, "quit" ends.`)
 	p.hear()
 	p.list.show(p)
+	if left := p.a.leftWords(); left != "" {
+		p.print(left)
+	}
 	p.tell()
 	for !p.ended {
 		line, ok := p.line()

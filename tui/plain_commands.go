@@ -46,6 +46,8 @@ func plainCommands() []plainCommand {
 		{[]string{"edit", "e"}, "[TASK] [FIELD VALUE]", "change it; without a field it asks for each", onList, (*Plain).edit},
 		{[]string{"add", "a"}, "[TITLE]", "add a task; without a title it asks for each field", onList, (*Plain).add},
 		{[]string{"delete", "D"}, "[TASKS]", "delete it, after a question", onList, (*Plain).delete},
+		{[]string{"clock", "T"}, "[TASK]", "your clock runs there and at no other task", onList, (*Plain).clock},
+		{[]string{"go-on", "W"}, "", "go on with a text that was never saved", nil, func(p *Plain, _ string) { p.do(p.a.goOn()) }},
 		{[]string{"queue", "O"}, "", "what waits to be sent, and what the server refused", nil, func(p *Plain, _ string) { p.queue() }},
 		{[]string{"ready", "R"}, "", "is all here, and all sent? before you leave", nil, func(p *Plain, _ string) { p.ready() }},
 		{[]string{"conflicts", "X"}, "", "what two people changed without knowing of each other", nil, func(p *Plain, _ string) { p.conflicts() }},

@@ -34,6 +34,12 @@ func (p *Plain) status(args string) {
 	}
 }
 
+func (p *Plain) clock(args string) {
+	if rows, _, ok := p.several(args); ok {
+		p.do(p.a.clockHere(rows[0]))
+	}
+}
+
 // choose takes a status, its reason, and the words that it needs.
 func (p *Plain) choose(s *statusSheet) {
 	p.hush()

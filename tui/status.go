@@ -200,20 +200,62 @@ func (s *statusSheet) wordKey(a *App, k tea.KeyMsg) tea.Cmd {
 }
 
 func (s *statusSheet) save(a *App, step localdb.Step) tea.Cmd {
-	rows, open := s.rows, ""
-	if n := s.openSteps(); step.To == op.Completed && n > 0 {
-		open = " " + plural(n, "step stays", "steps stay") + " without an answer."
-	}
+	rows, ids := s.rows, idsOf(s.rows)
+	said := a.text(s.row.Number) + " is " + statusWord(step.To) + "."
 	if len(rows) > 1 {
-		said := a.names(rows) + " are " + statusWord(step.To) + "; " + named(a.keys.Undo) + " undoes that." + open
-		return a.write(writing{from: s, said: said, on: idsOf(rows), work: func(ctx context.Context, db *localdb.DB) (string, error) {
-			return "", db.SetStatuses(ctx, idsOf(rows), step)
-		}})
+		said = a.names(rows) + " are " + statusWord(step.To) + "; " + named(a.keys.Undo) + " undoes that."
 	}
-	said := a.text(s.row.Number) + " is " + statusWord(step.To) + "." + open
-	return a.write(writing{from: s, said: said, on: idsOf(rows), work: func(ctx context.Context, db *localdb.DB) (string, error) {
-		return "", db.SetStatus(ctx, rows[0].ID, step)
+	more := func(ctx context.Context, db *localdb.DB) string { return a.clocksLeft(ctx, db, ids) }
+	if step.To == op.Completed {
+		more = func(ctx context.Context, db *localdb.DB) string { return stepsLeft(ctx, db, ids) }
+	}
+	return a.write(writing{from: s, said: said, on: ids, more: more, work: func(ctx context.Context, db *localdb.DB) (string, error) {
+		if len(ids) == 1 {
+			return "", db.SetStatus(ctx, ids[0], step)
+		}
+		return "", db.SetStatuses(ctx, ids, step)
 	}})
+}
+
+// stepsLeft says what of the checklists a completed task leaves undone, or failed.
+func stepsLeft(ctx context.Context, db *localdb.DB, ids []string) string {
+	open, failed, err := db.StepsLeft(ctx, ids)
+	if err != nil {
+		return "" // it is completed all the same
+	}
+	switch left := plural(open, "step stays", "steps stay") + " without an answer"; {
+	case open > 0 && failed > 0:
+		return " " + left + ", " + itoa(failed) + " failed."
+	case open > 0:
+		return " " + left + "."
+	case failed > 0:
+		return " " + plural(failed, "step", "steps") + " failed."
+	}
+	return ""
+}
+
+// clocksLeft says which other tasks' clocks run too, once one was begun.
+func (a *App) clocksLeft(ctx context.Context, db *localdb.DB, ids []string) string {
+	all, err := db.Running(ctx)
+	if err != nil {
+		return "" // the truth line tells it in any case
+	}
+	here := false
+	var others []string
+	for _, r := range all {
+		if slices.Contains(ids, r.TaskID) {
+			here = true
+		} else {
+			others = append(others, a.text(r.Number))
+		}
+	}
+	switch {
+	case !here || len(others) == 0:
+		return ""
+	case len(others) > 1:
+		return " The clocks of " + itoa(len(others)) + " others run too: " + named(a.keys.Clock) + " stops them."
+	}
+	return " The clock of " + others[0] + " runs too: " + named(a.keys.Clock) + " stops it."
 }
 
 func (s *statusSheet) view(a *App, w, _ int) []string {

@@ -14,7 +14,7 @@ func (s *taskScreen) title(a *App) string { return "Task " + a.text(s.row.Number
 
 func (s *taskScreen) help(a *App) []key.Binding {
 	k := a.keys
-	return []key.Binding{k.Status, k.Checklist, k.Note, k.Edit, helpOf(k.Down, "scroll"), k.Back, k.Editor, k.Delete}
+	return []key.Binding{k.Status, k.Checklist, k.Note, k.Edit, helpOf(k.Down, "scroll"), k.Back, k.Editor, k.Clock, k.Delete}
 }
 
 func (s *taskScreen) update(a *App, msg tea.Msg) tea.Cmd {

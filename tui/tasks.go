@@ -73,9 +73,9 @@ func (s *tasksScreen) help(a *App) []key.Binding {
 	case len(s.list.rows) == 0:
 		return []key.Binding{k.Add, k.Sync, helpOf(k.Quit, "quit")}
 	case s.filtered != "":
-		return []key.Binding{k.Open, k.Status, k.Note, k.Checklist, helpOf(k.Cancel, "all tasks"), k.Search, k.Add, k.Edit, k.Editor, k.Delete, k.Mark, k.MarkAll, k.View}
+		return []key.Binding{k.Open, k.Status, k.Note, k.Checklist, helpOf(k.Cancel, "all tasks"), k.Search, k.Add, k.Edit, k.Editor, k.Clock, k.Delete, k.Mark, k.MarkAll, k.View}
 	}
-	return []key.Binding{k.Open, k.Status, k.Checklist, k.Note, k.Add, k.Edit, k.Search, k.Editor, k.Delete, k.Mark, k.MarkAll, k.View}
+	return []key.Binding{k.Open, k.Status, k.Checklist, k.Note, k.Add, k.Edit, k.Search, k.Editor, k.Clock, k.Delete, k.Mark, k.MarkAll, k.View}
 }
 
 func (s *tasksScreen) update(a *App, msg tea.Msg) tea.Cmd {

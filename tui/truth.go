@@ -72,7 +72,7 @@ func (a *App) truthParts() []truthPart {
 	if a.reachNow() == reach.Portal {
 		return []truthPart{detail, waiting, needs, conflicts}
 	}
-	return []truthPart{waiting, needs, conflicts, a.clockPart(), {long: a.lastSentWords()}, {long: a.nextTryWords()}, detail}
+	return []truthPart{waiting, needs, conflicts, a.clockPart(), a.runningPart(), {long: a.lastSentWords()}, {long: a.nextTryWords()}, detail}
 }
 
 // allSent is what stands in the line when the queue table is empty, and only then.
@@ -93,6 +93,21 @@ func (a *App) clockPart() truthPart {
 	}
 	short := "clock " + ago(0, off) + " " + word
 	return truthPart{long: "this laptop's " + short + " (changes are dated right)", short: short}
+}
+
+// runningPart says at which task this person's clock counts. That there are more
+// than one is worth the room: mostly one was forgotten.
+func (a *App) runningPart() truthPart {
+	switch all := a.sum.Running; len(all) {
+	case 0:
+		return truthPart{}
+	case 1:
+		return truthPart{long: a.text(all[0].Number) + " " + all[0].Kind + " since " + a.clock(all[0].Since)}
+	case 2:
+		return truthPart{"2 clocks run: " + a.text(all[0].Number) + ", " + a.text(all[1].Number), "2 clocks"}
+	default:
+		return truthPart{itoa(len(all)) + " clocks run", itoa(len(all)) + " clocks"}
+	}
 }
 
 // stateWords opens the line.
@@ -195,6 +210,8 @@ func (a *App) detailWords() string {
 	switch a.reachNow() {
 	case reach.Portal: // who answers instead is the news
 		return a.cut(a.text(a.status.Detail), max(0, a.w-8-needed(a.stillToSay())))
+	case reach.NotEnrolled:
+		return "punchlist enroll joins one"
 	case reach.Online: // work that stands still says why
 		if a.sum.Pending > 0 && a.status.Why != "" && a.standsStill() {
 			return a.cut("waits: "+a.text(a.status.Why), max(20, a.w/2))
@@ -221,7 +238,7 @@ func (a *App) lastSentWords() string {
 }
 
 func (a *App) nextTryWords() string {
-	if a.status.Activity != engine.Waiting && a.status.Why == "" || a.status.NextTry == 0 || a.switched || !a.standsStill() {
+	if a.reachNow() == reach.NotEnrolled || a.status.Activity != engine.Waiting && a.status.Why == "" || a.status.NextTry == 0 || a.switched || !a.standsStill() {
 		return ""
 	}
 	if a.status.NextTry-a.now().UnixMilli() < 60_000 {

@@ -49,7 +49,7 @@ done line by line, for screen readers and scripts; "help" lists the commands.`,
 	root.PersistentFlags().StringVar(&a.dbPath, "db", "", "the database file (default $PUNCHLIST_DB, else $XDG_DATA_HOME/punchlist/punchlist.db)")
 	a.plainFlag(root)
 	root.SetFlagErrorFunc(cli.FlagError)
-	root.AddCommand(a.addCmd(), a.listCmd(), a.showCmd(), a.setCmd(), a.statusCmd(), a.noteCmd(), a.checkCmd(), a.undoCmd(),
+	root.AddCommand(a.addCmd(), a.listCmd(), a.showCmd(), a.setCmd(), a.statusCmd(), a.clockCmd(), a.noteCmd(), a.checkCmd(), a.undoCmd(),
 		a.syncCmd(), a.verifyCmd(), a.stateCmd(), a.queueCmd(), a.conflictsCmd(), a.enrollCmd(), a.pinCmd(), a.demoCmd(), a.importCmd(), a.exportCmd(), a.reportCmd(), a.configCmd())
 	root.AddCommand(a.doctorCmd(), a.bundleCmd(), a.backupCmd(), a.restoreCmd(), a.resetCmd(), a.ManCmd(built), a.VersionCmd(built, localdb.Schema()))
 	return root

@@ -191,7 +191,7 @@ on_hold, incomplete and cancelled need a reason; a delivery is completed with --
 				if err := db.SetStatus(ctx, id, s); err != nil {
 					return withStep(ctx, db, id, withFlag(err, args))
 				}
-				a.Note("Saved on this laptop: %s.%s", s.To, openSteps(ctx, db, id, s.To))
+				a.Note("Saved on this laptop: %s.%s", s.To, leftBehind(ctx, db, id, s.To))
 				return nil
 			})
 		}}
@@ -239,14 +239,58 @@ func withStep(ctx context.Context, db *localdb.DB, id string, err error) error {
 	return &localdb.Error{Message: err.Error(), Hint: hint, Cause: err}
 }
 
-// openSteps tells how much of a checklist a completed task leaves without an answer.
-func openSteps(ctx context.Context, db *localdb.DB, id string, to op.Status) string {
-	task, err := db.Task(ctx, id)
-	open := task.Steps - task.StepsDone
-	if err != nil || to != op.Completed || open == 0 {
+// leftBehind tells what a completed task's checklist leaves undone or failed, and
+// whose clocks run beside the one that was started.
+func leftBehind(ctx context.Context, db *localdb.DB, id string, to op.Status) string {
+	if to != op.Completed {
+		return otherClocks(ctx, db, id)
+	}
+	open, failed, err := db.StepsLeft(ctx, []string{id})
+	if err != nil {
+		return "" // it is completed all the same
+	}
+	out := ""
+	if open > 0 {
+		out += fmt.Sprintf(" %s of its checklist %s without an answer.", cli.Count(open, "step"), cli.Verb(open, "stay"))
+	}
+	if failed > 0 {
+		out += fmt.Sprintf(" %s failed.", cli.Count(failed, "step"))
+	}
+	return out
+}
+
+func otherClocks(ctx context.Context, db *localdb.DB, id string) string {
+	all, err := db.Running(ctx)
+	if err != nil || !slices.ContainsFunc(all, func(r localdb.Running) bool { return r.TaskID == id }) {
 		return ""
 	}
-	return fmt.Sprintf(" %s of its checklist %s without an answer.", cli.Count(open, "step"), cli.Verb(open, "stay"))
+	out, number := "", ""
+	for _, r := range all {
+		if r.TaskID == id {
+			number = r.Number
+			continue
+		}
+		out += fmt.Sprintf(" The clock of %s runs too, since %s.", r.Number, when(r.Since))
+	}
+	if out != "" {
+		out += "\nTry: punchlist clock " + number
+	}
+	return out
+}
+
+func (a *app) clockCmd() *cobra.Command {
+	return &cobra.Command{Use: "clock TASK", Short: "Let your clock run at this task and at no other", Long: `Let your clock run at this task and at no other. A task's status starts and stops its
+own clock only; what it counts (travel, work, waiting) goes by the status.`,
+		Example: "  punchlist clock T-10423", Args: cli.Args(1, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.withTask(cmd, args[0], func(ctx context.Context, db *localdb.DB, id string) error {
+				if err := db.ClockHere(ctx, id); err != nil {
+					return err
+				}
+				a.Note("Saved on this laptop: your clock runs at no other task.")
+				return nil
+			})
+		}}
 }
 
 func statusWords() []string {
