@@ -456,5 +456,5 @@ func TestViewsNarrowTheList(t *testing.T) {
 	s.keys("1").sees("T-10425", "Tasks  7")
 	s.keys("5").sees("No task matches is:pending.").keys("esc").sees("T-10425")
 	s.keys("9").sees("There is no view 9")
-	s.keys("?").sees("refused or in conflict")
+	s.keys("?", "j").sees("refused or in conflict")
 }
