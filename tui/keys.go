@@ -54,10 +54,9 @@ func newKeys() keyMap {
 		Conflicts: bind("X", "conflicts", "X"),
 		Sync:      bind("S", "sync now", "S"),
 		Offline:   bind("ctrl+n", "work offline / online again", "ctrl+n"),
-
-		Undo: bind("u", "undo", "u"),
-		Redo: bind("ctrl+r", "redo", "ctrl+r"),
-		Copy: bind("y", "copy", "y"),
+		Undo:      bind("u", "undo", "u"),
+		Redo:      bind("ctrl+r", "redo", "ctrl+r"),
+		Copy:      bind("y", "copy", "y"),
 
 		Status:    bind("s", "status", "s"),
 		Note:      bind("n", "note", "n"),
