@@ -349,7 +349,8 @@ func (b *book) outcome(o server.Outcome, now int64, settled map[class]bool, fail
 	}
 	l := lane{f.lap, f.life, f.ref}
 	if f.lap >= 0 {
-		if f.seq <= b.last[l] && !f.revived {
+		late := f.dropped && f.former == op.Rejected // sent anew since, and the restored server knows of no refusal
+		if f.seq <= b.last[l] && !f.revived && !late {
 			fail("I14", "%s took effect after place %d of the same laptop and record", b.tell(f), b.last[l])
 		}
 		b.last[l] = f.seq

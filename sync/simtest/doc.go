@@ -47,7 +47,8 @@
 // Not here: a laptop's data at work on two machines at once (F79), half a year's
 // absence, power cuts (a crash keeps every byte that was written), real sockets, and
 // PostgreSQL. In a third of the histories some people are in a second crew too, and the
-// office moves tasks between the two; no server is restored in those.
+// office moves tasks between the two; where a server is restored in those, that it is
+// found out before anything else is not judged: the book knows one crew's lost versions.
 //
 // Beside the histories stands [TestReplayIncidents], which replays a recorded year
 // of edits through the same parts, where the recording is there.

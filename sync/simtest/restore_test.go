@@ -88,6 +88,9 @@ func (b *book) era() int {
 func (b *book) forgotten(version int64, era int) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.w.moving {
+		return false // the book reckons with one history, and does not say which of two was lost
+	}
 	for _, r := range b.restores[min(era, len(b.restores)):] {
 		if version > r.base && !r.regrown(version) {
 			return true
@@ -122,7 +125,7 @@ type calamity struct {
 }
 
 func (c *chaos) foretell(lasts int64) {
-	if !c.dice.one(3) || c.w.moving { // the book reckons with one history
+	if !c.dice.one(3) {
 		return
 	}
 	c.fate.backupAt = c.dice.span(20*second, lasts*4/10)
