@@ -68,6 +68,9 @@ func giveWayBehind(tx *sqlite.Tx, moved []string) error {
 func yieldTo(tx *sqlite.Tx, older op.Op, later []op.Op) (gave, left bool, err error) {
 	touched := map[string]bool{}
 	for _, o := range later {
+		if o.Action == op.Delete {
+			continue // it covers what brings the record back, if that goes out before it
+		}
 		for _, register := range registers(o) {
 			touched[register] = true
 		}

@@ -138,7 +138,7 @@ func (l *laptop) gaveWay(r *run, ops []op.Op, results []wire.Result) {
 
 // yieldTo takes away what a later op of the same laptop says instead.
 func (f *fact) yieldTo(o op.Op) {
-	if o.Entity != f.ref.ID || o.Seq <= f.seq {
+	if o.Entity != f.ref.ID || o.Seq <= f.seq || o.Action == op.Delete {
 		return
 	}
 	for register := range touchedBy(o.Kind, o.Action, o.Fields) {
