@@ -76,9 +76,13 @@ func heldUp(tx *sqlite.Tx) (waits, error) {
 // waits names the refused op that each held up one waits for.
 type waits map[string]string
 
-// list is the ids of what waits, for json_each.
-func (w waits) list() string {
-	list, _ := json.Marshal(slices.AppendSeq([]string{}, maps.Keys(w))) // strings always can
+// list is the ids of what waits, and those of other ops, for json_each.
+func (w waits) list(more ...op.Op) string {
+	ids := slices.AppendSeq([]string{}, maps.Keys(w))
+	for _, o := range more {
+		ids = append(ids, o.ID)
+	}
+	list, _ := json.Marshal(ids) // strings always can
 	return string(list)
 }
 
@@ -88,10 +92,11 @@ const queueColumns = `q.id, q.op_id, coalesce(q.group_id, ''), q.entity_type, q.
 
 // NextBatch reads the next ops to send, in order: at most maxOps of them and
 // about maxBytes of payload, but always at least one, and groups whole. Ops that
-// are held up by a parked one are left out. updated_at of what was never sent is
+// are held up by a parked one are left out, and those that are under way: the
+// server's word on them is here, and about to be settled. updated_at of what was never sent is
 // corrected at this moment, with all that is known of the server's clock by now;
 // [DB.Freeze] makes it final.
-func (db *DB) NextBatch(ctx context.Context, maxOps, maxBytes int) ([]op.Op, error) {
+func (db *DB) NextBatch(ctx context.Context, maxOps, maxBytes int, under ...op.Op) ([]op.Op, error) {
 	var ops []op.Op
 	err := db.sql.Read(ctx, func(tx *sqlite.Tx) error {
 		var rebasing bool
@@ -106,7 +111,7 @@ func (db *DB) NextBatch(ctx context.Context, maxOps, maxBytes int) ([]op.Op, err
 		if err != nil {
 			return err
 		}
-		rows, err := tx.Query("SELECT "+queueColumns+", q.tried, q.uncertain FROM sync_queue q WHERE q.state = 'pending' AND q.op_id NOT IN (SELECT value FROM json_each(?)) ORDER BY q.id LIMIT ?", held.list(), max(maxOps, maxGroup)+1)
+		rows, err := tx.Query("SELECT "+queueColumns+", q.tried, q.uncertain FROM sync_queue q WHERE q.state = 'pending' AND q.op_id NOT IN (SELECT value FROM json_each(?)) ORDER BY q.id LIMIT ?", held.list(under...), max(maxOps, maxGroup)+1)
 		if err != nil {
 			return err
 		}

@@ -50,8 +50,9 @@ type Local interface {
 
 // Queue is what waits to be sent.
 type Queue interface {
-	// NextBatch is empty while the server's base is being taken after a reset.
-	NextBatch(ctx context.Context, maxOps, maxBytes int) ([]op.Op, error)
+	// NextBatch is the front of the queue, as it will be without the ops under way.
+	// It is empty while the server's base is being taken after a reset.
+	NextBatch(ctx context.Context, maxOps, maxBytes int, under ...op.Op) ([]op.Op, error)
 	// Freeze makes a batch final before it leaves, on the disk: what it returns is
 	// sent and never changes again. It may leave ops out for good.
 	Freeze(ctx context.Context, ops []op.Op) ([]op.Op, error)

@@ -86,14 +86,17 @@ func (l *local) Pending(context.Context) (int, error) {
 	return len(l.queue), l.fail
 }
 
-func (l *local) NextBatch(_ context.Context, maxOps, _ int) ([]op.Op, error) {
+func (l *local) NextBatch(_ context.Context, maxOps, _ int, under ...op.Op) ([]op.Op, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	n := min(maxOps, len(l.queue))
-	for n > 0 && n < len(l.queue) && l.queue[n].Group != "" && l.queue[n].Group == l.queue[n-1].Group {
+	queue := slices.DeleteFunc(slices.Clone(l.queue), func(o op.Op) bool {
+		return slices.ContainsFunc(under, func(u op.Op) bool { return u.ID == o.ID })
+	})
+	n := min(maxOps, len(queue))
+	for n > 0 && n < len(queue) && queue[n].Group != "" && queue[n].Group == queue[n-1].Group {
 		n++
 	}
-	return append([]op.Op(nil), l.queue[:n]...), l.fail
+	return queue[:n], l.fail
 }
 
 // Freeze notes what may leave, and leaves out what the test drops.

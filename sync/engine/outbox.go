@@ -59,12 +59,14 @@ func newOutbox() outbox {
 	return outbox{ops: maxOps, bytes: firstBytes, calm: calmWins - firstWins, held: map[string]held{}}
 }
 
-// next reads the batch to send now; none when all that may be sent is sent.
+// next reads the batch to send now; none when all that may be sent is sent. Those
+// under way, which are answered and not settled yet, are not in the queue any more;
+// while ops are held there are none.
 // While ops are held it looks on behind them, always from the queue's front: what
 // must not overtake a held op is known only by having seen that one.
-func (b *outbox) next(ctx context.Context, l Local, now int64) ([]op.Op, error) {
+func (b *outbox) next(ctx context.Context, l Local, now int64, under ...op.Op) ([]op.Op, error) {
 	if len(b.held) == 0 {
-		return l.NextBatch(ctx, b.ops, b.bytes)
+		return l.NextBatch(ctx, b.ops, b.bytes, under...)
 	}
 	for look := len(b.held) + maxOps + wire.MaxOps; ; look *= 2 {
 		look = min(look, maxLook)

@@ -2,8 +2,6 @@ package engine
 
 import (
 	"context"
-	"errors"
-	"net/http"
 	"time"
 
 	"example.com/punchlist/sync/op"
@@ -237,113 +235,6 @@ func (r *round) count(ctx context.Context) *fault {
 	return nil
 }
 
-// push sends batch after batch until nothing more may go.
-func (r *round) push(ctx context.Context) *fault {
-	defer r.board.update(func(s *Status) {
-		if s.Done, s.Total = 0, 0; s.Activity == Sending {
-			s.Activity = Idle
-		}
-	})
-	cursor, err := r.o.Local.Cursor(ctx)
-	if err != nil {
-		return diagnose(err)
-	}
-	r.at = [2]string{cursor, cursor}
-	f := r.pushAll(ctx)
-	if r.at[0] != r.at[1] && (f == nil || !f.reset) {
-		// Kept once, behind all batches: before that they are only heard once more.
-		if err := r.o.Local.Advance(context.WithoutCancel(ctx), r.at[0], r.at[1]); err != nil && f == nil {
-			f = diagnose(err)
-		}
-	}
-	return f
-}
-
-func (r *round) pushAll(ctx context.Context) *fault {
-	for done := 0; ; {
-		ops, err := r.outbox.next(ctx, r.o.Local, r.o.Clock().Boot)
-		if err != nil {
-			return diagnose(err)
-		}
-		if len(ops) == 0 {
-			return nil
-		}
-		r.board.update(func(s *Status) { s.Activity, s.Done, s.Total = Sending, done, done+max(r.out.known, len(ops)) })
-		settled, f := r.pushBatch(ctx, ops)
-		if f != nil {
-			return f
-		}
-		done += settled
-		r.out.known = max(0, r.out.known-settled)
-	}
-}
-
-// pushBatch sends one batch and settles it. It returns how many ops left the queue.
-func (r *round) pushBatch(ctx context.Context, ops []op.Op) (int, *fault) {
-	self, err := r.o.Local.Self(ctx)
-	if err != nil {
-		return 0, diagnose(err)
-	}
-	if ops, err = r.o.Local.Freeze(ctx, ops); err != nil {
-		return 0, diagnose(err)
-	}
-	if len(ops) == 0 { // all of it was taken back meanwhile
-		return 0, nil
-	}
-	var out wire.Results
-	err = r.call(func(s Remote) (err error) { out, err = s.Push(ctx, self, ops); return err })
-	if err != nil && ctx.Err() != nil {
-		return 0, diagnose(err)
-	}
-	if tooLarge(err) {
-		if !isUnit(ops) {
-			r.outbox.shrink(len(ops))
-			return 0, nil
-		}
-		out, err = wire.Results{Results: tooLargeForGood(ops)}, nil
-	}
-	if err != nil {
-		f := diagnose(err)
-		r.mark(ctx, ops, f)
-		switch {
-		case f.cut:
-			r.outbox.cut(len(ops))
-		case f.bad:
-			r.outbox.bad(ops, r.o.Clock().Boot)
-		}
-		return 0, f
-	}
-	r.online()
-	return r.settle(ctx, ops, out)
-}
-
-func (r *round) settle(ctx context.Context, ops []op.Op, out wire.Results) (int, *fault) {
-	results := out.Results
-	// The server's word is kept even when the engine is being stopped: it is
-	// here, and asking again costs a round trip.
-	s, err := r.o.Local.Settle(context.WithoutCancel(ctx), ops, results, out.Seen)
-	if err != nil {
-		return 0, diagnose(err)
-	}
-	if s.Forked > 0 {
-		if f := r.forked(); f != nil {
-			return 0, f
-		}
-	}
-	r.outbox.sent(ops, results, r.o.Clock().Boot)
-	if c := out.Cursor; c != nil && c.From == r.at[1] && s.Acked == len(ops) && s.Untold == 0 {
-		r.at[1] = c.To
-	}
-	r.out.progress = r.out.progress || s.Acked+s.Parked > 0
-	for _, res := range results {
-		r.conflicts(res.Lost)
-		r.conflicts(res.Overrode)
-	}
-	r.out.result.Pushed += s.Acked
-	r.out.result.Parked += s.Parked
-	return s.Acked + s.Parked, nil
-}
-
 // conflicts counts each conflict once, whether push or pull brings it.
 func (r *round) conflicts(list []wire.Conflict) {
 	for _, c := range list {
@@ -352,21 +243,6 @@ func (r *round) conflicts(list []wire.Conflict) {
 			r.out.result.Conflicts++
 		}
 	}
-}
-
-func tooLarge(err error) bool {
-	var refused *wire.ServerError
-	return errors.As(err, &refused) && refused.Status() == http.StatusRequestEntityTooLarge
-}
-
-// tooLargeForGood is the verdict on an op, or a group, that alone is more than
-// the server takes: it is parked and shown, and the others go on.
-func tooLargeForGood(ops []op.Op) []wire.Result {
-	out := make([]wire.Result, len(ops))
-	for i, o := range ops {
-		out[i] = wire.Result{OpID: o.ID, Outcome: op.Rejected, Code: op.CodeTooLarge, Message: "the change is larger than the server takes"}
-	}
-	return out
 }
 
 // dry notes that all was sent and heard. To write that down each few seconds

@@ -22,11 +22,11 @@ type guard struct {
 	r *run
 }
 
-func (g *guard) NextBatch(ctx context.Context, maxOps, maxBytes int) ([]op.Op, error) {
+func (g *guard) NextBatch(ctx context.Context, maxOps, maxBytes int, under ...op.Op) ([]op.Op, error) {
 	if g.r.isDead() {
 		return nil, errKilled
 	}
-	return g.DB.NextBatch(ctx, maxOps, maxBytes)
+	return g.DB.NextBatch(ctx, maxOps, maxBytes, under...)
 }
 
 // Freeze leaves out what a later edit of the same person replaces whole.

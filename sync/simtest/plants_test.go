@@ -149,8 +149,8 @@ func tells(side string) func(*run, engine.Local) engine.Local {
 	})
 }
 
-func (b *badLocal) NextBatch(ctx context.Context, maxOps, maxBytes int) ([]op.Op, error) {
-	ops, err := b.Local.NextBatch(ctx, maxOps, maxBytes)
+func (b *badLocal) NextBatch(ctx context.Context, maxOps, maxBytes int, under ...op.Op) ([]op.Op, error) {
+	ops, err := b.Local.NextBatch(ctx, maxOps, maxBytes, under...)
 	if b.next != nil && err == nil {
 		ops = b.next(b.r, ops)
 	}
