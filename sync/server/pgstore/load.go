@@ -30,15 +30,16 @@ func scanRow(rows pgx.Rows) (r server.Row, err error) {
 const homeOf = `coalesce((SELECT u.home FROM users AS u WHERE u.name = $1), '')`
 
 // queueReads queues the queries for what is asked, but for the crews themselves. Each
-// looks up one key of its list after the other. A list within the key's condition
-// (id = ANY($3)), or a join, leaves to the planner what it may get wrong: while it
-// knows nothing of a table it goes through all that has the first columns of the
-// key, which is all that an author ever did. A subquery with a LIMIT it cannot
-// take apart, and in that the whole key is the best way.
+// looks up one key of its list after the other, in a subquery that is ordered by
+// that key's last column, of which it asks for one value as for a span. So there
+// is one plan only, whatever the planner believes: an index that holds no more
+// than the crew would need a sort. Written as id = ANY($3), or joined, all that a
+// crew or an author ever did looks as good while a table is new, or was when the
+// plan was made, and each batch would cost as much as the history is long.
 func queueReads(queue queuer, asked *server.Asked, seen *server.View) {
 	for crew, versions := range asked.Marks {
 		queue(`SELECT r.* FROM unnest($2::bigint[]) AS w (version) CROSS JOIN LATERAL
-			(SELECT c.crew, c.version, c.fingerprint FROM chain AS c WHERE c.crew = $1 AND c.version = w.version LIMIT 1) AS r`, plainText(crew), versions).Query(each(func(rows pgx.Rows) error {
+			(SELECT c.crew, c.version, c.fingerprint FROM chain AS c WHERE c.crew = $1 AND c.version BETWEEN w.version AND w.version ORDER BY c.version LIMIT 1) AS r`, plainText(crew), versions).Query(each(func(rows pgx.Rows) error {
 			var m server.Mark
 			var print []byte
 			err := rows.Scan(&m.Crew, &m.Version, &print)
@@ -55,9 +56,9 @@ func queueReads(queue queuer, asked *server.Asked, seen *server.View) {
 	for _, c := range asked.Crews {
 		for kind, ids := range c.Records {
 			queue(`SELECT r.* FROM unnest($3::text[]) AS w (id) CROSS JOIN LATERAL
-				(SELECT `+columns+` FROM records AS r WHERE r.crew = $1 AND r.kind = $2 AND r.id = w.id LIMIT 1) AS r WHERE NOT r.gone`, c.Name, string(kind), ids).Query(row)
+				(SELECT `+columns+` FROM records AS r WHERE r.crew = $1 AND r.kind = $2 AND r.id BETWEEN w.id AND w.id ORDER BY r.id LIMIT 1) AS r WHERE NOT r.gone`, c.Name, string(kind), ids).Query(row)
 			queue(`SELECT r.* FROM unnest($3::text[]) AS w (id) CROSS JOIN LATERAL
-				(SELECT f.crew, f.kind, f.id FROM forgotten AS f WHERE f.crew = $1 AND f.kind = $2 AND f.id = w.id LIMIT 1) AS r`, c.Name, string(kind), ids).Query(each(func(rows pgx.Rows) error {
+				(SELECT f.crew, f.kind, f.id FROM forgotten AS f WHERE f.crew = $1 AND f.kind = $2 AND f.id BETWEEN w.id AND w.id ORDER BY f.id LIMIT 1) AS r`, c.Name, string(kind), ids).Query(each(func(rows pgx.Rows) error {
 				var crew string
 				var ref server.Ref
 				err := rows.Scan(&crew, &ref.Kind, &ref.ID)
@@ -66,10 +67,12 @@ func queueReads(queue queuer, asked *server.Asked, seen *server.View) {
 			}))
 		}
 		if len(c.Children) > 0 {
-			queue(`SELECT `+columns+` FROM records AS r WHERE r.crew = $1 AND r.task_id = ANY($2::text[]) AND r.task_id <> '' AND NOT r.gone`, c.Name, c.Children).Query(row)
+			queue(`SELECT r.* FROM unnest($2::text[]) AS w (task_id) CROSS JOIN LATERAL
+				(SELECT `+columns+` FROM records AS r WHERE r.crew = $1 AND r.task_id BETWEEN w.task_id AND w.task_id AND r.task_id <> '' ORDER BY r.task_id) AS r WHERE NOT r.gone`, c.Name, c.Children).Query(row)
 		}
 		if len(c.Refs) > 0 {
-			queue(`SELECT `+columns+` FROM records AS r WHERE r.crew = $1 AND r.ref = ANY($2::text[]) AND r.ref <> '' AND NOT r.gone`, c.Name, c.Refs).Query(row)
+			queue(`SELECT r.* FROM unnest($2::text[]) AS w (ref) CROSS JOIN LATERAL
+				(SELECT `+columns+` FROM records AS r WHERE r.crew = $1 AND r.ref BETWEEN w.ref AND w.ref AND r.ref <> '' ORDER BY r.ref) AS r WHERE NOT r.gone`, c.Name, c.Refs).Query(row)
 		}
 	}
 }
@@ -81,7 +84,7 @@ func queueOutcomes(queue queuer, asked *server.Asked, seen *server.View) {
 			packed[i] = packID(id)
 		}
 		queue(`SELECT r.* FROM unnest($2::bytea[]) AS w (op_id) CROSS JOIN LATERAL
-			(SELECT `+outcomeColumns+` FROM outcomes AS o WHERE o.home = `+homeOf+` AND o.author = $1 AND o.op_id = w.op_id LIMIT 1) AS r`, user, packed).Query(each(func(rows pgx.Rows) error {
+			(SELECT `+outcomeColumns+` FROM outcomes AS o WHERE o.home = `+homeOf+` AND o.author = $1 AND o.op_id BETWEEN w.op_id AND w.op_id ORDER BY o.op_id LIMIT 1) AS r`, user, packed).Query(each(func(rows pgx.Rows) error {
 			o, err := scanOutcome(rows)
 			seen.FoundOutcome(o)
 			return err
@@ -89,7 +92,7 @@ func queueOutcomes(queue queuer, asked *server.Asked, seen *server.View) {
 	}
 	for of, seqs := range asked.Seqs {
 		queue(`SELECT r.* FROM unnest($3::bigint[]) AS w (seq) CROSS JOIN LATERAL
-			(SELECT o.seq, o.op_id FROM outcomes AS o WHERE o.home = `+homeOf+` AND o.device = $2 AND o.seq = w.seq AND o.seq > 0 LIMIT 1) AS r`,
+			(SELECT o.seq, o.op_id FROM outcomes AS o WHERE o.home = `+homeOf+` AND o.device = $2 AND o.seq BETWEEN w.seq AND w.seq AND o.seq > 0 ORDER BY o.seq LIMIT 1) AS r`,
 			of.User, packID(of.Device), seqs).Query(each(func(rows pgx.Rows) error {
 			var id []byte
 			var seq int64

@@ -74,6 +74,8 @@ func open(t testing.TB) server.Store { return openAt(t, database(t)) }
 
 func TestStore(t *testing.T) { storetest.Run(t, open) }
 
+func BenchmarkHotStore(b *testing.B) { storetest.Bench(b, open) }
+
 func TestServersOnOneDatabaseMakeRecurringWorkOnce(t *testing.T) {
 	address := database(t)
 	storetest.RecurringOnce(t, func() server.Store { return openAt(t, address) })

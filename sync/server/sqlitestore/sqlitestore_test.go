@@ -29,3 +29,5 @@ func open(t testing.TB) server.Store {
 }
 
 func TestStore(t *testing.T) { storetest.Run(t, open) }
+
+func BenchmarkHotStore(b *testing.B) { storetest.Bench(b, open) }
