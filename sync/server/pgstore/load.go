@@ -33,7 +33,7 @@ const homeOf = `coalesce((SELECT u.home FROM users AS u WHERE u.name = $1), '')`
 // looks up one key of its list after the other, in a subquery that is ordered by
 // that key's last column, of which it asks for one value as for a span. So there
 // is one plan only, whatever the planner believes: an index that holds no more
-// than the crew would need a sort. Written as id = ANY($3), or joined, all that a
+// than the crew would need a sort, and sorts are out (see [session]). Written as id = ANY($3), or joined, all that a
 // crew or an author ever did looks as good while a table is new, or was when the
 // plan was made, and each batch would cost as much as the history is long.
 func queueReads(queue queuer, asked *server.Asked, seen *server.View) {

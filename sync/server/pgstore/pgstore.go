@@ -48,6 +48,7 @@ const Lanes = 4
 var session = map[string]string{
 	"enable_seqscan":                      "off",
 	"enable_bitmapscan":                   "off",
+	"enable_sort":                         "off",
 	"enable_hashjoin":                     "off",
 	"enable_mergejoin":                    "off",
 	"jit":                                 "off",
