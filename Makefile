@@ -18,7 +18,7 @@ export CGO_CFLAGS := -O2 -g -DSQLITE_ENABLE_QPSG -DSQLITE_DEFAULT_MEMSTATUS=0
 export PATH := $(PATH):/usr/local/go/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check build deb reproduce bench race sim replay torture fuzz golden lint tools deps
+.PHONY: help demo test check build deb reproduce bench race sim replay torture fuzz cover golden lint tools deps
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -63,17 +63,20 @@ race: tools ## the tests three times over, in random order
 sim: tools ## play SEEDS histories of many laptops on a bad network, from seed FROM on (SEED=n plays one and shows it)
 	SEED=$(SEED) SEEDS=$(or $(SEEDS),1000) FROM=$(or $(FROM),1) $(GO) test $(TAGS) ./sync/simtest -run 'TestSeeds' -count 1 -timeout 0 -v
 
-torture: deps ## power cuts, kills, damage, faults and abuse in the number that a release asks for
-	TORTURE=1 $(GO) test $(TAGS) ./localdb/sqlite ./localdb -run 'TestF|TestIOFaults|TestPower' -count 1 -timeout 0 -v
-	$(GO) test $(TAGS) ./sync/server/pgstore -run 'TestF' -count 1 -timeout 0 -v
-	TORTURE=1 $(GO) test $(TAGS) ./cmd -run 'TestNetworkFaults|TestF|TestSoak|TestTheVersionBefore' -count 1 -timeout 0 -v
+torture: deps ## power cuts, kills, damage, faults and abuse in the number that a release asks for (SIZE=0.1: a tenth of it)
+	@.ci/torture $(or $(SIZE),1)
 
 replay: tools ## let the people of a recorded year work again, where their records are at hand (REPLAY=n: so many slices of 208)
 	REPLAY=$(or $(REPLAY),all) $(GO) test $(TAGS) ./sync/simtest -run 'TestReplayIncidents' -count 1 -timeout 0 -v
 
+# Ten tries to shorten an input that is new, not the minute that go test takes for
+# each: where goroutines run beside, every other input looks new, and nothing else is done.
 fuzz: tools ## feed each fuzz target for FUZZTIME (30s)
 	@grep -rno --include='*_test.go' 'func Fuzz[A-Za-z]*' cmd localdb sync tui | sed 's/^\(.*\)\/[^/]*:[0-9]*:func \(.*\)/.\/\1 \2/' | while read -r package target; do \
-		$(GO) test $(TAGS) $$package -run '^$$' -fuzz "^$$target\$$" -fuzztime $(or $(FUZZTIME),30s) || exit 1; done
+		$(GO) test $(TAGS) $$package -run '^$$' -fuzz "^$$target\$$" -fuzztime $(or $(FUZZTIME),30s) -fuzzminimizetime 10x || exit 1; done
+
+cover: deps ## how much of the stores, the sync and the server the tests run, as a table (bin/cover.out: the profile)
+	@.ci/cover
 
 golden: tools ## draw the screens' golden frames anew; look at the difference before you commit it
 	$(GO) test $(TAGS) ./tui -update

@@ -202,10 +202,7 @@ func TestF90F91F92HostileLoad(t *testing.T) {
 		}
 		tokens[i] = strings.TrimSpace(string(text))
 	}
-	rounds := 20
-	if os.Getenv("TORTURE") != "" {
-		rounds = 400
-	}
+	rounds := size(20, 400)
 	work := func() (took []time.Duration) {
 		var wg sync.WaitGroup
 		var mu sync.Mutex

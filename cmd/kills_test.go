@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"math/rand/v2"
-	"os"
 	"syscall"
 	"testing"
 	"time"
@@ -18,10 +17,7 @@ import (
 // there once, what was not is sent again and is there once, and the audit fits.
 func TestF44F45F48KillsOverPostgreSQL(t *testing.T) {
 	t.Parallel()
-	cycles := 12
-	if os.Getenv("TORTURE") != "" {
-		cycles = 500
-	}
+	cycles := size(12, 500)
 	w := newWorld(t)
 	p := storetest.NewPostgres(t, "fsync=on")
 	db, err := p.Database()

@@ -18,10 +18,7 @@ import (
 // raised, no task is lost or doubled.
 func TestF76ProgramKilledWhileItRenews(t *testing.T) {
 	t.Parallel()
-	cycles := 10
-	if os.Getenv("TORTURE") != "" {
-		cycles = 500
-	}
+	cycles := size(10, 500)
 	const seed = 76
 	chance := rand.New(rand.NewPCG(seed, 1))
 	w := newWorld(t)

@@ -110,12 +110,7 @@ func (r *recording) open() bool {
 }
 
 // soakTime is how long a laptop rides on a recording.
-func soakTime() time.Duration {
-	if os.Getenv("TORTURE") != "" {
-		return 10 * time.Minute
-	}
-	return 4 * time.Second
-}
+func soakTime() time.Duration { return time.Duration(size(4, 600)) * time.Second }
 
 // soak is a ride on a recorded link, and the worst that was seen on it.
 type soak struct {

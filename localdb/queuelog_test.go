@@ -166,7 +166,7 @@ func TestF53LogCutAnywhere(t *testing.T) {
 		ends[len(n.log)] = n.queue
 	}
 	lengths := []int{}
-	for n := len(b.instants[first].log); n <= len(last.log); n += 1 + b.rng.IntN(tries(2*len(last.log)/30, 40)) {
+	for n := len(b.instants[first].log); n <= len(last.log); n += 1 + b.rng.IntN(2*len(last.log)/tries(30, 600)) {
 		lengths = append(lengths, n)
 	}
 	for _, n := range b.instants[first+1:] {
@@ -204,7 +204,7 @@ func TestF53LogOfAnotherMoment(t *testing.T) {
 	b := newLogbook(t, 2)
 	for i, n := range b.instants {
 		for j := max(0, i-4); j <= min(i+1, len(b.instants)-1); j++ {
-			if b.rng.IntN(tries(3, 1)) > 0 {
+			if b.rng.IntN(3) >= tries(1, 3) {
 				continue
 			}
 			name := fmt.Sprintf("%d-%d", i, j)

@@ -12,6 +12,7 @@ import (
 	"reflect"
 	"runtime"
 	"slices"
+	"strconv"
 	"sync"
 	"testing"
 
@@ -26,10 +27,11 @@ import (
 // them. From that log a disk is made as it may be after the power went at any
 // moment, and the real code has to open it and find all that was called saved.
 
-// size picks a number of tries: few, or (make torture) as many as a release asks for.
+// size picks a number of tries: few, or (make torture) as many as
+// a release asks for, or such a share of that: TORTURE=0.1.
 func size(ci, release int) int {
-	if os.Getenv("TORTURE") != "" {
-		return release
+	if share, err := strconv.ParseFloat(os.Getenv("TORTURE"), 64); err == nil {
+		return max(ci, int(share*float64(release)))
 	}
 	return ci
 }

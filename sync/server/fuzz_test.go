@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -17,7 +18,12 @@ import (
 
 // fuzzServer is one server for a whole fuzz run, and a device's token.
 func fuzzServer(f *testing.F) (http.Handler, *storetest.Device) {
-	r := storetest.NewRig(f, openStore(f, filepath.Join(f.TempDir(), "d.db")))
+	dir := f.TempDir()
+	if quick, err := os.MkdirTemp("/dev/shm", "punchlistd-fuzz-"); err == nil { // no disk to wait for
+		f.Cleanup(func() { os.RemoveAll(quick) })
+		dir = quick
+	}
+	r := storetest.NewRig(f, openStore(f, filepath.Join(dir, "d.db")))
 	r.User("ann", op.Technician, "North")
 	return r.Server.Handler(), r.Enrol("ann")
 }
