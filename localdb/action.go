@@ -266,11 +266,8 @@ func (a *action) allowed(c Change, cur Record, exists bool) error {
 	if c.Action != op.Insert || parent == "" {
 		return nil
 	}
-	task, err := loadRecord(a.tx, op.Task, parent)
-	if err != nil || task.Deleted {
-		return fmt.Errorf("task %s: %w", parent, ErrNotFound)
-	}
-	return nil
+	_, err := loadTask(a.tx, parent)
+	return err
 }
 
 // base is the version that the person was looking at. Where an unsent change

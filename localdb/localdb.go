@@ -93,7 +93,7 @@ func Open(ctx context.Context, path string, o Options) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	db.sql, err = sqlite.Open(ctx, path, sqlite.Options{Migrations: sub, AppID: appID, ReadOnly: o.ReadOnly, Trace: o.Trace, Ballast: o.Ballast, Hear: true, Connected: db.log.connected, Before: db.log.before})
+	db.sql, err = sqlite.Open(ctx, path, sqlite.Options{Migrations: sub, AppID: appID, ReadOnly: o.ReadOnly, Trace: o.Trace, Fault: o.Fault, Ballast: o.Ballast, Hear: true, Connected: db.log.connected, Before: db.log.before})
 	if err != nil {
 		hint := Cure(err, path)
 		if hint == "" {

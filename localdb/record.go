@@ -76,6 +76,18 @@ func loadRecord(tx *sqlite.Tx, kind op.Kind, id string) (Record, error) {
 	return recs[0], nil
 }
 
+// loadTask reads a task; [ErrNotFound] also when it was deleted.
+func loadTask(tx *sqlite.Tx, id string) (Record, error) {
+	rec, err := loadRecord(tx, op.Task, id)
+	if err == nil && rec.Deleted {
+		err = ErrNotFound
+	}
+	if err != nil {
+		err = fmt.Errorf("task %s: %w", id, err)
+	}
+	return rec, err
+}
+
 func loadRecords(tx *sqlite.Tx, kind op.Kind, where string, args ...any) ([]Record, error) {
 	t := tables[kind]
 	rows, err := tx.Query(t.load+" "+where, args...)

@@ -60,9 +60,9 @@ func (db *DB) Running(ctx context.Context) (out []Running, err error) {
 // or has ended has no clock.
 func (db *DB) ClockHere(ctx context.Context, taskID string) error {
 	_, err := db.act(ctx, func(a *action) error {
-		task, err := loadRecord(a.tx, op.Task, taskID)
-		if err != nil || task.Deleted {
-			return fmt.Errorf("task %s: %w", taskID, ErrNotFound)
+		task, err := loadTask(a.tx, taskID)
+		if err != nil {
+			return err
 		}
 		kind := clockKinds[op.Status(task.Fields.Text("status"))]
 		if kind == "" {

@@ -173,9 +173,9 @@ func (db *DB) Task(ctx context.Context, id string) (TaskView, error) {
 	var v TaskView
 	now := db.Now()
 	err := db.sql.Read(ctx, func(tx *sqlite.Tx) error {
-		rec, err := loadRecord(tx, op.Task, id)
-		if err != nil || rec.Deleted {
-			return fmt.Errorf("task %s: %w", id, ErrNotFound)
+		rec, err := loadTask(tx, id)
+		if err != nil {
+			return err
 		}
 		v.Version, v.Fields = rec.Version, rec.Fields
 		rows, err := taskRows(tx, "t.id = ?", "t.id", 1, id)

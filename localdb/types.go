@@ -12,7 +12,10 @@ type Options struct {
 	NewID    func() string // a fresh UUID, version 7
 	ReadOnly bool          // open for looking only
 	// Trace, where it is set, hears each statement of an action and its values: for measuring.
-	Trace   func(query string, args []any)
+	Trace func(query string, args []any)
+	// Fault, where it is set, is asked before each statement; an error of its comes in
+	// the statement's place: for tests of what a failing disk leaves behind.
+	Fault   func(query string) error
 	Ballast bool // keep 4 MiB beside the database for the day when the disk is full
 }
 

@@ -62,6 +62,9 @@ type Options struct {
 	Connected func(*Tx) error
 	// Trace, where it is set, hears each statement and its values: for measuring.
 	Trace func(query string, args []any)
+	// Fault, where it is set, is asked before each statement of a caller's; an error
+	// of its comes in the statement's place: for tests.
+	Fault func(query string) error
 	// Hear lets [DB.Watch] hear of writes from the kernel where it tells of them,
 	// and look rarely. Such a wait is not one that a test's clock passes over.
 	Hear bool
@@ -81,6 +84,7 @@ type DB struct {
 	// connected and before are those of the Options, once the schema is the newest.
 	connected, before func(*Tx) error
 	trace             func(query string, args []any)
+	fault             func(query string) error
 	hear              bool // see Options.Hear
 	// writer holds the one writer connection while nobody writes, readers those
 	// that nobody reads with; nil stands for one that is not open yet.
@@ -124,7 +128,7 @@ func Open(ctx context.Context, path string, o Options) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	db := &DB{path: path, dir: filepath.Dir(path), readOnly: o.ReadOnly, ballast: o.Ballast && !o.ReadOnly, writer: make(chan *conn, 1), readers: make(chan *conn, readers), listeners: map[chan struct{}]bool{}, trace: o.Trace, hear: o.Hear}
+	db := &DB{path: path, dir: filepath.Dir(path), readOnly: o.ReadOnly, ballast: o.Ballast && !o.ReadOnly, writer: make(chan *conn, 1), readers: make(chan *conn, readers), listeners: map[chan struct{}]bool{}, trace: o.Trace, fault: o.Fault, hear: o.Hear}
 	if db.file, err = os.Stat(path); err != nil {
 		return nil, err
 	}

@@ -16,16 +16,31 @@ type Tx struct {
 	ctx   context.Context
 	c     *conn
 	trace func(query string, args []any)
+	fault func(query string) error
 }
 
-// Exec runs one statement; it is prepared once per connection.
-func (t *Tx) Exec(query string, args ...any) (sql.Result, error) {
+// stmt prepares a statement, once per connection.
+func (t *Tx) stmt(query string, args []any) (*sql.Stmt, error) {
 	if t.trace != nil {
 		t.trace(query, args)
+	}
+	if t.fault != nil {
+		if err := t.fault(query); err != nil {
+			return nil, err
+		}
 	}
 	s, err := t.c.stmt(t.ctx, query)
 	if err != nil {
 		return nil, fmt.Errorf("%w in %q", err, query)
+	}
+	return s, nil
+}
+
+// Exec runs one statement; it is prepared once per connection.
+func (t *Tx) Exec(query string, args ...any) (sql.Result, error) {
+	s, err := t.stmt(query, args)
+	if err != nil {
+		return nil, err
 	}
 	return s.ExecContext(t.ctx, args...)
 }
@@ -33,12 +48,9 @@ func (t *Tx) Exec(query string, args ...any) (sql.Result, error) {
 // Query runs one query; the caller closes the rows before its next statement
 // that writes.
 func (t *Tx) Query(query string, args ...any) (*sql.Rows, error) {
-	if t.trace != nil {
-		t.trace(query, args)
-	}
-	s, err := t.c.stmt(t.ctx, query)
+	s, err := t.stmt(query, args)
 	if err != nil {
-		return nil, fmt.Errorf("%w in %q", err, query)
+		return nil, err
 	}
 	return s.QueryContext(t.ctx, args...)
 }
@@ -93,7 +105,7 @@ func (db *DB) Write(ctx context.Context, fn func(*Tx) error) (err error) {
 			_ = run(w, "ROLLBACK")
 		}
 	}()
-	t := &Tx{context.WithoutCancel(ctx), w, db.trace}
+	t := &Tx{context.WithoutCancel(ctx), w, db.trace, db.fault}
 	if err := fn(t); err != nil {
 		return fold(db.path, err)
 	}
@@ -125,7 +137,7 @@ func (db *DB) greet(w *conn) error {
 	if w.greeted || db.connected == nil {
 		return nil
 	}
-	err := db.retry(context.Background(), func() error { return db.connected(&Tx{context.Background(), w, db.trace}) })
+	err := db.retry(context.Background(), func() error { return db.connected(&Tx{context.Background(), w, db.trace, db.fault}) })
 	w.greeted = err == nil
 	return err
 }
@@ -199,7 +211,7 @@ func (db *DB) Read(ctx context.Context, fn func(*Tx) error) error {
 	// recovered by another process: that one is waited for too.
 	// Scan, not run: a SELECT that is not read to its end would keep the snapshot
 	// open beyond the ROLLBACK, and this connection would never see news again.
-	t, first := &Tx{ctx: ctx, c: r}, 0
+	t, first := &Tx{ctx: ctx, c: r, fault: db.fault}, 0
 	if err := db.retry(ctx, func() error { return t.Scan([]any{&first}, "SELECT EXISTS (SELECT 1 FROM sqlite_schema)") }); err != nil {
 		return fold(db.path, err)
 	}
