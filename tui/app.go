@@ -382,11 +382,11 @@ func (a *App) top() screen { return a.stack[len(a.stack)-1] }
 
 // press acts on one key.
 func (a *App) press(k tea.KeyMsg) tea.Cmd {
-	if k.Alt && k.Type == tea.KeyRunes {
+	top := a.top()
+	if k.Alt && (k.Type == tea.KeyRunes || k.Type == tea.KeyEnter && !top.typing()) {
 		return a.escaped(k)
 	}
 	a.said = ""
-	top := a.top()
 	modal := top.typing() || top.shape() == sheet
 	if !modal {
 		a.notice = ""
@@ -409,8 +409,9 @@ func (a *App) press(k tea.KeyMsg) tea.Cmd {
 	return top.update(a, k)
 }
 
-// escaped takes esc and a letter apart that came in one packet: no screen has a
-// key with alt, but keys typed ahead over a slow line arrive like that.
+// escaped takes esc and another key apart that came in one packet: no screen has a
+// key with alt, but for enter where text is typed, and keys typed ahead over a slow
+// line arrive like that.
 func (a *App) escaped(k tea.KeyMsg) tea.Cmd {
 	k.Alt = false
 	cmd := a.press(tea.KeyMsg{Type: tea.KeyEsc})

@@ -27,6 +27,11 @@ var inputs = []input{
 	key("\x1bj"), key("\x1bé"), key("\x1b\r"), key("\x1b\x1b[A"), key("\x1b\x1bOB"),
 	key("\x1b[<0;10;20M"), key("\x1b[<64;1;2m"), key("\x1b[M !!"),
 	key("\x1b[200~two\rlines, 漢 and \x1b[A\x1b[20\x1b[201~"),
+	key("\x1b\x7f"), // deletes a word
+	{"escape and ctrl+n in one packet", "\x1b\x0e", []string{"\x1b", "\x0e"}},
+	{"escape and tab", "\x1b\t", []string{"\x1b", "\t"}},
+	{"escape and ctrl+c", "\x1b\x03", []string{"\x1b", "\x03"}},
+	{"escape, ctrl+s, a letter", "\x1b\x13q", []string{"\x1b", "\x13", "q"}},
 	{"application home", "\x1bOH", []string{"\x1b[H"}},
 	{"application end", "\x1bOF", []string{"\x1b[F"}},
 	{"application enter", "\x1bOM", []string{"\r"}},

@@ -56,7 +56,10 @@ func scanEscape(b []byte) (int, kind) {
 	case esc:
 		return scanEscEsc(b)
 	}
-	n, k := scan(b[1:]) // a letter with alt
+	if b[1] < ' ' && b[1] != '\r' {
+		return 1, whole // no key of ours is control with alt: the escape key, and another one behind it
+	}
+	n, k := scan(b[1:]) // a letter with alt, or enter or backspace
 	if k == partial {
 		return 0, partial
 	}
