@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"syscall"
 
 	"example.com/punchlist/localdb/sqlite"
 	"example.com/punchlist/sync/op"
@@ -131,63 +130,3 @@ func (db *DB) Authority() ([]byte, error) {
 	}
 	return b, err
 }
-
-// TryLock makes the caller the one sender of this database, until release is
-// called or the process ends, however it ends. ok is false while another
-// process is the sender.
-func (db *DB) TryLock() (release func(), ok bool, err error) {
-	f, err := os.OpenFile(db.senderFile(), os.O_CREATE|os.O_RDWR|syscall.O_NOFOLLOW, 0o600)
-	if err != nil {
-		return nil, false, fmt.Errorf("sender lock: %w", err)
-	}
-	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-	if err != nil {
-		f.Close()
-		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, false, nil
-		}
-		return nil, false, fmt.Errorf("sender lock: %w", err)
-	}
-	return func() { f.Close() }, true, nil
-}
-
-// SenderNote is what the program that sends says of itself, for other programs
-// on the same database to show.
-type SenderNote struct {
-	Reach   string `json:"reach"`
-	Detail  string `json:"detail,omitempty"`
-	Why     string `json:"why,omitempty"`      // for what changes wait; "": they do not, or are being sent
-	NextTry int64  `json:"next_try,omitempty"` // wall clock, ms; 0: not by itself
-}
-
-// TellSender leaves a note beside the database; only the sender may. It is not
-// made durable: it means nothing once the sender has ended.
-func (db *DB) TellSender(n SenderNote) error {
-	text, err := json.Marshal(n)
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(db.senderFile(), text, 0o600)
-}
-
-// Sender tells whether some program is the sender now, and its last note.
-func (db *DB) Sender() (n SenderNote, running bool, err error) {
-	release, free, err := db.TryLock()
-	if err != nil {
-		return n, false, err
-	}
-	if free {
-		release()
-		return n, false, nil
-	}
-	text, err := os.ReadFile(db.senderFile())
-	if err != nil {
-		return n, true, err
-	}
-	if json.Unmarshal(text, &n) != nil {
-		n = SenderNote{} // it is writing one this moment
-	}
-	return n, true, nil
-}
-
-func (db *DB) senderFile() string { return db.Path() + ".sender" }

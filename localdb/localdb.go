@@ -74,6 +74,7 @@ type DB struct {
 	log     queueLog // the second copy of unsent work
 	session session  // whose drafts are whose
 	tokens  tokens   // those that the server does not know
+	spare   spare    // of the sender's file
 
 	look   atomic.Uint32 // the leaf that was counted anew last …
 	looked atomic.Int64  // … and when, boot clock, ms
@@ -132,7 +133,10 @@ func Cure(err error, path string) string {
 }
 
 // Close waits for what runs and closes the file.
-func (db *DB) Close() error { return errors.Join(db.sql.Close(), db.session.end()) }
+func (db *DB) Close() error {
+	db.spare.close()
+	return errors.Join(db.sql.Close(), db.session.end())
+}
 
 // ReadOnly tells whether the database is open for looking only.
 func (db *DB) ReadOnly() bool { return db.sql.ReadOnly() }
@@ -145,6 +149,6 @@ func (db *DB) Path() string { return db.sql.Path() }
 // when ctx ends or the database is closed.
 func (db *DB) Changed(ctx context.Context) <-chan struct{} { return db.sql.Watch(ctx, watchEvery) }
 
-// Recover sets what the goroutines behind [DB.Changed] defer. It is to be called
-// before Changed is.
+// Recover sets what the goroutines behind [DB.Changed] and [DB.SenderLeft] defer. It
+// is to be called before they are.
 func (db *DB) Recover(f func()) { db.sql.Recover(f) }

@@ -152,12 +152,13 @@ type syncOptions struct {
 	transport http.RoundTripper // nil: the real network
 	onStatus  func(engine.Status)
 	log       *slog.Logger
-	recover   func() // deferred in each goroutine, so that a panic leaves no raw terminal; nil: none
+	free      <-chan struct{} // says that the program that sends may have ended; nil: nothing does
+	recover   func()          // deferred in each goroutine, so that a panic leaves no raw terminal; nil: none
 }
 
 func newEngine(db *localdb.DB, o syncOptions, wake, links <-chan struct{}) (*engine.Engine, error) {
 	return engine.New(seams.engine(engine.Options{
-		Local: db, Pending: db.PendingOps, Learn: db.LearnOffset, Remote: newRemotes(db, o.transport).get, Lock: db.TryLock,
+		Local: db, Pending: db.PendingOps, Learn: db.LearnOffset, Remote: newRemotes(db, o.transport).get, Lock: db.TryLock, Free: o.free,
 		Rand: rand.Float64, Pokes: true, Wake: wake, Links: links, OnStatus: tellOthers(db, o.onStatus), Log: o.log,
 	}))
 }
@@ -192,6 +193,7 @@ func startSync(ctx context.Context, db *localdb.DB, o syncOptions) (*syncer, err
 	}
 	watcher := reach.Watch(reach.Options{Boot: func() int64 { return op.SystemClock().Boot }, Recover: o.recover})
 	var wg sync.WaitGroup
+	o.free = db.SenderLeft(ctx)
 	e, err := newEngine(db, o, db.Changed(ctx), watcher.C())
 	if err != nil {
 		cancel()

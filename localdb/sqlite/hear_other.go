@@ -9,3 +9,4 @@ import (
 
 // writesTo is for Linux only; elsewhere the file is looked at.
 func writesTo(string) (io.ReadCloser, error) { return nil, errors.ErrUnsupported }
+func closesOf(string) (io.ReadCloser, error) { return nil, errors.ErrUnsupported }

@@ -169,6 +169,33 @@ func (e *ears) close() {
 	}
 }
 
+// Closes tells that a file beside the database, which must be there, was closed by
+// any process: many closes may be told once. It ends with ctx or the DB; nil where the
+// kernel tells nothing.
+func (db *DB) Closes(ctx context.Context, path string) <-chan struct{} {
+	from, err := closesOf(path)
+	if err != nil {
+		return nil
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	context.AfterFunc(db.closing, cancel)
+	context.AfterFunc(ctx, func() { from.Close() })
+	ch := make(chan struct{}, 1)
+	recovered := db.recovery()
+	db.wait.Go(func() {
+		defer recovered()
+		defer cancel()
+		buf := make([]byte, 4096)
+		for {
+			if _, err := from.Read(buf); err != nil {
+				return
+			}
+			poke(ch)
+		}
+	})
+	return ch
+}
+
 // unwatched ends the looking when nobody watches any more.
 func (db *DB) unwatched() bool {
 	db.mu.Lock()

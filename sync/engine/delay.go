@@ -15,7 +15,10 @@ const (
 	slowMin       = 60 * time.Second // between tries that only a person's cure can help
 	slowMax       = 120 * time.Second
 	idleLook      = 30 * time.Second // before enrolment, which wakes the engine: reads the device's own row, no network
-	lockEvery     = time.Second      // between two tries to become the sender
+	lockEvery     = time.Second      // between two tries to become the sender …
+	lockRarely    = 30 * time.Second // … where its end is told: what is told may be lost
+	lockSoon      = 50 * time.Millisecond
+	hopeFor       = 3 * time.Second  // after the sender's end was told
 	stuckAfter    = 2 * time.Second  // a request that old is given up when the links change
 	pingEvery     = 10 * time.Minute // so that the clock offset stays fresh
 	noteEvery     = time.Minute      // between two notes of "all sent" that nothing else calls for

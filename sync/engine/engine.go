@@ -139,6 +139,9 @@ type Options struct {
 	Remote func(ctx context.Context) (Remote, error)
 	// Lock makes this process the one that sends, if no other is.
 	Lock func() (release func(), ok bool, err error)
+	// Free, which is optional, says that the process that sends may have ended:
+	// without it an engine that waits for its turn looks every second.
+	Free <-chan struct{}
 	// Rand is an even chance in [0,1).
 	Rand func() float64
 

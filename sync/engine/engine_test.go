@@ -322,6 +322,62 @@ func TestOneOfTwoEnginesSendsAndTheOtherTakesOver(t *testing.T) {
 	})
 }
 
+// TestWhereTheSendersEndIsToldNobodyLooksForIt: few tries while another one sends,
+// and a takeover within a second and a half of its end, though the word of that
+// comes before the lock is free, or is lost altogether.
+func TestWhereTheSendersEndIsToldNobodyLooksForIt(t *testing.T) {
+	for _, told := range []bool{true, false} {
+		inBench(t, func(b *bench) {
+			tries, held := 0, true
+			b.o.Lock = func() (func(), bool, error) {
+				b.mu.Lock()
+				defer b.mu.Unlock()
+				tries++
+				return func() {}, !held, nil
+			}
+			look := func() (n int) {
+				b.mu.Lock()
+				defer b.mu.Unlock()
+				n, tries = tries, 0
+				return n
+			}
+			gone := make(chan struct{}, 1)
+			b.o.Free = gone
+			b.start()
+			b.pass(5 * time.Minute)
+			if n := look(); n > 15 {
+				b.Errorf("%d tries in five minutes", n)
+			}
+			if n := len(b.s.seen("ping", time.Time{})); n > 8 {
+				b.Errorf("%d looks in five minutes", n)
+			}
+			since := time.Now()
+			gone <- struct{}{} // somebody only looked
+			b.pass(10 * time.Second)
+			if n := look(); n < 2 || n > 6 {
+				b.Errorf("%d tries after somebody looked", n)
+			}
+			if n := len(b.s.seen("ping", since)); n != 1 {
+				b.Errorf("%d looks at the server after the sender's note changed", n)
+			}
+			if told {
+				gone <- struct{}{}
+			}
+			b.pass(200 * time.Millisecond)
+			b.mu.Lock()
+			held = false
+			b.mu.Unlock()
+			wait := 1300 * time.Millisecond
+			if !told {
+				wait = 31 * time.Second
+			}
+			if b.pass(wait); !b.e.Status().Sender {
+				b.Errorf("told %v, and no sender", told)
+			}
+		})
+	}
+}
+
 func TestEnrollingTakesEffectWithoutARestart(t *testing.T) {
 	inBench(t, func(b *bench) {
 		var enrolled atomic.Bool

@@ -31,6 +31,7 @@ type loop struct {
 
 	release func() // of the sender's lock; nil: another process sends
 	lockDue int64  // next try to become the sender
+	hope    int64  // until then tries follow each other closely: the sender may be ending
 
 	done   chan outcome
 	cancel context.CancelFunc // of the round that runs; nil: none does
@@ -40,8 +41,8 @@ type loop struct {
 	kicked bool               // a person asked since the last round began
 	asked  int64              // wall clock, ms, when the round that runs began, if a person asked for it; 0: nobody did
 
-	ears ears                                  // hears that there is something new
-	news struct{ wake, links <-chan struct{} } // of the machine; nil: no more of them
+	ears ears                                        // hears that there is something new
+	news struct{ wake, links, free <-chan struct{} } // of the machine; nil: no more of them
 }
 
 // Run syncs until ctx ends; then it returns nil, after all that it started has ended.
@@ -54,7 +55,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	l := &loop{Engine: e, ctx: ctx, timer: time.NewTimer(0), done: make(chan outcome, 1), due: e.o.Clock().Boot, ears: newEars()}
 	l.last, l.lockDue = l.due-minGap.Milliseconds(), l.due
 	defer l.stop()
-	l.news.wake, l.news.links = e.o.Wake, e.o.Links
+	l.news.wake, l.news.links, l.news.free = e.o.Wake, e.o.Links, e.o.Free
 	l.obey()
 	l.count()
 	for ctx.Err() == nil {
@@ -76,6 +77,8 @@ func (e *Engine) Run(ctx context.Context) error {
 			l.onLinks(open)
 		case _, open := <-l.news.wake:
 			l.onWake(open)
+		case _, open := <-l.news.free:
+			l.onFree(open)
 		case <-l.timer.C:
 			l.onTimer()
 		}
@@ -98,6 +101,8 @@ func (l *loop) ready() bool {
 		l.onLinks(true)
 	} else if _, ok := poll(l.news.wake); ok {
 		l.onWake(true)
+	} else if _, ok := poll(l.news.free); ok {
+		l.onFree(true)
 	} else {
 		return false
 	}
@@ -201,6 +206,21 @@ func (l *loop) onLinks(open bool) {
 	l.hurry(false)
 }
 
+// onFree looks soon whether it is this process's turn to send, and how the server
+// is: the sender's file was closed. Either it ended, and then the word of it comes a
+// moment before its lock is free, or it noted that its server is not as it was.
+func (l *loop) onFree(open bool) {
+	if !open {
+		l.news.free = nil
+		return
+	}
+	if now := l.now(); l.release == nil {
+		l.hope = now + hopeFor.Milliseconds()
+		l.lockDue = min(l.lockDue, now+lockSoon.Milliseconds())
+		l.due = min(l.due, l.soon(wakeDelay, true))
+	}
+}
+
 // hurry begins a round now, or makes one follow the one that runs. A request
 // that hangs is given up: after a change of links its connection may be dead.
 func (l *loop) hurry(person bool) {
@@ -248,6 +268,9 @@ func (l *loop) onTimer() {
 	now := l.now()
 	if l.release == nil && now >= l.lockDue {
 		l.lockDue = now + lockEvery.Milliseconds()
+		if l.news.free != nil && now >= l.hope {
+			l.lockDue = now + lockRarely.Milliseconds()
+		}
 		l.tryLock()
 	}
 	if now >= l.due {
@@ -320,7 +343,7 @@ func (l *loop) finished(out outcome) {
 		l.floor = max(l.floor, l.now()+f.wait.Milliseconds())
 	}
 	l.due = l.now() + l.afterRound(f, l.fails).Milliseconds()
-	if f == nil && l.ears.live {
+	if f == nil && (l.ears.live || l.release == nil && l.news.free != nil) { // the sender's word on the server is heard too
 		l.due = l.now() + between(quietPoll*8/10, quietPoll*12/10, l.o.Rand()).Milliseconds()
 	}
 	if t := l.outbox.soonest(l.now()); t != 0 && f == nil {
