@@ -33,11 +33,16 @@ var _ server.Store = (*Store)(nil)
 
 // Open opens the file, makes it when it is missing, and brings it to the newest schema.
 func Open(ctx context.Context, path string) (*Store, error) {
+	return openWith(ctx, path, sqlite.Options{})
+}
+
+func openWith(ctx context.Context, path string, o sqlite.Options) (*Store, error) {
 	dir, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return nil, err
 	}
-	db, err := sqlite.Open(ctx, path, sqlite.Options{Migrations: dir, AppID: appID})
+	o.Migrations, o.AppID = dir, appID
+	db, err := sqlite.Open(ctx, path, o)
 	if err != nil {
 		return nil, fmt.Errorf("open the server's database: %w", err)
 	}
