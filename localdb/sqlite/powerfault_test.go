@@ -96,7 +96,7 @@ func TestIOFaults(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			step := max(1, points/size(3, 1<<20))
+			step := max(1, points/size(3, 1000))
 			tried := 0
 			for nth := 1; nth <= points; nth += step {
 				for _, sticky := range []bool{false, true} {
