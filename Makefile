@@ -54,8 +54,8 @@ deb: tools ## build the .deb packages of both programs into bin/
 reproduce: tools ## build twice, from two folders with caches of their own, and compare
 	@.ci/reproduce "$(VERSION)" "$(BUILT)"
 
-bench: tools ## measure, each figure beside its reference
-	$(GO) test $(TAGS) -run '^$$' -bench . -benchmem -timeout 60m $(PACKAGES)
+bench: tools ## measure, each figure beside its reference (BENCH=Hot COUNT=10: what benchstat compares)
+	$(GO) test $(TAGS) -run '^$$' -bench '$(or $(BENCH),.)' -count $(or $(COUNT),1) -benchmem -timeout 60m $(PACKAGES)
 
 race: tools ## the tests three times over, in random order
 	$(GO) test -race $(TAGS) -count 3 -shuffle on -timeout 60m $(PACKAGES)
