@@ -28,9 +28,10 @@ type Repaired struct {
 // Repair makes a new database in the place of a damaged one: all unsent work out
 // of the second copy beside it, under its old ids, and of the old file what can be
 // read of the records and of that which is nowhere else (salvage.go); the server
-// tells the records anew with the next pull. No file is deleted: the old database, its -wal and -shm and the log stand
-// beside it under one name afterwards. It refuses while another program has the
-// database open, and an interrupted one is begun again by calling it again.
+// tells the records anew with the next pull. No file is deleted: the old database,
+// its -wal and -shm and the log stand beside it under one name afterwards. It
+// refuses while another program has the database open, and an interrupted one is
+// begun again by calling it again.
 //
 //	make a new file under another name ─► link the old files aside ─► remove -wal,
 //	-shm ─► rename the new file over the old ─► and its log over the old log
