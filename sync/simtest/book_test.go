@@ -232,16 +232,21 @@ func (b *book) with(f func()) {
 	f()
 }
 
-// firstTime is when a laptop's person first wrote this value, if ever.
-func (b *book) firstTime(c class, lap int) (int64, bool) {
+// writtenAt is when a laptop's person wrote this value, if ever; twice tells that
+// it was more than once (the person insisted on it), so that this may be either.
+func (b *book) writtenAt(c class, lap int) (at int64, found, twice bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, d := range b.deeds[c] {
-		if d.op.lap == lap {
-			return d.op.at, true
+		switch {
+		case d.op.lap != lap:
+		case !found:
+			at, found = d.op.at, true
+		default:
+			twice = twice || d.op.at != at
 		}
 	}
-	return 0, false
+	return at, found, twice
 }
 
 // squashed takes down that an op was left out for good: each value that it set
@@ -361,7 +366,7 @@ func (b *book) outcome(o server.Outcome, now int64, settled map[class]bool, fail
 func (b *book) groups(e server.Effects, fail failing) {
 	here := map[string]int{}
 	for _, o := range e.Outcomes {
-		if f := b.ops[o.OpID]; f != nil && f.group != "" {
+		if f := b.ops[o.OpID]; f != nil && f.group != "" && !f.dropped { // sent anew, and an old request comes late
 			here[f.group]++
 		}
 	}

@@ -461,8 +461,8 @@ func (l *laptop) enter(r *run, row localdb.QueueRow, acked, again bool) {
 	if again {
 		for register := range tokens[o.Kind] {
 			c := class{o.Entity, register, tokenOf(o.Kind, register, o.Fields)}
-			if at, ok := l.w.book.firstTime(c, l.n); ok && c.token != "" {
-				f.at = at
+			if at, ok, twice := l.w.book.writtenAt(c, l.n); ok && c.token != "" {
+				f.at, f.uncertain = at, f.uncertain || twice
 			}
 		}
 	}
