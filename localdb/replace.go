@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"example.com/punchlist/localdb/sqlite"
 	"example.com/punchlist/sync/op"
@@ -41,6 +43,9 @@ func (db *DB) ReplaceOp(ctx context.Context, opID string, set op.Fields, drop ..
 			delete(fields, name)
 		}
 		if parked {
+			if err := a.admit(s.Op, set); err != nil {
+				return err
+			}
 			if err := a.isNewest(s.Op, set); err != nil {
 				return err
 			}
@@ -135,15 +140,39 @@ func (a *action) mend(opID string) (string, error) {
 	return id, a.replace(s, fields)
 }
 
-// isNewest: what a person puts right in a refused change is newer than all that
-// waits on its record, and must not be covered by that when it goes out before it.
-func (a *action) isNewest(o op.Op, set op.Fields) error {
-	others, err := loadOps(a.tx, "q.entity_id = ? AND q.op_id <> ? AND q.action <> 'INSERT'", o.Entity, o.ID)
+// admit refuses to put a part of a register right where a later change says the
+// whole of it otherwise, or says it together with others: the person did not mean to
+// take that back.
+func (a *action) admit(o op.Op, set op.Fields) error {
+	later, err := loadOps(a.tx, "q.entity_id = ? AND q.id > ?", o.Entity, o.Seq)
 	if err != nil {
 		return err
 	}
-	for _, other := range others {
-		if _, _, err := yieldTo(a.tx, other, []op.Op{{Kind: o.Kind, Action: op.Update, Fields: set}}); err != nil {
+	for _, l := range later {
+		for name := range set {
+			register := op.RegisterOf(o.Kind, name)
+			first := op.Members(o.Kind, register)[0]
+			_, whole := set[first]
+			if name == op.UpdatedAt || !slices.Contains(registers(l), register) || whole && l.Group == "" {
+				continue
+			}
+			says := strings.ReplaceAll(strings.ToLower(fmt.Sprint(l.Fields[first])), "_", " ")
+			return &Error{Message: fmt.Sprintf("a later change of yours says %s %s", strings.ReplaceAll(first, "_", " "), op.Clean(says, false)),
+				Hint: "punchlist queue discard " + o.ID + " leaves that; or change the record itself"}
+		}
+	}
+	return nil
+}
+
+// isNewest: what a person puts right in a refused change is newer than all that
+// waits behind it on its record, and must not be covered by that once it goes out.
+func (a *action) isNewest(o op.Op, set op.Fields) error {
+	later, err := loadOps(a.tx, "q.entity_id = ? AND q.id > ? AND q.action <> 'INSERT'", o.Entity, o.Seq)
+	if err != nil {
+		return err
+	}
+	for _, l := range later {
+		if _, _, err := yieldTo(a.tx, l, []op.Op{{Kind: o.Kind, Action: op.Update, Fields: set}}); err != nil {
 			return err
 		}
 	}

@@ -141,6 +141,27 @@ func TestPuttingRightIsNewerThanWhatWaits(t *testing.T) {
 	}
 }
 
+// A part of what a later change says as a whole is not put right over it: the
+// person mended the words of an old step, and did not mean to take it again.
+func TestPuttingAPartRightTakesNoLaterStepBack(t *testing.T) {
+	f := newFixture(t)
+	f.hear("1", change(state(remote, 5, "status", "IN_PROGRESS")))
+	f.step(remote, localdb.Step{To: op.OnHold, Reason: "parts", ReasonText: "bad"})
+	f.settle(reject(op.CodeBadValue))
+	f.pass(time.Hour)
+	f.step(remote, localdb.Step{To: op.InProgress}) // and a time entry begins
+	refused, before := f.queue()[0].Op.ID, len(f.queue())
+	for _, set := range []op.Fields{{"reason_text": "good"}, {"status": "ON_HOLD", "reason": "parts", "reason_text": "good"}} {
+		var e *localdb.Error
+		if err := f.ReplaceOp(f.ctx, refused, set); !errors.As(err, &e) || !strings.Contains(e.Message, "in progress") {
+			t.Errorf("%v: %v", set, err)
+		}
+	}
+	if got := f.field(remote, "status"); got != "IN_PROGRESS" || len(f.queue()) != before {
+		t.Errorf("status %v, %d wait", got, len(f.queue()))
+	}
+}
+
 func TestAChangeOnItsWayIsNotReplaced(t *testing.T) {
 	f := newFixture(t)
 	f.hear("c1", change(state(remote, 5)))

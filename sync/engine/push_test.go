@@ -162,3 +162,23 @@ func TestTheLineBreaksUnderTheSecondBatch(t *testing.T) {
 		}
 	})
 }
+
+// A round that falls over under the second batch ends when the first answer is kept.
+func TestAPanicUnderTheSecondBatch(t *testing.T) {
+	inBench(t, func(b *bench) {
+		ids := b.l.add(1200)
+		l := far(b)
+		b.s.trip = 100 * time.Millisecond // the answer is still being kept
+		b.s.fail = func(what string, ops []op.Op) error {
+			if what == "push" && ops[0].ID == ids[500] {
+				panic("boom")
+			}
+			return nil
+		}
+		b.make()
+		_, err := b.e.Round(b.Context())
+		if got := b.l.order(); err == nil || !slices.Equal(got, ids[:500]) || l.kept != 1 {
+			b.Errorf("%v: %d settled, kept %d times", err, len(got), l.kept)
+		}
+	})
+}

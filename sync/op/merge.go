@@ -273,6 +273,7 @@ func (m *merger) editRegister(register string, values Fields) {
 	wins, why := m.beats(reg)
 	if m.agree(register, values, current) {
 		if wins { // the later of two equal values is the one that a third must beat
+			m.credit(register, values, current)
 			m.take(register, values, m.time)
 		}
 		return
@@ -292,6 +293,19 @@ func (m *merger) editRegister(register string, values Fields) {
 		}
 	}
 	m.take(register, values, m.time)
+}
+
+// credit makes way for another's credit, if the op gives any: when one of them did
+// it and the other's name would be nobody's.
+func (m *merger) credit(register string, values, current Fields) {
+	if sameIn(values, current) {
+		return
+	}
+	for name := range current {
+		if f, _ := FieldOf(m.rec.Kind, name); f.Credit {
+			delete(m.rec.Fields, name)
+		}
+	}
 }
 
 // speaksForAll tells whether an op's part of a register stands for the whole of

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"time"
 
 	"example.com/punchlist/localdb"
 	"example.com/punchlist/sync/op"
@@ -73,8 +74,10 @@ func (g *guard) RoundDone(ctx context.Context) error {
 }
 
 // Settle: an op leaves the queue only by the server's word, and by the one that
-// it gave.
+// it gave. It begins when all else has come to rest: the next batch may be on its
+// way beside it, and which of the two were first would be the runtime's chance.
 func (g *guard) Settle(ctx context.Context, ops []op.Op, results []wire.Result, seen wire.Seen) (wire.Settled, error) {
+	time.Sleep(time.Microsecond)
 	g.r.point("before settle")
 	if g.r.isDead() {
 		return wire.Settled{}, errKilled
