@@ -98,7 +98,7 @@ func TestTerminalsWithoutAScreen(t *testing.T) {
 				argv, env = append(argv, "--plain"), nil
 			}
 			s := w.session(80, 24, env, argv...).tells("Inspect the boiler").tells("\n> ")
-			s.types("note 1 Called at the gate.\n").tells("Note added. Saved on this laptop.")
+			s.types("note 1 Called at the gate.\n").tells("Note added to ").tells(". Saved on this laptop.")
 			s.types("quit\n")
 			t.Logf("quit to the end: %v", s.ends(0))
 			if sent := s.sent(); strings.Contains(sent, "\x1b") {
@@ -126,7 +126,7 @@ func TestPlainThroughAPipe(t *testing.T) {
 		return string(out)
 	}
 	got := piped("note 1 From a script\nstatus 2\n3\nlist is:pending\nundo\n", "--plain")
-	for _, want := range []string{"Note added.", "is in progress", "1 note", "Undone: Set "} {
+	for _, want := range []string{"Note added to ", "is in progress", "1 note", "Undone: Set "} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q is missing in:\n%s", want, got)
 		}
@@ -137,7 +137,7 @@ func TestPlainThroughAPipe(t *testing.T) {
 	if got := piped("note 1\nhalf a th"); !strings.Contains(got, "What you began is kept") {
 		t.Error(got)
 	}
-	if got := piped("note 1\n.\n"); !strings.Contains(got, "half a th") || !strings.Contains(got, "Note added.") {
+	if got := piped("note 1\n.\n"); !strings.Contains(got, "half a th") || !strings.Contains(got, "Note added to ") {
 		t.Error(got)
 	}
 	reader, writer, err := os.Pipe() // whose reader goes away before anything is printed

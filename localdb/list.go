@@ -245,8 +245,13 @@ func (db *DB) Summary(ctx context.Context) (Summary, error) {
 		if s.Device, err = loadDevice(tx); err != nil {
 			return err
 		}
-		if s.Running, err = running(tx, s.Device.User); err != nil {
+		if s.Running, err = running(tx, s.Device.User, maxRunning); err != nil {
 			return err
+		}
+		if s.Clocks = len(s.Running); s.Clocks == maxRunning {
+			if s.Clocks, err = countRunning(tx, s.Device.User); err != nil {
+				return err
+			}
 		}
 		s.Left, err = db.left(tx)
 		return err

@@ -16,13 +16,15 @@ type Running struct {
 	Since  int64  // ms
 }
 
-// maxRunning is more clocks than anybody lets run at once.
+// maxRunning bounds how many clocks a summary names; it counts all of them.
 const maxRunning = 20
 
+const allRunning = -1 // as many as there are
+
 // running reads a person's clocks, the one that was started last first.
-func running(tx *sqlite.Tx, user string) ([]Running, error) {
+func running(tx *sqlite.Tx, user string, limit int) ([]Running, error) {
 	rows, err := tx.Query(`SELECT e.task_id, coalesce(t.number, ''), e.kind, e.started_at FROM time_entries e JOIN tasks t ON t.id = e.task_id AND t.deleted = 0
-		WHERE e.user = ? AND e.ended_at IS NULL AND e.deleted = 0 ORDER BY e.started_at DESC, e.id LIMIT ?`, user, maxRunning)
+		WHERE e.user = ? AND e.ended_at IS NULL AND e.deleted = 0 ORDER BY e.started_at DESC, e.id LIMIT ?`, user, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -41,6 +43,13 @@ func running(tx *sqlite.Tx, user string) ([]Running, error) {
 	return out, rows.Err()
 }
 
+// countRunning counts a person's clocks that count now.
+func countRunning(tx *sqlite.Tx, user string) (n int, err error) {
+	err = tx.Scan([]any{&n}, `SELECT count(*) FROM time_entries e JOIN tasks t ON t.id = e.task_id AND t.deleted = 0
+		WHERE e.user = ? AND e.ended_at IS NULL AND e.deleted = 0`, user)
+	return n, err
+}
+
 // Running lists this person's clocks that count now, the newest first. Each task
 // has its own, and starting one stops no other: [DB.ClockHere] does.
 func (db *DB) Running(ctx context.Context) (out []Running, err error) {
@@ -49,7 +58,7 @@ func (db *DB) Running(ctx context.Context) (out []Running, err error) {
 		if err != nil {
 			return err
 		}
-		out, err = running(tx, dev.User)
+		out, err = running(tx, dev.User, allRunning)
 		return err
 	})
 	return out, err
@@ -68,7 +77,7 @@ func (db *DB) ClockHere(ctx context.Context, taskID string) error {
 		if kind == "" {
 			return &Error{Message: fmt.Sprintf("the task is %s: no clock runs there", task.Fields.Text("status")), Hint: "another status starts it (key s, or punchlist status TASK in_progress)"}
 		}
-		all, err := running(a.tx, a.dev.User)
+		all, err := running(a.tx, a.dev.User, allRunning)
 		if err != nil {
 			return err
 		}

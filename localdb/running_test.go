@@ -92,3 +92,29 @@ func TestOthersClocks(t *testing.T) {
 		t.Errorf("both work there: %v", view.Time)
 	}
 }
+
+// TestManyClocks: a summary names the newest and counts all; none of them is
+// left running when there is to be one only.
+func TestManyClocks(t *testing.T) {
+	f := newFixture(t)
+	const n = 25
+	var last string
+	for range n {
+		last = f.add("a job")
+		f.must(f.SetStatus(f.ctx, last, localdb.Step{To: op.InProgress}))
+	}
+	sum, err := f.Summary(f.ctx)
+	f.must(err)
+	all, err := f.Running(f.ctx)
+	f.must(err)
+	if sum.Clocks != n || len(all) != n || len(sum.Running) >= n {
+		t.Errorf("%d clocks counted, %d named, %d listed", sum.Clocks, len(sum.Running), len(all))
+	}
+	f.must(f.ClockHere(f.ctx, last))
+	if all, err = f.Running(f.ctx); err != nil || len(all) != 1 || all[0].TaskID != last {
+		t.Errorf("%d run on: %v", len(all), err)
+	}
+	if sum, _ = f.Summary(f.ctx); sum.Clocks != 1 {
+		t.Errorf("%d counted", sum.Clocks)
+	}
+}

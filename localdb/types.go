@@ -167,7 +167,8 @@ type Summary struct {
 	LastSync      int64 // ms; 0: never
 	ClockOff      int64 // server time − wall clock now, ms, by the boot clock; 0 too before this boot met the server
 	Device        Device
-	Running       []Running // this person's clocks, the newest first
+	Running       []Running // this person's clocks, the newest first; not more than a person reads
+	Clocks        int       // all of them
 	Left          []Left    // what was typed and never saved, the newest first
 }
 

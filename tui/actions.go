@@ -100,7 +100,8 @@ func (a *App) clockHere(r localdb.TaskRow) tea.Cmd {
 }
 
 // openStatus takes a task to its next status: at once where there is only one
-// that asks nothing, else by a short list.
+// that asks nothing, else by a short list. A task that has ended is never opened
+// again by one key.
 func (a *App) openStatus(r localdb.TaskRow) tea.Cmd {
 	if !a.canWrite() {
 		return nil
@@ -112,7 +113,7 @@ func (a *App) openStatus(r localdb.TaskRow) tea.Cmd {
 		return nil
 	}
 	s := newStatusSheet(a, next, r)
-	if len(next) == 1 && !s.asks(next[0]) {
+	if len(next) == 1 && !s.asks(next[0]) && !r.Status.Ended() {
 		return s.save(a, localdb.Step{To: next[0]})
 	}
 	return a.push(s)

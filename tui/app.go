@@ -93,6 +93,7 @@ type App struct {
 	switched bool // the person chose to work offline
 
 	said   string // about the last key; until the next one
+	asked  int64  // when the person asked for a round last, ms
 	undone bool   // the summary that comes next follows an undo
 	final  bool   // what was done last cannot be undone, and nobody was told yet
 	undos  int    // how many are under way: others may tell of what they open before they end
@@ -170,6 +171,7 @@ func (a *App) handle(msg tea.Msg) tea.Cmd {
 		// What the person chose is the person's: an engine that has not noticed
 		// yet, or a demo whose cable is out, says something else meanwhile.
 		a.switched = a.switched || msg.Reach == reach.Paused
+		a.sayAnswer()
 		return nil
 	case ChangedMsg, MinuteMsg:
 		return a.reload(false)
@@ -338,6 +340,10 @@ func (a *App) say(s string) { a.said = s }
 func (a *App) typed(msg tea.KeyMsg) tea.Cmd {
 	var cmds []tea.Cmd
 	for _, k := range split(msg) {
+		if a.tooSmall() {
+			cmds = append(cmds, a.pressBlind(k))
+			continue
+		}
 		if a.gate > 0 && k.Type != tea.KeyCtrlC {
 			if len(a.held) < maxHeld {
 				a.held = append(a.held, k)
@@ -349,8 +355,25 @@ func (a *App) typed(msg tea.KeyMsg) tea.Cmd {
 	return tea.Batch(cmds...)
 }
 
-// split makes one message per key of typed letters; a paste stays text.
+// pressBlind acts on a key that was pressed where no screen can be shown: it leaves,
+// or nothing comes of it. Who sees neither task nor text must not change any; what
+// a form holds is kept, and stands there when the terminal has grown again.
+func (a *App) pressBlind(k tea.KeyMsg) tea.Cmd {
+	switch {
+	case key.Matches(k, a.keys.Leave, a.keys.Quit):
+		return a.leave()
+	case key.Matches(k, a.keys.Suspend):
+		return tea.Suspend
+	}
+	return nil
+}
+
+// split makes one message per key of typed letters; a paste stays text. Where
+// backspace is ctrl+h, alt with it is alt with backspace.
 func split(msg tea.KeyMsg) []tea.KeyMsg {
+	if msg.Type == tea.KeyCtrlH && msg.Alt {
+		msg.Type = tea.KeyBackspace
+	}
 	if msg.Type != tea.KeyRunes || msg.Paste || len(msg.Runes) < 2 {
 		return []tea.KeyMsg{msg}
 	}

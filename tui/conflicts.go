@@ -37,9 +37,11 @@ func (s *conflictsScreen) help(a *App) []key.Binding {
 	case len(s.marked) > 0:
 		all := " for all " + itoa(len(s.marked))
 		mine, theirs = helpOf(mine, "mine"+all), helpOf(theirs, "theirs"+all)
+	case !c.Holds() && c.Stands != nil:
+		mine, theirs = helpOf(mine, "write mine again"), helpOf(theirs, "leave it as it is")
 	case c.MineAll[op.Deleted] == true:
 		mine, theirs = helpOf(mine, "delete it again"), helpOf(theirs, "let it be")
-	case c.Kind == "deleted":
+	case c.Kind == "deleted" || c.Stands == nil:
 		mine, theirs = helpOf(mine, "bring it back"), helpOf(theirs, "leave it deleted")
 	case c.Kind == "overrode":
 		mine, theirs = helpOf(mine, "keep mine"), helpOf(theirs, "dismiss")
@@ -201,6 +203,8 @@ func (s *conflictsScreen) resolve(a *App, mine bool) tea.Cmd {
 		said = "Yours in all " + itoa(len(ids)) + "" + back
 	case len(ids) > 1:
 		said = "Theirs in all " + itoa(len(ids)) + "" + back
+	case !mine && !c.Holds():
+		said = "It stays as it is now" + back
 	case mine && c.Kind == "deleted":
 		said = a.text(c.Number) + " is back with what you wrote" + back
 	case mine:
@@ -299,7 +303,7 @@ func (s *conflictsScreen) detail(a *App, w int) []string {
 	}
 	out := []string{a.st.head.Render(a.cut(a.text(c.Number)+" "+a.text(c.Title), w))}
 	at, mineAt := a.clocks(c.At, c.MineAt)
-	out = append(out, wrap(who+" changed it "+at+", you "+mineAt+". "+whyWords(c), w)...)
+	out = append(out, wrap(who+" changed it "+at+", you "+mineAt+". "+whyWords(c, who), w)...)
 	fields := []string{c.Field}
 	if len(c.MineAll) > 0 || len(c.TheirsAll) > 0 {
 		fields = memberFields(c)
@@ -396,7 +400,18 @@ func (a *App) fieldText(field string, v any) string {
 	return valueText(v)
 }
 
-func whyWords(c localdb.Conflict) string {
+// whyWords says why the one or the other won, and whether that still counts.
+func whyWords(c localdb.Conflict, who string) string {
+	if !c.Holds() {
+		winner, now := who, "it is deleted"
+		if c.Kind == "overrode" {
+			winner = "you"
+		}
+		if c.Stands != nil {
+			now = "something else stands"
+		}
+		return "What " + winner + " wrote had won; by now " + now + ": somebody has written since."
+	}
 	switch c.Why {
 	case op.WhyFuture:
 		return "The losing change claimed a time that has not come."

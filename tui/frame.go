@@ -17,7 +17,7 @@ func (a *App) View() string {
 	if a.w <= 0 || a.h <= 0 {
 		return ""
 	}
-	if a.w < minWidth || a.h < minHeight {
+	if a.tooSmall() {
 		small := fmt.Sprintf("Punchlist needs %dx%d; this is %dx%d.", minWidth, minHeight, a.w, a.h)
 		return strings.Join(fit(wrap(small, a.w), a.w, a.h), "\n")
 	}
@@ -31,6 +31,11 @@ func (a *App) View() string {
 	lines = fit(lines, a.w, a.h)
 	a.cursor = placed(lines, a.top().typing())
 	return strings.Join(lines, "\n")
+}
+
+// tooSmall tells that nothing can be shown but that. Before the size is known it is not.
+func (a *App) tooSmall() bool {
+	return a.w > 0 && a.h > 0 && (a.w < minWidth || a.h < minHeight)
 }
 
 // Cursor is where the terminal's own cursor belongs after [App.View], for the

@@ -233,3 +233,42 @@ func TestWhatIsTypedIsASCIIToo(t *testing.T) {
 		t.Errorf("the note is %q", got)
 	}
 }
+
+// TestNothingIsDoneBlind: where only the size is told, no key, paste or click does
+// anything but leave, and a form that was open stands there again.
+func TestNothingIsDoneBlind(t *testing.T) {
+	small, large := tea.WindowSizeMsg{Width: 20, Height: 5}, tea.WindowSizeMsg{Width: 80, Height: 24}
+	s := newStory(t)
+	ids := s.day()
+	s.open(80, 24).online()
+	s.send(small)
+	before := s.summary()
+	for _, keys := range [][]string{{"n", "Blind", "enter"}, {"D", "y"}, {"g", "s", "3", "5"}, {"a", "Blind", "ctrl+s"}, {"T"}, {"ctrl+n"}, {"S"}, {"u"}} {
+		s.keys(keys...)
+	}
+	s.send(tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune("q"), Paste: true})
+	s.mouse(tea.MouseButtonLeft, 2, 3)
+	if after := s.summary(); after.Pending != before.Pending || after.Tasks != before.Tasks || s.synced != 0 || len(s.offline) != 0 || s.quit {
+		t.Errorf("done blind: %+v, rounds %d, switched %v, left %v", after, s.synced, s.offline, s.quit)
+	}
+	s.send(large)
+	s.sees("Tasks", "> T-10398").keys("jj", "n", "Half a thought").send(small)
+	s.keys("enter", "esc", "y", "x").send(tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune("pasted"), Paste: true})
+	s.send(large)
+	s.sees("Half a thought").seesNot("Half a thoughtx", "pasted")
+	if got := s.task(ids["T-10423"]).Notes; len(got) != 1 {
+		t.Errorf("notes: %v", got)
+	}
+	s.send(small)
+	if _, cmd := s.app.Update(keyOf("ctrl+z")); cmd == nil {
+		t.Error("ctrl+z does nothing")
+	}
+	if s.keys("q"); !s.quit {
+		t.Error("q did not quit")
+	}
+	s.quit = false
+	s.open(20, 5)
+	if s.keys("ctrl+c"); !s.quit {
+		t.Error("ctrl+c did not quit")
+	}
+}

@@ -1,7 +1,6 @@
 package tui
 
 import (
-	"example.com/punchlist/localdb"
 	"example.com/punchlist/sync/reach"
 	"example.com/punchlist/tui/terminal"
 	"github.com/charmbracelet/bubbles/key"
@@ -26,7 +25,7 @@ func (a *App) globalKey(k tea.KeyMsg) (tea.Cmd, bool) {
 	case key.Matches(k, keys.Undo):
 		return a.undoLast(), true
 	case key.Matches(k, keys.Redo):
-		return a.undo((*localdb.DB).Redo, "Done again"), true
+		return a.redo(), true
 	case key.Matches(k, keys.Sync):
 		return a.askSync(), true
 	case key.Matches(k, keys.Copy):
@@ -80,7 +79,46 @@ func (a *App) askSync() tea.Cmd {
 		return nil
 	}
 	a.say(askingNow)
+	a.asked = a.now().UnixMilli()
 	return a.syncNow()
+}
+
+// answered tells whether a round has ended that began after the person asked for
+// one, or that none will come.
+func (a *App) answered() bool {
+	s := a.status
+	return s.Asked >= a.asked || s.Reach == reach.Paused || s.Reach == reach.NotEnrolled && !s.Looking
+}
+
+// sayAnswer says what came of asking the server, while the person still waits for it.
+func (a *App) sayAnswer() {
+	if a.said != askingNow || a.spoken || !a.answered() {
+		return
+	}
+	why := a.text(a.status.Detail)
+	words := func(s string) string {
+		if why == "" {
+			return s + "."
+		}
+		return s + ": " + why
+	}
+	switch a.status.Reach {
+	case reach.Online:
+		a.say("The server answered.")
+		if a.status.Why != "" {
+			a.say("The server answered, but work waits: " + a.text(a.status.Why))
+		}
+	case reach.Offline:
+		a.say(words("The server gave no answer"))
+	case reach.ServerDown:
+		a.say(words("The server does not work now"))
+	case reach.Portal:
+		a.say(words("It was not the server that answered"))
+	case reach.Unauthorised, reach.Outdated:
+		a.say(words("The server refused"))
+	default:
+		a.say("The server was not asked.")
+	}
 }
 
 const askingNow = "Asking the server now."

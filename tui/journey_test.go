@@ -458,3 +458,52 @@ func TestViewsNarrowTheList(t *testing.T) {
 	s.keys("9").sees("There is no view 9")
 	s.keys("?", "j").sees("refused or in conflict")
 }
+
+// TestATaskThatEndedIsNotReopenedByOneKey, though one status only follows.
+func TestATaskThatEndedIsNotReopenedByOneKey(t *testing.T) {
+	s := newStory(t)
+	ids := s.day()
+	s.open(80, 24).online().keys("G", "s").sees("T-10390 Hallway lights, floor 3 is completed.", "3 in progress  (reopen)")
+	if got := s.task(ids["T-10390"]).Status; got != op.Completed {
+		t.Fatalf("it is %s", got)
+	}
+	s.keys("esc", "s", "3").sees("T-10390 is in progress.")
+}
+
+// TestTheAnswerOfTheServerIsTold once it is known, where the person still waits.
+func TestTheAnswerOfTheServerIsTold(t *testing.T) {
+	for want, st := range map[string]engine.Status{
+		"The server answered.":                                 {Reach: reach.Online},
+		"The server answered, but work waits: it says 429":     {Reach: reach.Online, Why: "it says 429"},
+		"The server gave no answer: connection refused":        {Reach: reach.Offline, Detail: "connection refused"},
+		"The server does not work now: it says 500":            {Reach: reach.ServerDown, Detail: "it says 500"},
+		"It was not the server that answered: hotel.example":   {Reach: reach.Portal, Detail: "hotel.example"},
+		"The server refused: this device's token is not valid": {Reach: reach.Unauthorised, Detail: "this device's token is not valid"},
+		"The server refused.":                                  {Reach: reach.Outdated},
+		"The server was not asked.":                            {Reach: reach.Paused},
+	} {
+		s := newStory(t)
+		s.day()
+		s.open(80, 24).online().keys("S").sees("Asking the server now.")
+		early := st
+		if st.Reach != reach.Paused {
+			s.status(early).sees("Asking the server now.") // of a round that was under way
+		}
+		st.Asked = ms(s.now)
+		s.status(st).seesNot("Asking the server now.").sees(want)
+		s.keys("j").seesNot(want).status(st).seesNot(want)
+	}
+}
+
+// TestAltWithCtrlHDeletesAWord, as alt with backspace does: it is that key where
+// backspace is ctrl+h.
+func TestAltWithCtrlHDeletesAWord(t *testing.T) {
+	s := newStory(t)
+	s.day()
+	for _, form := range []string{"n", "/"} {
+		s.open(80, 24).online().keys(form, "boiler zebra")
+		s.send(tea.KeyMsg{Type: tea.KeyCtrlH, Alt: true})
+		s.keys("x").sees("boiler x").seesNot("zebra")
+		s.keys("esc", "y")
+	}
+}

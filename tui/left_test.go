@@ -48,7 +48,7 @@ func TestPlainTellsOfWhatWasNeverSaved(t *testing.T) {
 	var out bytes.Buffer
 	p := tui.NewPlain(t.Context(), s.calm(), tui.PlainOptions{In: strings.NewReader("go-on\n.\nW\n"), Out: &out})
 	s.must(p.Run(t.Context()))
-	for _, words := range []string{"Never saved: your note on T-10423", "You wrote this before and never saved it:\nHalf a sentence", "Note added.", "Nothing that you typed waits"} {
+	for _, words := range []string{"Never saved: your note on T-10423", "You wrote this before and never saved it:\nHalf a sentence", "Note added to T-10423.", "Nothing that you typed waits"} {
 		if !strings.Contains(out.String(), words) {
 			t.Errorf("nothing says %q:\n%s", words, out.String())
 		}
@@ -132,4 +132,25 @@ func TestAConflictOfMyOwn(t *testing.T) {
 		return r
 	})
 	s.open(80, 24).online().keys("X").sees("anna on the van changed it", "here         mine", "stands now   theirs")
+}
+
+// TestAConflictWhoseWinnerWasReplaced says what happened, and that m writes again.
+func TestAConflictWhoseWinnerWasReplaced(t *testing.T) {
+	for side, want := range map[string]string{wire.SideOverrode: "What you wrote had won", wire.SideLost: "What dora wrote had won"} {
+		s := newStory(t)
+		ids := s.day()
+		s.must(s.db.EditTask(s.ctx(), ids["T-10426"], op.Fields{"asset": "high"}))
+		s.settle(func(o op.Op) wire.Result {
+			r := s.lost(o, op.Fields{"asset": "low"})
+			r.Lost[0].Side = side
+			r.ServerState["asset"] = "low again"
+			return r
+		})
+		s.open(100, 24).online().keys("X").sees("replaced", want+"; by now something else stands", "stands now   low again", "m write mine again", "t leave it as it is").seesNot("The later change stands", "keep mine")
+		s.keys("t").sees("It stays as it is now; u undoes that").seesNot("what you wrote stands")
+		s.keys("u", "X", "m").sees("Yours it is")
+		if got := s.task(ids["T-10426"]).Fields.Text("asset"); got != "high" {
+			t.Errorf("the asset is %q", got)
+		}
+	}
 }

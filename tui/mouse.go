@@ -40,7 +40,7 @@ type keySpot struct {
 // mouse answers what the mouse did. While keys wait for something the screen is
 // not what the person saw: the click is lost then, as on any busy counter.
 func (a *App) mouse(m tea.MouseMsg) tea.Cmd {
-	if a.gate > 0 || m.Action != tea.MouseActionPress || a.w < minWidth || a.h < minHeight {
+	if a.gate > 0 || m.Action != tea.MouseActionPress || a.tooSmall() {
 		return nil
 	}
 	switch m.Button {

@@ -82,8 +82,11 @@ func (s *noteScreen) save(a *App) tea.Cmd {
 		return nil
 	}
 	ids, kind, said := idsOf(s.rows), s.kind, "Note added."
-	if len(ids) > 1 {
+	switch {
+	case len(ids) > 1:
 		said = "Note added to " + a.names(s.rows) + "."
+	case a.spoken: // nobody sees whose place this is
+		said = "Note added to " + a.text(s.rows[0].Number) + "."
 	}
 	return a.write(writing{from: s, said: said, on: ids, work: func(ctx context.Context, db *localdb.DB) (string, error) {
 		if err := db.AddNotes(ctx, ids, body, kind); err != nil {

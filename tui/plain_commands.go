@@ -4,9 +4,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"example.com/punchlist/localdb"
-	"example.com/punchlist/sync/reach"
 )
 
 // plainCommand is a command of the plain session. Its names are the word and
@@ -52,7 +49,7 @@ func plainCommands() []plainCommand {
 		{[]string{"ready", "R"}, "", "is all here, and all sent? before you leave", nil, func(p *Plain, _ string) { p.ready() }},
 		{[]string{"conflicts", "X"}, "", "what two people changed without knowing of each other", nil, func(p *Plain, _ string) { p.conflicts() }},
 		{[]string{"undo", "u"}, "", "take the last action back", nil, func(p *Plain, _ string) { p.do(p.a.undoLast()) }},
-		{[]string{"redo", "ctrl+r"}, "", "do it again", nil, func(p *Plain, _ string) { p.do(p.a.undo((*localdb.DB).Redo, "Done again")) }},
+		{[]string{"redo", "ctrl+r"}, "", "do it again", nil, func(p *Plain, _ string) { p.do(p.a.redo()) }},
 		{[]string{"sync", "S"}, "", "ask the server now, and wait for its answer", nil, func(p *Plain, _ string) { p.sync() }},
 		{[]string{"offline", "online", "ctrl+n"}, "", "work offline, or online again", nil, func(p *Plain, _ string) { p.do(p.a.toggleOffline()) }},
 		{[]string{"state"}, "", "is it sent? does the server answer? An empty line says it too", nil, func(p *Plain, _ string) { p.truth = "" }},
@@ -180,16 +177,12 @@ func numberFirst(args string) (int, string) {
 // stands when it asks is of an engine that has yet to look, or of a round that
 // began before the change was made that is to go out.
 func (p *Plain) sync() {
-	began := p.a.now().UnixMilli()
 	p.do(p.a.askSync())
 	if p.a.said != askingNow {
 		return
 	}
 	p.hush()
-	p.await(func() bool {
-		s := p.a.status
-		return s.Asked >= began || s.Reach == reach.Paused || s.Reach == reach.NotEnrolled && !s.Looking
-	})
+	p.await(p.a.answered)
 	p.hear()
 	p.truth = ""
 }

@@ -187,7 +187,8 @@ func (p *Plain) named(args string) (localdb.TaskRow, string, bool) {
 	return rows[0], rest, true
 }
 
-// several is named for the commands that take several tasks, as one action.
+// several is named for the commands that take several tasks, as one action. A
+// number is one of the list's, with a task open too.
 func (p *Plain) several(args string) ([]localdb.TaskRow, string, bool) {
 	word, rest, _ := strings.Cut(args, " ")
 	rest = strings.TrimSpace(rest)
@@ -196,13 +197,39 @@ func (p *Plain) several(args string) ([]localdb.TaskRow, string, bool) {
 	case taskName.MatchString(word):
 		row, ok := p.lookUp(word)
 		return []localdb.TaskRow{row}, rest, ok
-	case open != nil:
+	case open != nil && !numbers.MatchString(word):
 		return []localdb.TaskRow{*open}, args, true
 	case numbers.MatchString(word):
 		rows, ok := p.list.numbered(p.a, word)
 		return rows, rest, ok && p.anew(rows)
 	}
 	p.a.say(`Say which task: its number in the list, or T-10423.`)
+	return nil, "", false
+}
+
+// noted is several for a note. With a task open, its words may begin with a number
+// that is one of the list's too: who meant which is asked, for a note stays.
+func (p *Plain) noted(args string) ([]localdb.TaskRow, string, bool) {
+	word, text, _ := strings.Cut(args, " ")
+	open := p.openTask()
+	if open == nil || text == "" || !numbers.MatchString(word) {
+		return p.several(args)
+	}
+	own := []localdb.TaskRow{*open}
+	rows, ok := p.list.numbered(p.a, word)
+	if p.a.said = ""; !ok { // no number of the list: it is the note's
+		return own, args, true
+	}
+	whose := p.a.names(rows)
+	line, ok := p.reply("y: the note is for "+whose+". n: it is for the open task, number and all. An empty line: no note is written.",
+		word+" is "+whose+" in the list read out last. Answer y to write \""+p.a.cut(p.a.text(strings.TrimSpace(text)), 40)+"\" there, n to write \""+p.a.cut(p.a.text(args), 40)+"\" on the open "+p.a.name(*open)+".")
+	switch {
+	case ok && isYes(line):
+		return rows, strings.TrimSpace(text), p.anew(rows)
+	case ok && (strings.EqualFold(line, "n") || strings.EqualFold(line, "no")):
+		return own, args, true
+	}
+	p.a.say("No note was written.")
 	return nil, "", false
 }
 

@@ -84,7 +84,7 @@ func (p *Plain) delete(args string) {
 
 // note writes the rest of the line, or what follows.
 func (p *Plain) note(args string) {
-	rows, text, ok := p.several(args)
+	rows, text, ok := p.noted(args)
 	if !ok {
 		return
 	}

@@ -83,6 +83,8 @@ func TestPlainTranscripts(t *testing.T) {
 			"edit 4", "help", "Half a title", "back", "edit 4", "drop", "add", "\\quit", ".", "checklist 2", "back", "checklist 3", "d 3", "help", "back", "d 3 9", "help", "n", "back", "delete 1", "quit"}},
 		{"conflicts", conflicted, []string{"conflicts", "1", "theirs 1", "theirs 1", "mine 2", "X", "undo", "X", "theirs 1", "quit"}},
 		{"conflicts-several", conflictMany, []string{"conflicts", "mine 1,9", "mine 1,2-3", "undo", "X", "theirs all", "undo", "quit"}},
+		{"numbers", monday, []string{
+			"open 3", "note 5 meant for five", "y", "note 5 bolts are missing", "n", "note 4 nothing", "", "note 12 bolts", "note 4", "Lines for four", ".", "edit 5 contact Zed", "status 6", "", "clock 6", "check 1", "back", "delete 5", "n", "delete 9", "edit contact Ann", "4", "quit"}},
 		{"wrong", monday, []string{"frobnicate", "report", "mine 1", "17", "open", "open 99", "note", "status 3", "nonsense", "", "D", "pass 1", "view nine", "more", "/", "status 1,3-9", "edit 1,3 due today", "QUIT"}},
 		{"ends-in-a-note", monday, []string{"note 3", "The gate is locked; call"}},
 		{"ends-in-a-form", monday, []string{"add", "Mend the fence"}},
@@ -131,7 +133,7 @@ func TestPlainKeepsWhatWasBegun(t *testing.T) {
 	s := newStory(t)
 	monday(s)
 	s.plain("note 3", "The gate is locked; call")
-	if got := s.plain("note 3", "Mr Okafor", ".", "1", "quit"); !strings.Contains(got, "never saved it:\nThe gate is locked; call\n") || !strings.Contains(got, "Note added.") {
+	if got := s.plain("note 3", "Mr Okafor", ".", "1", "quit"); !strings.Contains(got, "never saved it:\nThe gate is locked; call\n") || !strings.Contains(got, "Note added to T-10423.") {
 		t.Error(got)
 	}
 	v, err := s.db.Task(t.Context(), s.find("T-10423"))
@@ -282,7 +284,7 @@ func TestPlainRefusesEndlessLines(t *testing.T) {
 		return copy(b, bytes.Repeat([]byte{'x'}, len(b))), nil
 	}), 10<<20), strings.NewReader("\nnote 3 short\n"))
 	s.must(tui.NewPlain(t.Context(), s.calm(), tui.PlainOptions{In: in, Out: &out}).Run(t.Context()))
-	if got := out.String(); !strings.Contains(got, "a line can hold 65536 characters") || !strings.Contains(got, "Note added.") {
+	if got := out.String(); !strings.Contains(got, "a line can hold 65536 characters") || !strings.Contains(got, "Note added to T-10423.") {
 		t.Error(got)
 	}
 	v, err := s.db.Task(t.Context(), s.find("T-10423"))

@@ -32,6 +32,9 @@ func (a *App) truthLine() string {
 	return line
 }
 
+// shortReason is what of a reason still says something, cells.
+const shortReason = 24
+
 // truthPart is one statement of the truth line; one with a short form is never
 // left out for others.
 type truthPart struct{ long, short string }
@@ -69,8 +72,12 @@ func (a *App) truthParts() []truthPart {
 		waiting = truthPart{} // the state says it already
 	}
 	detail := truthPart{long: a.detailWords()}
-	if a.reachNow() == reach.Portal {
+	switch a.reachNow() {
+	case reach.Portal:
 		return []truthPart{detail, waiting, needs, conflicts}
+	case reach.Offline, reach.ServerDown: // and why
+		detail.short = a.cut(detail.long, shortReason)
+		return []truthPart{waiting, needs, conflicts, a.clockPart(), a.runningPart(), detail, {long: a.lastSentWords()}, {long: a.nextTryWords()}}
 	}
 	return []truthPart{waiting, needs, conflicts, a.clockPart(), a.runningPart(), {long: a.lastSentWords()}, {long: a.nextTryWords()}, detail}
 }
@@ -98,15 +105,16 @@ func (a *App) clockPart() truthPart {
 // runningPart says at which task this person's clock counts. That there are more
 // than one is worth the room: mostly one was forgotten.
 func (a *App) runningPart() truthPart {
-	switch all := a.sum.Running; len(all) {
+	switch all := a.sum.Running; a.sum.Clocks {
 	case 0:
 		return truthPart{}
 	case 1:
-		return truthPart{long: a.text(all[0].Number) + " " + all[0].Kind + " since " + a.clock(all[0].Since)}
+		short := a.text(all[0].Number) + " " + all[0].Kind
+		return truthPart{short + " since " + a.clock(all[0].Since), short}
 	case 2:
 		return truthPart{"2 clocks run: " + a.text(all[0].Number) + ", " + a.text(all[1].Number), "2 clocks"}
 	default:
-		return truthPart{itoa(len(all)) + " clocks run", itoa(len(all)) + " clocks"}
+		return truthPart{itoa(a.sum.Clocks) + " clocks run", itoa(a.sum.Clocks) + " clocks"}
 	}
 }
 

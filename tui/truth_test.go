@@ -1,10 +1,12 @@
 package tui_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
+	"example.com/punchlist/localdb"
 	"example.com/punchlist/sync/engine"
 	"example.com/punchlist/sync/op"
 	"example.com/punchlist/sync/reach"
@@ -84,7 +86,7 @@ func TestTheTruthLineSaysWhyWorkStandsStill(t *testing.T) {
 		"ONLINE  1 task, 1 change waiting  next try 09:05  waits: the server says 503":    {Reach: reach.Online, Why: "the server says 503", NextTry: ms(morning.Add(5 * time.Minute))},
 		"ONLINE  1 task, 1 change waiting  waits: another punchlist on this laptop sends": {Reach: reach.Online, Why: "another punchlist on this laptop sends"},
 		"ONLINE  1 task, 1 change waiting":                                                {Reach: reach.Online, Why: "gathering", NextTry: ms(morning.Add(time.Second))},
-		"OFFLINE  1 task, 1 change waiting  next try within a minute  no route":           {Reach: reach.Offline, Activity: engine.Waiting, Detail: "no route", Why: "no route", NextTry: ms(morning.Add(30 * time.Second))},
+		"OFFLINE  1 task, 1 change waiting  no route  next try within a minute":           {Reach: reach.Offline, Activity: engine.Waiting, Detail: "no route", Why: "no route", NextTry: ms(morning.Add(30 * time.Second))},
 	} {
 		t.Run(want, func(t *testing.T) {
 			s := newStory(t)
@@ -113,4 +115,33 @@ func TestTheTruthLineSaysHowWrongTheClockIs(t *testing.T) {
 			t.Errorf("off by %v it says %q", off, got)
 		}
 	}
+}
+
+// TestTheReasonOfBeingOfflineStays at 80 columns, with a clock running.
+func TestTheReasonOfBeingOfflineStays(t *testing.T) {
+	for detail, want := range map[string]string{
+		"no route to host": "OFFLINE 12 min  1 task, 2 changes waiting  T-10425 work  no route to host",
+		"the server at 10.0.0.1:8470 refuses the connection": "OFFLINE 12 min  2 waiting  T-10425 work since 09:00  the server at 10.0.0.1:…",
+	} {
+		s := newStory(t)
+		s.day()
+		s.open(80, 24).online().keys("jjj", "s", "3")
+		s.status(engine.Status{Reach: reach.Offline, Since: ms(morning.Add(-12 * time.Minute)), LastSync: ms(morning), Detail: detail})
+		if got := s.line(-1); got != want {
+			t.Errorf("it says  %q\nnot      %q", got, want)
+		}
+	}
+}
+
+// TestManyClocksAreAllCounted, and stopped by one key.
+func TestManyClocksAreAllCounted(t *testing.T) {
+	s := newStory(t)
+	s.day()
+	for i := range 25 {
+		id, err := s.db.AddTask(s.ctx(), op.Fields{"title": fmt.Sprint("Job ", i)})
+		s.must(err)
+		s.must(s.db.SetStatus(s.ctx(), id, localdb.Step{To: op.InProgress}))
+	}
+	s.open(120, 24).online().sees("25 clocks run")
+	s.keys("jjj", "T").seesNot("clocks run")
 }

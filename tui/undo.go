@@ -16,12 +16,18 @@ func (a *App) undoLast() tea.Cmd {
 		a.say("A discard cannot be undone; " + named(a.keys.Undo) + " again undoes what was done before it.")
 		return nil
 	}
-	return a.undo((*localdb.DB).Undo, "Undone")
+	return a.turn((*localdb.DB).Undo, "Undone", "The change back goes out like any other.")
 }
 
-// undo takes the last action back, or does it again, and says which one it was:
-// it may have been made in another session, or days ago.
-func (a *App) undo(turn func(*localdb.DB, context.Context) (localdb.Undone, error), word string) tea.Cmd {
+// redo does again what was undone last.
+func (a *App) redo() tea.Cmd {
+	return a.turn((*localdb.DB).Redo, "Done again", "It goes out like any other change.")
+}
+
+// turn takes the last action back, or does it again, and says which one it was:
+// it may have been made in another session, or days ago. queued says what becomes
+// of it where it has to be sent.
+func (a *App) turn(turn func(*localdb.DB, context.Context) (localdb.Undone, error), word, queued string) tea.Cmd {
 	if !a.canWrite() {
 		return nil
 	}
@@ -34,7 +40,7 @@ func (a *App) undo(turn func(*localdb.DB, context.Context) (localdb.Undone, erro
 		case done.Left != "":
 			msg.said += " But " + done.Left + "."
 		case done.Queued:
-			msg.said += " The change back goes out like any other."
+			msg.said += " " + queued
 		}
 		msg.sum = summary(ctx)
 		return msg

@@ -16,7 +16,7 @@ func TestUndoAndRedoSayWhat(t *testing.T) {
 	s.keys("u").sees("Undone: Set T-10423 to on hold.", "> T-10423", "in progress")
 	s.keys("u").sees("Undone: Wrote a note on T-10423.", "all sent")
 	s.keys("u").sees("There is nothing to undo.")
-	s.keys("ctrl+r").sees("Done again: Wrote a note on T-10423.").keys("ctrl+r").sees("Done again: Set T-10423 to on hold.")
+	s.keys("ctrl+r").sees("Done again: Wrote a note on T-10423.").seesNot("The change back").keys("ctrl+r").sees("Done again: Set T-10423 to on hold.")
 	if v := s.task(ids["T-10423"]); v.Status != op.OnHold || len(v.Notes) != 2 {
 		t.Errorf("%s, %d notes", v.Status, len(v.Notes))
 	}

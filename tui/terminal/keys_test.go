@@ -28,6 +28,7 @@ var inputs = []input{
 	key("\x1b[<0;10;20M"), key("\x1b[<64;1;2m"), key("\x1b[M !!"),
 	key("\x1b[200~two\rlines, 漢 and \x1b[A\x1b[20\x1b[201~"),
 	key("\x1b\x7f"), // deletes a word
+	key("\x1b\x08"), // does so where backspace is ^H
 	{"escape and ctrl+n in one packet", "\x1b\x0e", []string{"\x1b", "\x0e"}},
 	{"escape and tab", "\x1b\t", []string{"\x1b", "\t"}},
 	{"escape and ctrl+c", "\x1b\x03", []string{"\x1b", "\x03"}},

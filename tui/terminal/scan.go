@@ -37,6 +37,9 @@ func scan(b []byte) (int, kind) {
 	return n, whole
 }
 
+// ctrlH is backspace on the terminals whose backspace is not DEL.
+const ctrlH = 0x08
+
 // scanEscape is scan for what begins with an escape byte.
 func scanEscape(b []byte) (int, kind) {
 	if len(b) == 1 {
@@ -56,7 +59,7 @@ func scanEscape(b []byte) (int, kind) {
 	case esc:
 		return scanEscEsc(b)
 	}
-	if b[1] < ' ' && b[1] != '\r' {
+	if b[1] < ' ' && b[1] != '\r' && b[1] != ctrlH {
 		return 1, whole // no key of ours is control with alt: the escape key, and another one behind it
 	}
 	n, k := scan(b[1:]) // a letter with alt, or enter or backspace
