@@ -487,8 +487,8 @@ func (b *book) sideDeed(c op.Conflict, s op.Side) *deed {
 	token := tokenOf(c.Kind, c.Register, s.Values)
 	var out *deed
 	for _, d := range b.deeds[class{c.Entity, c.Register, token}] {
-		if d.op.outcome == "" || token == "" {
-			continue
+		if d.op.outcome == "" || d.op.outcome == op.Rejected || token == "" {
+			continue // it never stood
 		}
 		if out = d; uuid.NewSHA1(uuid.NameSpaceOID, []byte(d.op.id+"/"+c.Register)).String() == c.ID {
 			break
