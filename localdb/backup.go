@@ -41,7 +41,7 @@ func (db *DB) Backup(ctx context.Context, path string) error {
 type Restored struct {
 	Aside []string // where the old files are now; none: there was no database
 	Back  int      // unsent changes of the old database, in no file, that are in the queue again
-	Left  int      // unsent changes that the log of a damaged one speaks of: [Repair] of Aside[0] saves them
+	Left  int      // such changes that the log of a damaged one speaks of: [Repair] of Aside[0] saves them
 }
 
 // PutBack puts a copy that [DB.Backup] wrote in the place of the database at path,
@@ -56,13 +56,13 @@ func PutBack(ctx context.Context, from, path string) (done Restored, err error) 
 	// A file that is closed gives up the locks of its program, so this comes once
 	// nobody finds the old one under its name any more.
 	old := done.Aside[0]
-	work, n, err := unexported(ctx, old)
-	if err == nil && n > 0 {
-		done.Back, err = takeAll(ctx, path, work)
+	work, marks, err := unexported(ctx, old)
+	if err == nil && len(marks) > 0 {
+		done.Back, err = takeAll(ctx, path, work, marks)
 	}
 	switch log, e := readLog(logFile(old)); {
 	case Spoilt(err, old):
-		done.Left, err = len(log.queue), e
+		done.Left, err = log.unexported(), e
 		if errors.Is(err, fs.ErrNotExist) {
 			err = nil
 		}
@@ -74,28 +74,51 @@ func PutBack(ctx context.Context, from, path string) (done Restored, err error) 
 }
 
 // unexported is the unsent work of a database that is in no file, as a file of
-// unsent work holds it.
-func unexported(ctx context.Context, path string) (work []byte, n int, err error) {
+// unsent work holds it, and what its queue says of each change, by op_id: whether
+// a file of it was begun.
+func unexported(ctx context.Context, path string) (work []byte, marks map[string]int, err error) {
 	db, err := Open(ctx, path, Options{ReadOnly: true})
 	if err != nil {
-		return nil, 0, err
+		return nil, nil, err
 	}
 	var text bytes.Buffer
+	marks = map[string]int{}
 	err = db.sql.Read(ctx, func(tx *sqlite.Tx) error {
-		head, _, err := db.writeQueue(ctx, tx, &checkedLines{w: &text}, " WHERE q.exported < 2", nil)
-		n = head.Count
+		for begun := range 2 {
+			ids, err := collectAll(tx, "SELECT op_id FROM sync_queue WHERE exported = ?", begun)
+			if err != nil {
+				return err
+			}
+			for _, id := range ids {
+				marks[id] = begun
+			}
+		}
+		_, _, err := db.writeQueue(ctx, tx, &checkedLines{w: &text}, " WHERE q.exported < 2", nil)
 		return err
 	})
-	return text.Bytes(), n, errors.Join(err, db.Close())
+	return text.Bytes(), marks, errors.Join(err, db.Close())
+}
+
+// unexported counts the changes that are in no whole file of unsent work.
+func (s logState) unexported() (n int) {
+	for _, text := range s.queue {
+		var row struct {
+			Exported int `json:"exported"`
+		}
+		if json.Unmarshal(text, &row) != nil || row.Exported < 2 {
+			n++
+		}
+	}
+	return n
 }
 
 // takeAll takes such work into the queue of the database at path.
-func takeAll(ctx context.Context, path string, work []byte) (n int, err error) {
+func takeAll(ctx context.Context, path string, work []byte, marks map[string]int) (n int, err error) {
 	db, err := Open(ctx, path, Options{})
 	if err != nil {
 		return 0, err
 	}
-	done, err := db.takeQueue(ctx, work, 1, nil) // it is in no whole file of such
+	done, err := db.takeQueue(ctx, work, marks, nil)
 	return done.Taken, errors.Join(err, db.Close())
 }
 
@@ -147,8 +170,7 @@ func putBack(ctx context.Context, from, path string) (aside []string, err error)
 		if aside, err = linkAside(path, ".before-"); err != nil {
 			return fmt.Errorf("keep the old files: %w", err)
 		}
-		// Neither log of the old file may ever meet the new one.
-		return removeAll([]string{path + "-wal", path + "-shm", path + "-journal", logFile(path)})
+		return removeLogs(path, logFile(path))
 	})
 	return aside, err
 }

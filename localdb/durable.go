@@ -92,8 +92,9 @@ func writeDurably(path string, name func(temp, path string) error, write func(io
 	})
 }
 
-// syncFolder makes the names in a file's folder safe.
-func syncFolder(path string) error {
+// syncFolder makes the names in a file's folder safe. It is a variable because a
+// test has to see when.
+var syncFolder = func(path string) error {
 	d, err := os.Open(filepath.Dir(path))
 	if err != nil {
 		return err

@@ -44,11 +44,12 @@ func (db *DB) ImportQueue(ctx context.Context, path string, progress func(done, 
 	if err != nil {
 		return QueueImport{}, err
 	}
-	return db.takeQueue(ctx, text, 2, progress)
+	return db.takeQueue(ctx, text, nil, progress)
 }
 
-// takeQueue takes the content of such a file; exported is what the queue says of it.
-func (db *DB) takeQueue(ctx context.Context, text []byte, exported int, progress func(done, of int)) (QueueImport, error) {
+// takeQueue takes the content of such a file; exported is what the queue says of a
+// change by its id, nil where all of it is in a whole file.
+func (db *DB) takeQueue(ctx context.Context, text []byte, exported map[string]int, progress func(done, of int)) (QueueImport, error) {
 	none := func(queuedOp, int, int) error { return nil }
 	if err := eachExported(ctx, text, QueueFile.readable, none); err != nil {
 		return QueueImport{}, err
@@ -141,7 +142,7 @@ func (r *queueReader) fault(why error) error {
 type queueTaker struct {
 	tx       *sqlite.Tx
 	here     string // this boot of this machine
-	exported int
+	exported map[string]int
 	touched  map[recordRef]bool
 	order    []recordRef
 	out      QueueImport
@@ -272,10 +273,14 @@ func (q *queueTaker) op(o queuedOp) error {
 		}
 		prev = string(text)
 	}
+	exported := 2
+	if q.exported != nil {
+		exported = q.exported[o.ID]
+	}
 	_, err = q.tx.Exec(`INSERT INTO sync_queue (op_id, entity_id, entity_type, action, payload, prev, base, group_id, task_id, created_at, boot_id, boot_ms,
 		state, retry_count, last_error, code, field, tried, uncertain, exported) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		o.ID, o.Entity, o.Kind, o.Action, string(o.Payload), prev, o.Base, nullText(o.Group), nullText(o.TaskID), o.CreatedAt, o.BootID, o.Boot,
-		o.State, o.Attempts, nullText(op.Clean(o.Error, false)), nullText(string(o.Code)), nullText(op.Clean(o.Field, false)), o.Tried, o.TimeUncertain, q.exported)
+		o.State, o.Attempts, nullText(op.Clean(o.Error, false)), nullText(string(o.Code)), nullText(op.Clean(o.Field, false)), o.Tried, o.TimeUncertain, exported)
 	if err != nil {
 		return fmt.Errorf("queue op %s: %w", o.ID, err)
 	}

@@ -70,8 +70,7 @@ func Repair(ctx context.Context, path string, o Options) (out Repaired, err erro
 		if err = errors.Join(err, db.Close()); err != nil {
 			return err
 		}
-		// A -wal of the old file must never meet the new one.
-		return removeAll([]string{path + "-wal", path + "-shm", path + "-journal"})
+		return removeLogs(path)
 	})
 	return out, err
 }
@@ -107,6 +106,13 @@ func (db *DB) refill(ctx context.Context, path string, got salvaged, out *Repair
 
 func withLogs(path string) []string {
 	return []string{path, path + "-wal", path + "-shm", path + "-journal", logFile(path)}
+}
+
+// removeLogs takes away what belongs to the file that had a name, before another one
+// gets that. Neither may ever meet the new one, after a power cut either: so that
+// they are gone is safe before the rename is.
+func removeLogs(path string, more ...string) error {
+	return errors.Join(removeAll(append([]string{path + "-wal", path + "-shm", path + "-journal"}, more...)), syncFolder(path))
 }
 
 func removeAll(names []string) (err error) {
