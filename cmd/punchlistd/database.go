@@ -100,33 +100,43 @@ func (d database) open(ctx context.Context) (store, error) {
 	return s, nil
 }
 
-// openToRead opens the database for a command that only reads: a file that may not
-// be written is as good for that.
+// openToRead opens the database for a command that only reads, and writes nothing:
+// a file that is not there is not made. Only one of an older program is brought to
+// the newest schema first, unless a server has it open: that one does not know it.
 func (d database) openToRead(ctx context.Context) (store, error) {
 	if d.postgres() || d.check() != nil {
 		return d.open(ctx)
 	}
-	s, err := sqlitestore.Open(ctx, string(d))
-	if errors.Is(err, sqlite.ErrReadOnly) || errors.Is(err, fs.ErrPermission) {
-		if looking, fault := sqlitestore.OpenToRead(ctx, string(d)); fault == nil {
-			s, err = looking, nil
-		}
-	}
-	if err != nil {
+	s, err := sqlitestore.OpenToRead(ctx, string(d))
+	switch {
+	case err == nil:
+		return s, nil
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, &server.Fault{Message: fmt.Sprintf("there is no database %q", string(d)), Cure: "name the server's with --db (or $PUNCHLISTD_DB); punchlistd serve makes a new one"}
+	case !errors.Is(err, sqlitestore.ErrOlder):
 		return nil, openFault(err)
 	}
-	return s, nil
+	release, err := d.lockServing()
+	if served := (*server.Fault)(nil); errors.As(err, &served) {
+		return nil, &server.Fault{Message: "an older punchlistd serves the database " + string(d) + ", and does not know the schema of this one",
+			Cure: "use the punchlistd that serves it; or stop that, and start this one: punchlistd serve"}
+	}
+	if err == nil {
+		defer func() { _ = release() }()
+	}
+	return d.open(ctx) // of a place that cannot be written it says so
 }
 
 // full tells whether the disk of a database file has no room for a batch. It is
-// asked, not tried: who only looks writes nothing. Of PostgreSQL's disk the server
-// that serves says it (/readyz).
-func (d database) full() bool {
+// asked, not tried: who only looks writes nothing. nil of PostgreSQL's disk, of
+// which the server that serves says it (/readyz), and where it cannot be told.
+func (d database) full() *bool {
 	var st unix.Statfs_t
 	if d.postgres() || unix.Statfs(filepath.Dir(string(d)), &st) != nil {
-		return false
+		return nil
 	}
-	return int64(st.Bavail)*int64(st.Bsize) < server.SpaceForBatch
+	full := int64(st.Bavail)*int64(st.Bsize) < server.SpaceForBatch
+	return &full
 }
 
 // lanes is how many writes at once the database gains from.

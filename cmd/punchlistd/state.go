@@ -12,7 +12,7 @@ import (
 // stateJSON is the server as state --json prints it.
 type stateJSON struct {
 	ServerID string     `json:"server_id"`
-	DiskFull bool       `json:"disk_full"` // nothing can be written; of a file
+	DiskFull *bool      `json:"disk_full,omitempty"` // nothing can be written; of a file only
 	Crews    []crewJSON `json:"crews"`
 }
 
@@ -39,7 +39,7 @@ func (a *app) stateCmd() *cobra.Command {
 					return a.PrintJSON(out)
 				}
 				a.Printf("server %s\n", out.ServerID)
-				if out.DiskFull {
+				if out.DiskFull != nil && *out.DiskFull {
 					a.Printf("The database's disk is full: laptops are told to wait, nothing of theirs is lost. Free some space; it goes on by itself.\n")
 				}
 				for _, c := range out.Crews {

@@ -53,16 +53,34 @@ func openWith(ctx context.Context, path string, o sqlite.Options) (*Store, error
 	return s, nil
 }
 
-// OpenToRead opens a file that may not be written, or not by this account: what
-// writes is refused with sqlite.ErrReadOnly.
+// ErrOlder says that an older program wrote the file, for errors.Is.
+var ErrOlder = errors.New("an older program wrote it")
+
+// OpenToRead opens a file for looking, also one that may not be written, or not by
+// this account: what writes is refused with [sqlite.ErrReadOnly]. One of another
+// program's schema is refused with [ErrOlder] or [sqlite.ErrNewer].
 func OpenToRead(ctx context.Context, path string) (*Store, error) {
 	dir, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return nil, err
 	}
-	db, err := sqlite.Open(ctx, path, sqlite.Options{Migrations: dir, AppID: appID, ReadOnly: true})
+	db, err := sqlite.Open(ctx, path, sqlite.Options{Migrations: dir, AppID: appID, ReadOnly: true, AnySchema: true})
 	if err != nil {
 		return nil, fmt.Errorf("open the server's database for reading: %w", err)
+	}
+	var schema int
+	err = db.Read(ctx, func(t *sqlite.Tx) error { return t.Scan([]any{&schema}, "PRAGMA user_version") })
+	switch {
+	case err != nil:
+	case schema > Schema():
+		err = fmt.Errorf("%s: %w (its schema is %d, this program knows %d)", path, sqlite.ErrNewer, schema, Schema())
+	case schema == 0:
+		err = fmt.Errorf("%s is empty: %w", path, fs.ErrNotExist)
+	case schema < Schema():
+		err = fmt.Errorf("%s: %w (its schema is %d, this program's %d)", path, ErrOlder, schema, Schema())
+	}
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
 	}
 	return &Store{db}, nil
 }
