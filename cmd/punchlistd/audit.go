@@ -82,9 +82,9 @@ func toEntryJSON(e server.Entry) entryJSON {
 }
 
 func (a *app) audit(ctx context.Context, srv *server.Server, store server.Store, since int64) error {
-	n, waiting := 0, []server.Entry{}
+	n, waiting, known := 0, []server.Entry{}, names{}
 	flush := func() error {
-		known, err := namesOf(ctx, store, waiting)
+		err := known.look(ctx, store, waiting)
 		for _, e := range waiting {
 			if err != nil {
 				return err

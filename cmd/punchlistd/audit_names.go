@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"example.com/punchlist/sync/op"
 	"example.com/punchlist/sync/server"
@@ -12,23 +13,20 @@ import (
 // enough that a long list begins at once, enough that names cost little.
 const auditAtOnce = 200
 
-// names are what people call the records and devices of some entries. What was
+// names are what people call the records of some entries, and devices. What was
 // forgotten has none: its id stands alone.
 type names struct {
 	records map[string]string // by id
-	devices map[string]string
+	devices map[string]string // those that were asked for, too
 }
 
-// namesOf looks up what the entries are about, in two looks a crew.
-func namesOf(ctx context.Context, store server.Store, entries []server.Entry) (names, error) {
-	n := names{map[string]string{}, map[string]string{}}
-	all, err := store.Devices(ctx)
-	if err != nil {
-		return n, fmt.Errorf("list the devices: %w", err)
+// look finds out what the entries are about, in two looks a crew. The devices are
+// read once, and again for one that came since.
+func (n *names) look(ctx context.Context, store server.Store, entries []server.Entry) error {
+	if err := n.lookForDevices(ctx, store, entries); err != nil {
+		return fmt.Errorf("list the devices: %w", err)
 	}
-	for _, d := range all {
-		n.devices[d.ID] = d.Name
-	}
+	n.records = map[string]string{}
 	wanted := map[string]map[server.Ref]bool{} // by crew
 	for _, e := range entries {
 		if e.Kind == "" || e.Crew == "" {
@@ -41,14 +39,40 @@ func namesOf(ctx context.Context, store server.Store, entries []server.Entry) (n
 	}
 	for crew, refs := range wanted {
 		if err := n.learn(ctx, store, crew, refs); err != nil {
-			return n, fmt.Errorf("look for the records of %s: %w", crew, err)
+			return fmt.Errorf("look for the records of %s: %w", crew, err)
 		}
 	}
-	return n, nil
+	return nil
+}
+
+func (n *names) lookForDevices(ctx context.Context, store server.Store, entries []server.Entry) error {
+	known := func(e server.Entry) bool {
+		_, asked := n.devices[e.Device]
+		return e.Device == "" || asked
+	}
+	if !slices.ContainsFunc(entries, func(e server.Entry) bool { return !known(e) }) {
+		return nil
+	}
+	all, err := store.Devices(ctx)
+	if err != nil {
+		return err
+	}
+	if n.devices == nil {
+		n.devices = map[string]string{}
+	}
+	for _, e := range entries {
+		if !known(e) {
+			n.devices[e.Device] = "" // also where it is none of them: the office's, one that is gone
+		}
+	}
+	for _, d := range all {
+		n.devices[d.ID] = d.Name
+	}
+	return nil
 }
 
 // learn names records of a crew; what hangs on a task is called by that.
-func (n names) learn(ctx context.Context, store server.Store, crew string, refs map[server.Ref]bool) error {
+func (n *names) learn(ctx context.Context, store server.Store, crew string, refs map[server.Ref]bool) error {
 	found, err := recordsOf(ctx, store, crew, refs)
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -183,5 +184,34 @@ func TestAuditNames(t *testing.T) {
 	line := entryJSON{Device: "0123456789", DeviceName: "Ann's van", User: "ann", What: "applied"}.line()
 	if !strings.Contains(line, "ann (Ann's van 01234567)") {
 		t.Error(line)
+	}
+}
+
+// counting counts how often the devices are listed.
+type counting struct {
+	server.Store
+	times int
+}
+
+func (c *counting) Devices(context.Context) ([]server.Device, error) {
+	c.times++
+	list := []server.Device{{ID: "a", Name: "van"}, {ID: "b", Name: "desk"}}
+	return list[:min(c.times, 2)], nil
+}
+
+// TestTheAuditListsDevicesOnce, and again for one that it has not heard of.
+func TestTheAuditListsDevicesOnce(t *testing.T) {
+	var n names
+	c := &counting{}
+	for i, want := range []struct {
+		device string
+		times  int
+	}{{"", 0}, {"a", 1}, {"office", 2}, {"office", 2}, {"a", 2}, {"b", 2}, {"gone", 3}, {"gone", 3}, {"a", 3}, {"office", 3}} {
+		if err := n.look(t.Context(), c, []server.Entry{{Device: want.device}}); err != nil || c.times != want.times {
+			t.Errorf("%d: %s: listed %d times, want %d, %v", i, want.device, c.times, want.times, err)
+		}
+	}
+	if n.devices["a"] != "van" || n.devices["b"] != "desk" || n.devices["office"] != "" {
+		t.Errorf("%v", n.devices)
 	}
 }
