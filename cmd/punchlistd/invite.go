@@ -51,7 +51,8 @@ func (a *app) invite(ctx context.Context, srv *server.Server, store server.Store
 	if err != nil {
 		return err
 	}
-	if base == "" {
+	unserved := base == ""
+	if unserved {
 		base = "http://" + defaultListen
 	}
 	text, expires, err := srv.Invite(ctx, user, base, i.ttl, i.pins...)
@@ -66,6 +67,9 @@ func (a *app) invite(ctx context.Context, srv *server.Server, store server.Store
 	}
 	a.Printf("%s\n", text)
 	a.Note("For %s, once, until %s, to the server at %s.", user, when(expires.UnixMilli()), base)
+	if unserved {
+		a.Note("No server has run with this database yet, and that is where punchlistd serve%s listens unless told otherwise.", a.dbFlag())
+	}
 	a.Note("Next, on the laptop: punchlist enroll '%s'", text)
 	return nil
 }

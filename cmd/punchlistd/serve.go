@@ -89,7 +89,11 @@ func (a *app) serve(ctx context.Context, srv *server.Server, store server.Store,
 	if o.url != "" {
 		public = o.url
 	}
-	if err := errors.Join(checkURL(public, o.url), a.keepURL(ctx, store, public, o.url)); err != nil {
+	err = checkURL(public, o.url)
+	if err == nil { // else no invite may lead to it
+		err = a.keepURL(ctx, store, public, o.url)
+	}
+	if err != nil {
 		return errors.Join(err, ln.Close())
 	}
 	a.Printf("punchlistd: serving %s (database %s, server %s)\n", base, a.database(), srv.ID())
