@@ -26,28 +26,42 @@ func (s *Server) laptop(ctx context.Context, by Author, user, device string) str
 	if user != by.User || device == "" || slices.Contains(by.devices(), device) {
 		return ""
 	}
-	s.laptops.mu.Lock()
-	defer s.laptops.mu.Unlock()
-	name, known := s.laptops.names[device]
+	name, known := s.laptops.name(device)
 	if !known {
-		all, err := s.store.Devices(ctx)
-		if err != nil { // the name is an ornament: the answer goes without it
+		all, err := s.store.Devices(ctx) // outside the lock: whoever asks for a known one does not wait
+		if err != nil {                  // the name is an ornament: the answer goes without it
 			s.log.Warn("read the devices' names", "err", err)
 			return anotherLaptop
 		}
-		if s.laptops.names == nil {
-			s.laptops.names = map[string]string{}
-		}
-		s.laptops.names[device] = "" // also where it is none of them: asked once
-		for _, d := range all {
-			s.laptops.names[d.ID] = op.Clean(d.Name, false)
-		}
-		name = s.laptops.names[device]
+		name = s.laptops.learn(device, all)
 	}
 	if name == "" {
 		return anotherLaptop
 	}
 	return name
+}
+
+func (l *laptops) name(device string) (name string, known bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	name, known = l.names[device]
+	return name, known
+}
+
+// learn keeps the names of all devices, and tells that of the one asked for.
+func (l *laptops) learn(device string, all []Device) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.names == nil {
+		l.names = map[string]string{}
+	}
+	if _, known := l.names[device]; !known {
+		l.names[device] = "" // also where it is none of them: asked once
+	}
+	for _, d := range all {
+		l.names[d.ID] = op.Clean(d.Name, false)
+	}
+	return l.names[device]
 }
 
 // nameLaptops names the asker's other devices in conflicts with them.
