@@ -27,7 +27,7 @@ const (
 
 var noticeTexts = map[string]string{
 	NoticeRepaired: "This laptop's database was damaged and made anew. Work that was not sent is here and goes out; everything else comes from the server with the next sync.",
-	NoticeReset:    "The server was restored from a backup. Everything was fetched again, and what this laptop had sent since then is sent again: nothing of it is lost.",
+	NoticeReset:    "The server was restored from a backup. Everything was fetched again, and what this laptop had sent since then is offered again.",
 	NoticeForked:   "This laptop's data was copied or restored from a backup. Its changes go on under a new identity: nothing is lost.",
 	NoticeNewer:    "The server told something that this punchlist is too old to show; all the rest was taken. Install the newest punchlist.",
 	NoticeAway:     "This laptop was away for so long that the server has forgotten what was deleted meanwhile. Everything was fetched again; unsent work stays and is sent.",

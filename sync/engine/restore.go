@@ -10,7 +10,7 @@ import (
 
 // What the person is told while it happens. Local keeps a notice that lasts.
 const (
-	tellReset  = "the server was restored from a backup; everything is fetched again, and what it lost is sent again"
+	tellReset  = "the server was restored from a backup; everything is fetched again, and what this laptop sent is offered again"
 	tellForked = "this laptop's data was copied or restored; its changes go on under a new identity"
 )
 
