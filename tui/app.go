@@ -304,7 +304,7 @@ func (a *App) heard(msg summaryMsg) {
 func (a *App) noticeWords(n localdb.Notice) string {
 	switch n.Code {
 	case localdb.NoticeReset:
-		return "The server was restored from a backup: all is fetched and sent again."
+		return "The server was restored from a backup: what this laptop sent is offered again."
 	case localdb.NoticeForked:
 		return "This laptop's data was copied or restored from a backup: nothing is lost."
 	case localdb.NoticeNewer:
