@@ -367,8 +367,26 @@ func (s settler) gone(c wire.Change, crews []string) (bool, error) {
 		WHERE entity_type = ?2 AND entity_id = ?3 AND version <= ?1`, c.Version, c.EntityType, c.EntityID); err != nil {
 		return false, err
 	}
-	_, err = s.tx.Exec("UPDATE "+table+" SET deleted = 1, version = ? WHERE id = ?", c.Version, c.EntityID)
-	return true, err
+	if _, err = s.tx.Exec("UPDATE "+table+" SET deleted = 1, version = ? WHERE id = ?", c.Version, c.EntityID); err != nil {
+		return false, err
+	}
+	return true, s.leftAlready(c)
+}
+
+// leftAlready keeps that a record left whose making waits here once more, because
+// old data was put back: the answer to that is older, and would show it again.
+func (s settler) leftAlready(c wire.Change) error {
+	var makes, known bool
+	err := s.tx.Scan([]any{&makes, &known}, `SELECT EXISTS (SELECT 1 FROM sync_queue WHERE entity_id = ?1 AND action = 'INSERT'),
+		EXISTS (SELECT 1 FROM server_records WHERE entity_type = ?2 AND entity_id = ?1)`, c.EntityID, c.EntityType)
+	if err != nil || !makes || known {
+		return err
+	}
+	rec, err := loadRecord(s.tx, c.EntityType, c.EntityID)
+	if err != nil {
+		return err
+	}
+	return putServerState(s.tx, rec)
 }
 
 // givenAway takes away a record that the person moved to a crew of others, once the

@@ -43,3 +43,28 @@ func TestATaskGivenAwayLeaves(t *testing.T) {
 		}
 	}
 }
+
+// Old data was put back, so the making of a record waits once more; it left the crew
+// meanwhile. The server's answer of then does not bring it back.
+func TestARepeatBringsNothingBackThatLeft(t *testing.T) {
+	f := newFixture(t)
+	id := f.add("Made before, moved since")
+	item, err := f.AddItem(f.ctx, id, op.Fields{"label": "Oil"})
+	f.must(err)
+	f.hear("2", wire.Change{EntityType: op.Task, EntityID: id, Crew: "north", Version: 9, Gone: true},
+		wire.Change{EntityType: op.Item, EntityID: item, Crew: "north", Version: 10, Gone: true})
+	f.settle(func(o op.Op) wire.Result {
+		return wire.Result{Outcome: op.Applied, Duplicate: true, Version: 5, Stamp: o.Time()}
+	})
+	if f.has(id) {
+		t.Error("the task is back")
+	}
+	if _, err := f.Record(f.ctx, op.Item, item); err == nil {
+		if r, _ := f.Record(f.ctx, op.Item, item); !r.Deleted {
+			t.Error("the step is back")
+		}
+	}
+	if n := len(f.queue()); n != 0 {
+		t.Errorf("%d wait", n)
+	}
+}
