@@ -93,9 +93,9 @@ const queueColumns = `q.id, q.op_id, coalesce(q.group_id, ''), q.entity_type, q.
 // NextBatch reads the next ops to send, in order: at most maxOps of them and
 // about maxBytes of payload, but always at least one, and groups whole. Ops that
 // are held up by a parked one are left out, and those that are under way: the
-// server's word on them is here, and about to be settled. updated_at of what was never sent is
-// corrected at this moment, with all that is known of the server's clock by now;
-// [DB.Freeze] makes it final.
+// server's word on them is here, and about to be settled. updated_at of what was
+// never sent is corrected at this moment, with all that is known of the server's
+// clock by now; [DB.Freeze] makes it final.
 func (db *DB) NextBatch(ctx context.Context, maxOps, maxBytes int, under ...op.Op) ([]op.Op, error) {
 	var ops []op.Op
 	err := db.sql.Read(ctx, func(tx *sqlite.Tx) error {

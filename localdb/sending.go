@@ -11,7 +11,9 @@ import (
 
 // Freeze makes a batch of [DB.NextBatch] final before it leaves and returns what
 // is to be sent, on the disk before that: an op that may have reached the server
-// never changes again, not after a crash either. Edits that a later one in the
+// never changes again, not after a crash either, but for one thing: where a newer
+// change of the person's own went past it, it no longer says what that one says (see
+// giveWay; the server knows by their places which is newer). Edits that a later one in the
 // batch replaces whole are left out for good, if no op of theirs was ever sent
 // and none belongs to a group; what was taken back meanwhile is left out too.
 func (db *DB) Freeze(ctx context.Context, ops []op.Op) ([]op.Op, error) {
