@@ -43,10 +43,14 @@ func (db *DB) ReplaceOp(ctx context.Context, opID string, set op.Fields, drop ..
 			delete(fields, name)
 		}
 		if parked {
-			if err := a.admit(s.Op, set); err != nil {
+			later, err := a.behind(s.Op)
+			if err != nil {
 				return err
 			}
-			if err := a.isNewest(s.Op, set); err != nil {
+			if err := admit(s.Op, set, later); err != nil {
+				return err
+			}
+			if err := a.isNewest(set, later); err != nil {
 				return err
 			}
 		}
@@ -134,20 +138,25 @@ func (a *action) mend(opID string) (string, error) {
 	if _, err := a.tx.Exec("DELETE FROM sync_queue WHERE op_id = ?", opID); err != nil {
 		return "", err
 	}
-	if err := a.isNewest(s.Op, o.Fields); err != nil {
+	later, err := a.behind(s.Op)
+	if err != nil {
+		return "", err
+	}
+	if err := a.isNewest(o.Fields, later); err != nil {
 		return "", err
 	}
 	return id, a.replace(s, fields)
 }
 
+// behind are the changes of its record that wait behind an op.
+func (a *action) behind(o op.Op) ([]op.Op, error) {
+	return loadOps(a.tx, "q.entity_id = ? AND q.id > ?", o.Entity, o.Seq)
+}
+
 // admit refuses to put a part of a register right where a later change says the
 // whole of it otherwise, or says it together with others: the person did not mean to
 // take that back.
-func (a *action) admit(o op.Op, set op.Fields) error {
-	later, err := loadOps(a.tx, "q.entity_id = ? AND q.id > ?", o.Entity, o.Seq)
-	if err != nil {
-		return err
-	}
+func admit(o op.Op, set op.Fields, later []op.Op) error {
 	for _, l := range later {
 		for name := range set {
 			register := op.RegisterOf(o.Kind, name)
@@ -166,13 +175,9 @@ func (a *action) admit(o op.Op, set op.Fields) error {
 
 // isNewest: what a person puts right in a refused change is newer than all that
 // waits behind it on its record, and must not be covered by that once it goes out.
-func (a *action) isNewest(o op.Op, set op.Fields) error {
-	later, err := loadOps(a.tx, "q.entity_id = ? AND q.id > ? AND q.action <> 'INSERT'", o.Entity, o.Seq)
-	if err != nil {
-		return err
-	}
+func (a *action) isNewest(set op.Fields, later []op.Op) error {
 	for _, l := range later {
-		if _, _, err := yieldTo(a.tx, l, []op.Op{{Kind: o.Kind, Action: op.Update, Fields: set}}); err != nil {
+		if _, _, err := yieldTo(a.tx, l, []op.Op{{Kind: l.Kind, Action: op.Update, Fields: set}}); err != nil {
 			return err
 		}
 	}

@@ -21,10 +21,13 @@ const maxRunning = 20
 
 const allRunning = -1 // as many as there are
 
+// ofRunning are a person's clocks that count now.
+const ofRunning = ` FROM time_entries e JOIN tasks t ON t.id = e.task_id AND t.deleted = 0
+		WHERE e.user = ? AND e.ended_at IS NULL AND e.deleted = 0`
+
 // running reads a person's clocks, the one that was started last first.
 func running(tx *sqlite.Tx, user string, limit int) ([]Running, error) {
-	rows, err := tx.Query(`SELECT e.task_id, coalesce(t.number, ''), e.kind, e.started_at FROM time_entries e JOIN tasks t ON t.id = e.task_id AND t.deleted = 0
-		WHERE e.user = ? AND e.ended_at IS NULL AND e.deleted = 0 ORDER BY e.started_at DESC, e.id LIMIT ?`, user, limit)
+	rows, err := tx.Query("SELECT e.task_id, coalesce(t.number, ''), e.kind, e.started_at"+ofRunning+" ORDER BY e.started_at DESC, e.id LIMIT ?", user, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -45,8 +48,7 @@ func running(tx *sqlite.Tx, user string, limit int) ([]Running, error) {
 
 // countRunning counts a person's clocks that count now.
 func countRunning(tx *sqlite.Tx, user string) (n int, err error) {
-	err = tx.Scan([]any{&n}, `SELECT count(*) FROM time_entries e JOIN tasks t ON t.id = e.task_id AND t.deleted = 0
-		WHERE e.user = ? AND e.ended_at IS NULL AND e.deleted = 0`, user)
+	err = tx.Scan([]any{&n}, "SELECT count(*)"+ofRunning, user)
 	return n, err
 }
 

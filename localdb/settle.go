@@ -176,8 +176,11 @@ func saidBy(rec Record, known bool, o op.Op, r wire.Result) (Record, bool, error
 	stamp := max(r.Stamp, rec.Fields.Int(op.UpdatedAt)) // the server's time, not the op's claim
 	overlay(&rec, o.Fields)
 	rec.Deleted = (rec.Deleted || o.Action == op.Delete) && o.Fields[op.Deleted] != false
-	if rec.Fields[op.UpdatedAt] = stamp; r.By == "" {
+	rec.Fields[op.UpdatedAt] = stamp
+	// Where others wrote too, a repeat cannot tell what, for the record left this
+	// person's crews since: the laptop does not know it as it is at that version.
+	if r.By == "" {
 		rec.Version = r.Version
-	} // else others wrote too, and a repeat cannot tell what: the record left this person's crews since
+	}
 	return rec, true, nil
 }

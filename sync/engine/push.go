@@ -99,7 +99,8 @@ func (r *round) pushBatch(ctx context.Context, ops []op.Op, last *answered) (*an
 		self.Seen = seen
 	}
 	kept := r.keep(ctx, last)
-	defer kept()                     // also when what comes panics
+	defer kept() // also when what comes panics
+
 	if err != nil || len(ops) == 0 { // nothing waits behind it, or all of it was taken back meanwhile
 		settled, f := kept()
 		if f == nil && err != nil {
